@@ -1,0 +1,40 @@
+# Two commands on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+DEMO := work_dirs/demo
+
+.PHONY: demo env test test-slow lint clean
+
+# ---- environment ----------------------------------------------------------------------------------
+$(VENV)/.ready: requirements.txt setup.py pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 12) else \
+	"spact_mm needs Python 3.10 to 3.12, but %s is %d.%d; run make PYTHON=python3.11." % (sys.executable, *v))'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --upgrade "pip>=23"
+	$(VENV)/bin/pip install --quiet -r requirements.txt
+	$(VENV)/bin/pip install --quiet --no-deps -e .
+	touch $@
+
+env: $(VENV)/.ready
+
+# ---- the embedded default: data, training, test, pictures ------------------------------------------
+demo: env
+	$(RUN) tools/data/demo/render.py --out data/demo
+	tools/launch.sh tools/train.py configs/spact_r3d_demo.py --work-dir $(DEMO) --seed 0 --resume
+	tools/launch.sh tools/test.py configs/spact_r3d_demo.py "$$(cat $(DEMO)/last_checkpoint)" --work-dir $(DEMO)/test
+	@echo "Pictures (raw over anonymized): $(DEMO)/anonymization/"
+
+# ---- checks ---------------------------------------------------------------------------------------
+test: env
+	$(RUN) -m pytest
+
+test-slow: env
+	$(RUN) -m pytest -m slow
+
+lint: env
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+clean:
+	rm -rf work_dirs data/demo build dist *.egg-info

@@ -1,0 +1,30 @@
+# What all recipes share: scope, hooks, environment, logs, pictures.
+custom_imports = dict(imports=['spact_mm'], allow_failed_imports=False)
+default_scope = 'mmaction'
+
+default_hooks = dict(
+    runtime_info=dict(type='RuntimeInfoHook'),
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=20, ignore_last=False),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='PlainCheckpointHook', interval=1, max_keep_ckpts=3),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    sync_buffers=dict(type='SyncBuffersHook'),
+    bad_samples=dict(type='BadSampleHook', max_bad_fraction=0.05),
+    pictures=dict(type='AnonymizationVisualizationHook', interval=1, num_clips=4, num_frames=6),
+)
+
+env_cfg = dict(
+    cudnn_benchmark=False,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl'),
+)
+# Three optimizers need a wrapper for each child (README, "Several GPUs").
+model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
+
+log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True)
+vis_backends = [dict(type='LocalVisBackend')]
+visualizer = dict(type='ActionVisualizer', vis_backends=vis_backends)
+log_level = 'INFO'
+load_from = None
+resume = False

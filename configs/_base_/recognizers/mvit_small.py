@@ -1,0 +1,3 @@
+# MMAction2's model config under the name that recipes put into MinimaxAnonymization.
+_base_ = 'mmaction::_base_/models/mvit_small.py'
+recognizer = _base_.pop('model')

@@ -1,0 +1,3 @@
+# MMAction2's model config under the name that recipes put into MinimaxAnonymization.
+_base_ = 'mmaction::_base_/models/r2plus1d_r34.py'
+recognizer = _base_.pop('model')

@@ -1,0 +1,168 @@
+# SPAct on the embedded demo set (tools/data/demo/render.py): the code path of spact_r3d_ucf101.py with
+# narrow networks and small frames, minutes on two CPU cores. The figures are drawn: this shows the
+# mechanism and says nothing about protection in the real world.
+_base_ = './_base_/default_runtime.py'
+
+demo_root = 'data/demo'
+size = 56
+num_classes = 8
+
+# ---- Models: those of the recipe, narrow ------------------------------------------------------------
+model = dict(
+    type='MinimaxAnonymization',
+    anonymizer=dict(type='UNetAnonymizer', base_channels=8, num_levels=3),
+    recognizer=dict(
+        type='Recognizer3D',
+        backbone=dict(type='DilatedResNet3d', depth=18, base_channels=16),
+        cls_head=dict(
+            type='I3DHead',
+            in_channels=128,
+            num_classes=num_classes,
+            dropout_ratio=0,
+            average_clips='prob',
+        ),
+        # Narrow networks learn faster from normalised inputs.
+        data_preprocessor=dict(
+            type='ActionDataPreprocessor',
+            mean=[127.5] * 3,
+            std=[60.0] * 3,
+            format_shape='NCTHW',
+        ),
+    ),
+    privacy_branch=dict(
+        type='ContrastivePrivacyBranch',
+        backbone=dict(type='mmpretrain.ResNet', depth=18, base_channels=16, stem_channels=16),
+        neck=dict(type='mmpretrain.MoCoV2Neck', in_channels=128, hid_channels=128, out_channels=64),
+        loss=dict(type='NTXentLoss', temperature=0.1),
+    ),
+    privacy_weight=1.0,
+    reconstruction_frames=2,
+)
+
+# ---- Schedule -----------------------------------------------------------------------------------------
+reconstruction_epochs, warmup_epochs, minimax_epochs = 10, 12, 12
+minimax_begin = reconstruction_epochs + warmup_epochs
+custom_hooks = [
+    dict(
+        type='MinimaxPhaseHook',
+        schedule=[
+            dict(phase='reconstruction', epochs=reconstruction_epochs),
+            dict(phase='adversaries', epochs=warmup_epochs),
+            dict(phase=('anonymizer', 'adversaries'), epochs=minimax_epochs),
+        ],
+    )
+]
+
+# ---- Optimizers ---------------------------------------------------------------------------------------
+optim_wrapper = dict(
+    constructor='MinimaxOptimWrapperConstructor',
+    anonymizer=dict(optimizer=dict(type='Adam', lr=5e-3)),
+    recognizer=dict(optimizer=dict(type='Adam', lr=1e-3)),
+    privacy_branch=dict(optimizer=dict(type='Adam', lr=1e-3)),
+)
+param_scheduler = dict(
+    anonymizer=[
+        dict(type='MultiStepLR', by_epoch=True, milestones=[7], gamma=0.3),
+        dict(type='MultiStepLR', by_epoch=True, milestones=[minimax_begin], gamma=0.3),
+    ],
+    recognizer=[dict(type='MultiStepLR', by_epoch=True, milestones=[minimax_begin - 3], gamma=0.3)],
+    privacy_branch=[],
+)
+
+# ---- Data -----------------------------------------------------------------------------------------
+# Eight frames, every fourth: 1.3 s, a whole cycle of each action.
+train_pipeline = [
+    dict(type='DecordInitFromPath', num_threads=1),
+    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=4, num_clips=1),
+    dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=(0.85, 1.0)),
+    dict(type='Resize', scale=(size, size), keep_ratio=False),
+    dict(type='ClipColorJitter'),
+    dict(type='FlipOrErase', flip=0.5, erase=0.25, erase_size=(0.08, 0.16)),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+test_pipeline = [
+    dict(type='DecordInitFromPath', num_threads=1),
+    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=4, num_clips=5, test_mode=True),
+    dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=1.0, random=False),
+    dict(type='Resize', scale=(size, size), keep_ratio=False),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+privacy_pipeline = [
+    dict(type='LoadImageRGB'),
+    dict(
+        type='TwoViews',
+        transforms=[
+            dict(type='SquareCrop', scale=(0.7, 1.0)),
+            dict(type='Resize', scale=(size, size), keep_ratio=False),
+            dict(type='ClipColorJitter'),
+            dict(type='FlipOrErase', flip=0.5, erase=0.25, erase_size=(0.08, 0.16)),
+        ],
+    ),
+    dict(type='mmpretrain.PackInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='ReproducibleDataset',
+        dataset=dict(
+            type='VideoDataset',
+            ann_file=f'{demo_root}/train_videos.txt',
+            data_prefix=dict(video=f'{demo_root}/videos'),
+            pipeline=train_pipeline,
+        ),
+    ),
+)
+privacy_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='ReproducibleDataset',
+        dataset=dict(
+            type='VISPRDataset',
+            ann_file=f'{demo_root}/train_attributes.json',
+            data_prefix=dict(img_path=f'{demo_root}/images'),
+            pipeline=privacy_pipeline,
+        ),
+    ),
+)
+val_dataloader = dict(
+    batch_size=8,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='ReproducibleDataset',
+        dataset=dict(
+            type='VideoDataset',
+            ann_file=f'{demo_root}/test_videos.txt',
+            data_prefix=dict(video=f'{demo_root}/videos'),
+            pipeline=test_pipeline,
+            test_mode=True,
+        ),
+    ),
+)
+test_dataloader = val_dataloader
+
+train_cfg = dict(
+    type='MinimaxTrainLoop',
+    max_epochs=minimax_begin + minimax_epochs,
+    privacy_dataloader=privacy_dataloader,
+    val_begin=minimax_begin,
+    val_interval=3,
+)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+val_evaluator = dict(type='AccMetric')
+test_evaluator = val_evaluator

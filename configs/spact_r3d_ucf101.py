@@ -1,0 +1,195 @@
+# SPAct (Dave, Chen, Shah: CVPR 2022, arXiv 2203.15205) on UCF101 and VISPR, from nothing in one run:
+# reconstruction, warm-up, minimax. Sources of the settings: [paper] the paper, [code] the official
+# code (github.com/DAVEISHAN/SPAct at 7cf3770), [here] our choice where both are silent or do not fit.
+_base_ = './_base_/default_runtime.py'
+
+# ---- Models ---------------------------------------------------------------------------------------
+model = dict(
+    type='MinimaxAnonymization',
+    # f_A: 17,267,523 parameters [code]. with_cp recomputes activations: more than half of f_A's
+    # activation memory less, about a tenth slower.
+    anonymizer=dict(type='UNetAnonymizer', base_channels=64, num_levels=4, with_cp=False),
+    # f_T: R3D-18 whose last stage is dilated in time instead of strided [code]; frames in [0, 1],
+    # no mean and std [code]; 101 classes (the code has 102 for labels that start at 1).
+    recognizer=dict(
+        type='Recognizer3D',
+        backbone=dict(
+            type='DilatedResNet3d',
+            depth=18,
+            # Kinetics weights [paper], after tools/convert/torchvision_r3d18.py --dilated:
+            # init_cfg=dict(
+            #     type='Pretrained', checkpoint='checkpoints/r3d18_dilated.pth', prefix='backbone.'),
+        ),
+        cls_head=dict(
+            type='I3DHead', in_channels=512, num_classes=101, dropout_ratio=0, average_clips='prob'
+        ),
+        data_preprocessor=dict(
+            type='ActionDataPreprocessor', mean=[0] * 3, std=[255] * 3, format_shape='NCTHW'
+        ),
+    ),
+    # f_B: ResNet-50 and Linear(2048, 2048) - ReLU - Linear(2048, 128); temperature 0.1 [paper, code].
+    privacy_branch=dict(
+        type='ContrastivePrivacyBranch',
+        backbone=dict(
+            type='mmpretrain.ResNet',
+            depth=50,
+            # ImageNet weights of the MMPretrain zoo:
+            # init_cfg=dict(type='Pretrained', prefix='backbone.', checkpoint='https://download.'
+            #     'openmmlab.com/mmclassification/v0/resnet/resnet50_8xb32_in1k_20210831-ea4938fc.pth'),
+        ),
+        neck=dict(
+            type='mmpretrain.MoCoV2Neck', in_channels=2048, hid_channels=2048, out_channels=128
+        ),
+        loss=dict(type='NTXentLoss', temperature=0.1),
+    ),
+    # omega in L_T - omega * L_B: 1 [code]; in (0, 1) in the paper's formula.
+    privacy_weight=1.0,
+    # Clip frames for the L1 beside the privacy images; the code adds 1 % of UCF101's frames [here].
+    reconstruction_frames=1,
+    max_frames_per_pass=256,
+)
+
+# ---- Schedule -------------------------------------------------------------------------------------
+# f_A starts at the identity (used at epoch 20, L1 about 0.01) [code]; f_T is trained through it for
+# 50 epochs and f_B beside it [code: 50 and 160, each by itself]; then step 1 and step 2 take turns,
+# batch by batch [paper, code], for 300 epochs set [code].
+reconstruction_epochs, warmup_epochs, minimax_epochs = 20, 50, 300
+minimax_begin = reconstruction_epochs + warmup_epochs
+custom_hooks = [
+    dict(
+        type='MinimaxPhaseHook',
+        schedule=[
+            dict(phase='reconstruction', epochs=reconstruction_epochs),
+            dict(phase='adversaries', epochs=warmup_epochs),
+            dict(phase=('anonymizer', 'adversaries'), epochs=minimax_epochs),
+        ],
+        max_reconstruction_l1=0.03,
+    )
+]
+
+# ---- Optimizers -----------------------------------------------------------------------------------
+# Three Adams [code]: f_A 1e-3 with factors .01 .2575 .505 .7525 1 in its first five epochs, then
+# 1e-4 in minimax; f_T and f_B 1e-4; no weight decay [code].
+optim_wrapper = dict(
+    constructor='MinimaxOptimWrapperConstructor',
+    anonymizer=dict(optimizer=dict(type='Adam', lr=1e-3)),
+    recognizer=dict(optimizer=dict(type='Adam', lr=1e-4)),
+    privacy_branch=dict(optimizer=dict(type='Adam', lr=1e-4)),
+)
+param_scheduler = dict(
+    anonymizer=[
+        dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=5),
+        dict(type='MultiStepLR', by_epoch=True, milestones=[minimax_begin], gamma=0.1),
+    ],
+    recognizer=[],
+    privacy_branch=[],
+)
+
+# ---- Data -----------------------------------------------------------------------------------------
+# tools/data/ucf101/README.md and tools/data/vispr/README.md tell how to get there.
+ucf101_root = 'data/ucf101'
+vispr_root = 'data/vispr'
+split = 1
+size = 112  # intended by the paper; the code's loaders gave 128 [code]
+
+# One draw per clip for all its frames: crop, resize, colour, flip or erase [code].
+train_pipeline = [
+    dict(type='DecordInitFromPath', num_threads=1),
+    dict(type='ReflectSampleFrames', clip_len=16, frame_interval=2, num_clips=1),
+    dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=(0.6, 1.0)),
+    dict(type='Resize', scale=(size, size), keep_ratio=False),
+    dict(type='ClipColorJitter'),
+    dict(type='FlipOrErase', flip=0.5, erase=0.25, erase_size=(9, 18)),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+# Five clips, centre crop of 0.8 of the height, softmax averaged over the clips [code].
+test_pipeline = [
+    dict(type='DecordInitFromPath', num_threads=1),
+    dict(type='ReflectSampleFrames', clip_len=16, frame_interval=2, num_clips=5, test_mode=True),
+    dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=0.8, random=False),
+    dict(type='Resize', scale=(size, size), keep_ratio=False),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+# Two views of each image, cropped and coloured as the clips are [code].
+privacy_pipeline = [
+    dict(type='LoadImageRGB'),
+    dict(
+        type='TwoViews',
+        transforms=[
+            dict(type='SquareCrop', scale=(0.6, 1.0)),
+            dict(type='Resize', scale=(size, size), keep_ratio=False),
+            dict(type='ClipColorJitter'),
+            dict(type='FlipOrErase', flip=0.5, erase=0.25, erase_size=(9, 18)),
+        ],
+    ),
+    dict(type='mmpretrain.PackInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=24,  # [code]
+    num_workers=8,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='ReproducibleDataset',
+        dataset=dict(
+            type='VideoDataset',
+            ann_file=f'{ucf101_root}/ucf101_train_split_{split}_videos.txt',
+            data_prefix=dict(video=f'{ucf101_root}/videos'),
+            pipeline=train_pipeline,
+        ),
+    ),
+)
+privacy_dataloader = dict(
+    batch_size=64,  # [code]
+    num_workers=4,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='ReproducibleDataset',
+        dataset=dict(
+            type='VISPRDataset',
+            ann_file=f'{vispr_root}/vispr_train.json',
+            data_prefix=dict(img_path=f'{vispr_root}/images'),
+            pipeline=privacy_pipeline,
+        ),
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='ReproducibleDataset',
+        dataset=dict(
+            type='VideoDataset',
+            ann_file=f'{ucf101_root}/ucf101_val_split_{split}_videos.txt',
+            data_prefix=dict(video=f'{ucf101_root}/videos'),
+            pipeline=test_pipeline,
+            test_mode=True,
+        ),
+    ),
+)
+test_dataloader = val_dataloader
+
+# The views may come from the clips alone, two frames 5 to 15 apart [paper]: privacy_dataloader=None.
+# epoch_length='shortest' cuts an epoch to the shorter loader [code].
+train_cfg = dict(
+    type='MinimaxTrainLoop',
+    max_epochs=minimax_begin + minimax_epochs,
+    privacy_dataloader=privacy_dataloader,
+    epoch_length='action',
+    val_interval=5,
+)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+# The Top-1 on test videos is watched, not selected by: the checkpoint to use is the last.
+val_evaluator = dict(type='AccMetric')
+test_evaluator = val_evaluator

@@ -1,0 +1,17 @@
+# SPAct with MMAction2's TSM-R50, a 2D recognizer: eight frames spread over the video.
+_base_ = ['./spact_r3d_ucf101.py', './_base_/recognizers/tsm_r50.py']
+recognizer = _base_.pop('recognizer')
+recognizer.backbone.pretrained = None  # by default the 2D ImageNet weights of torchvision
+recognizer.cls_head.num_classes = 101
+model = dict(recognizer=dict(_delete_=True, **recognizer))
+del recognizer
+
+train_pipeline = _base_.train_pipeline
+test_pipeline = _base_.test_pipeline
+for pipeline in (train_pipeline, test_pipeline):
+    pipeline[1].update(clip_len=1, frame_interval=1, num_clips=8)
+    pipeline[-2].update(input_format='NCHW')
+del pipeline
+train_dataloader = dict(dataset=dict(dataset=dict(pipeline=train_pipeline)))
+val_dataloader = dict(dataset=dict(dataset=dict(pipeline=test_pipeline)))
+test_dataloader = val_dataloader

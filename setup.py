@@ -1,0 +1,50 @@
+"""Packaging of spact_mm."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name='spact_mm',
+    version='0.1.0',
+    description='Self-supervised privacy preservation for action recognition (SPAct) in MMAction2',
+    long_description=Path(__file__).with_name('README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    license_files=['LICENSE'],
+    keywords='action recognition, privacy, anonymization, video, MMAction2, OpenMMLab',
+    packages=find_packages(include=['spact_mm', 'spact_mm.*']),
+    python_requires='>=3.10,<3.13',
+    install_requires=[
+        'torch>=2.1,<2.14',
+        'torchvision>=0.16,<0.29',
+        'mmengine>=0.10.7,<0.11',
+        'mmaction2==1.2.0',
+        'mmpretrain==1.2.0',
+        'decord==0.6.0',
+        # mmcv.adjust_hue overflows under numpy 2; later OpenCV wheels require numpy 2.
+        'numpy>=1.26,<2',
+        'opencv-python<4.12',
+        'opencv-contrib-python<4.12',
+        # MMEngine resolves `_base_ = 'mmaction::...'` through pkg_resources, which 81 dropped.
+        'setuptools>=77.0.3,<81',
+        # MMAction2 imports it and does not declare it.
+        'importlib_metadata',
+    ],
+    extras_require={
+        # Both install the module `mmcv`; take exactly one of them.
+        'lite': ['mmcv-lite==2.1.0'],
+        'full': ['mmcv>=2.1.0,<2.2'],
+        'tensorboard': ['tensorboard<3'],
+        'test': ['pytest<10', 'ruff==0.14.4'],
+    },
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Intended Audience :: Science/Research',
+        'Operating System :: POSIX :: Linux',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+    ],
+)

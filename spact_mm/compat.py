@@ -1,0 +1,309 @@
+"""Every work-around for a gap in the released packages around us, in one place.
+
+:func:`apply` runs them in order and is called by ``import spact_mm`` before anything else of
+MMAction2 or MMPretrain is imported. Each function below repairs one thing, says why, checks by
+itself that the gap is there, and does nothing where it is not; ``tests/test_compat.py`` fails as
+soon as an upstream release has closed one of them.
+"""
+
+import importlib.metadata
+import importlib.util
+import os
+import sys
+import types
+import warnings
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import torch
+from mmengine.utils import digit_version
+
+from .safe_checkpoint import load_from_ceph, load_from_local, load_from_pavi, load_from_url
+
+# A torch.library.Library forgets its schemas when it is garbage-collected.
+_TORCHVISION_SCHEMAS: list[torch.library.Library] = []
+
+
+def apply() -> None:
+    """Run every work-around whose condition holds; calling it again changes nothing."""
+    require_mmcv()
+    stub_missing_drn()
+    define_torchvision_schemas()
+    import_mmcv_lite_silently()
+    disable_broken_multimodal()
+    find_packages_without_pkg_resources()
+    load_checkpoints_restricted()
+    init_process_group_without_accelerator()
+    drop_device_ids_without_accelerator()
+    fix_separate_no_sync()
+
+
+def _package_dir(package: str) -> Path | None:
+    """Return the folder of a top-level package without importing it, None where it is absent."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0])
+
+
+def _is_accelerated() -> bool:
+    from mmengine.device import get_device
+
+    return get_device() != 'cpu'
+
+
+def require_mmcv() -> None:
+    """Say which of the two packages of the module ``mmcv`` to install where both are absent.
+
+    Raises:
+        ModuleNotFoundError: If neither ``mmcv`` nor ``mmcv-lite`` is installed.
+    """
+    if _package_dir('mmcv') is None:
+        raise ModuleNotFoundError(
+            'spact_mm needs the module mmcv: run `pip install mmcv-lite==2.1.0`, or install mmcv '
+            '2.1.0 where its compiled operators are wanted.',
+            name='mmcv',
+        )
+
+
+def stub_missing_drn() -> None:
+    """Stand in for ``mmaction.models.localizers.drn``, which the wheel of MMAction2 1.2.0 lacks.
+
+    ``mmaction.models`` imports it, so without the stub nothing of MMAction2 can be built
+    (github.com/open-mmlab/mmaction2/issues/2714). Can go when the wheel ships the folder.
+    """
+    name = 'mmaction.models.localizers.drn'
+    package = _package_dir('mmaction')
+    if package is None or (package / 'models/localizers/drn/drn.py').exists():
+        return
+    if name in sys.modules:
+        return
+    folder, module = types.ModuleType(name), types.ModuleType(f'{name}.drn')
+    folder.__path__ = []
+    folder.drn, module.DRN = module, None
+    sys.modules.update({folder.__name__: folder, module.__name__: module})
+
+
+def define_torchvision_schemas() -> None:
+    """Declare torchvision's two detection operators where its binary does not fit torch.
+
+    The wheel of PyPI is linked against CUDA; beside a CPU build of torch its ``_C`` fails to load,
+    after which ``import torchvision`` dies with ``operator torchvision::nms does not exist``,
+    although only the schemas are missed (the operators stay unusable, as upstream). MMPretrain and
+    MMEngine's ``collect_env`` import torchvision. Can go when torchvision imports without its
+    binary.
+    """
+    package = _package_dir('torchvision')
+    if package is None or 'torchvision' in sys.modules or _TORCHVISION_SCHEMAS:
+        return
+    binary = next(iter(sorted([*package.glob('_C*.so'), *package.glob('_C*.pyd')])), None)
+    try:
+        if binary is not None:
+            torch.ops.load_library(str(binary))
+            return
+    except OSError:
+        pass
+    library = torch.library.Library('torchvision', 'FRAGMENT')
+    for name in ('nms', 'qnms'):
+        library.define(f'{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+    _TORCHVISION_SCHEMAS.append(library)
+
+
+def import_mmcv_lite_silently() -> None:
+    """Import ``mmcv.cnn`` of mmcv-lite without its warning about an operator that it lacks.
+
+    Nothing here uses that operator. Only this one message is filtered, and only during this
+    import. Can go when mmcv-lite does not warn.
+    """
+    if any(_package_dir('mmcv').glob('_ext*')) or 'mmcv.cnn.bricks.transformer' in sys.modules:
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            'ignore', 'Fail to import ``MultiScaleDeformableAttention``', UserWarning
+        )
+        importlib.import_module('mmcv.cnn.bricks.transformer')
+
+
+def disable_broken_multimodal() -> None:
+    """Switch the multimodal models off where they would fail at import.
+
+    MMAction2 and MMPretrain import them as soon as ``transformers >= 4.28`` is installed, though
+    they also need ``timm`` and names that later versions of ``transformers`` removed; ``import
+    mmaction.models`` then dies. Can go when they guard these imports. The check imports
+    ``transformers`` only where upstream would do so anyway.
+    """
+    pruning = (
+        'apply_chunking_to_forward',
+        'find_pruneable_heads_and_indices',
+        'prune_linear_layer',
+    )
+    wanted = {
+        'mmaction': {
+            'timm.models.layers': ('DropPath',),
+            'transformers.file_utils': ('add_start_docstrings', 'replace_return_docstrings'),
+            'transformers.modeling_utils': pruning,
+            'transformers.models.beit.modeling_beit': ('BeitDropPath', 'BeitRelativePositionBias'),
+        },
+        'mmpretrain': {
+            'transformers.modeling_utils': (*pruning, 'GenerationConfig', 'GenerationMixin'),
+            'transformers.utils': ('add_code_sample_docstrings',),
+        },
+    }
+    for package, modules in wanted.items():
+        if _package_dir(package) is None or f'{package}.models' in sys.modules:
+            continue
+        dependency = importlib.import_module(f'{package}.utils.dependency')
+        if dependency.WITH_MULTIMODAL and not all(map(_has_names, modules, modules.values())):
+            dependency.WITH_MULTIMODAL = False
+
+
+def _has_names(module: str, names: tuple[str, ...]) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            loaded = importlib.import_module(module)
+            return all(hasattr(loaded, name) for name in names)
+    except (ImportError, RuntimeError):
+        return False
+
+
+def find_packages_without_pkg_resources() -> None:
+    """Resolve ``_base_ = 'mmaction::…'`` without ``pkg_resources``, which setuptools 81 removed.
+
+    MMEngine looks up the installed package through it and fails with an error that does not name
+    it. Can go when MMEngine uses ``importlib.metadata``. It cannot help the tools of MMAction2,
+    which parse the configuration before they import this package; there ``setuptools<81`` is the
+    remedy.
+    """
+    if importlib.util.find_spec('pkg_resources') is not None:
+        return
+    import mmengine
+    from mmengine.config import config as config_module
+
+    for module in (mmengine.utils, mmengine.utils.package_utils, config_module):
+        module.is_installed = is_installed
+        module.get_installed_path = get_installed_path
+
+
+def is_installed(package: str) -> bool:
+    """Tell whether a distribution (``mmaction2``) or module (``mmaction``) is installed."""
+    try:
+        get_installed_path(package)
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
+def get_installed_path(package: str) -> str:
+    """Return the folder of an installed distribution (``mmaction2``) or module (``mmaction``).
+
+    Raises:
+        ModuleNotFoundError: If there is none of that name.
+    """
+    module = package
+    try:
+        top_level = importlib.metadata.distribution(package).read_text('top_level.txt')
+        module = top_level.split()[0] if top_level else package
+    except importlib.metadata.PackageNotFoundError:
+        pass
+    folder = _package_dir(module)
+    if folder is None:
+        raise ModuleNotFoundError(
+            f'{package} is not installed: run `pip install {package}`.', name=package
+        )
+    return str(folder)
+
+
+def load_checkpoints_restricted() -> None:
+    """Make every checkpoint loader of MMEngine refuse pickles that could run code.
+
+    MMEngine leaves ``weights_only`` to torch's default, which is unrestricted before torch 2.6;
+    from 2.6 on it cannot read its own checkpoints, because they hold ``HistoryBuffer`` objects. Can
+    go when MMEngine loads with ``weights_only=True`` and stores plain types.
+    """
+    from mmengine.runner import checkpoint as module
+
+    if module.load_url is load_from_url:
+        return
+    module.load_url = load_from_url
+    register = module.CheckpointLoader.register_scheme
+    register(prefixes='', loader=load_from_local, force=True)
+    register(prefixes=[r'(\S+\:)?s3://', r'(\S+\:)?petrel://'], loader=load_from_ceph, force=True)
+    register(prefixes='pavi://', loader=load_from_pavi, force=True)
+    upstream = module.load_from_openmmlab
+
+    def load_from_openmmlab(filename, map_location=None):
+        # Names of a user's own open_mmlab.json may stand for local files, which upstream reads by
+        # itself.
+        target = module.get_external_models().get(filename.split('://', 1)[1], 'https://')
+        if target.startswith(('http://', 'https://')):
+            return upstream(filename, map_location)
+        return load_from_local(os.path.join(module._get_mmengine_home(), target), map_location)
+
+    register(prefixes=['open-mmlab://', 'openmmlab://'], loader=load_from_openmmlab, force=True)
+
+
+def init_process_group_without_accelerator() -> None:
+    """Let ``--launcher pytorch`` start processes on CPUs.
+
+    MMEngine selects a CUDA device before it creates the process group, which fails without one. Can
+    go when it does so for the backend ``nccl`` only.
+    """
+    from mmengine.dist import utils
+
+    if _is_accelerated() or utils._init_dist_pytorch.__module__ == __name__:
+        return
+    upstream = utils._init_dist_pytorch
+
+    def _init_dist_pytorch(backend, init_backend='torch', **kwargs):
+        if init_backend != 'torch':
+            return upstream(backend, init_backend=init_backend, **kwargs)
+        if backend == 'nccl':
+            raise ValueError(
+                "env_cfg.dist_cfg.backend is 'nccl', which needs a GPU, and none is visible: add "
+                '`--cfg-options env_cfg.dist_cfg.backend=gloo`.'
+            )
+        return torch.distributed.init_process_group(backend=backend, **kwargs)
+
+    utils._init_dist_pytorch = _init_dist_pytorch
+
+
+def drop_device_ids_without_accelerator() -> None:
+    """Let MMEngine wrap models for distributed training on CPUs.
+
+    ``Runner.wrap_model`` passes ``device_ids=[LOCAL_RANK]`` to every wrapper, and torch refuses
+    them for a model on the CPU. Can go when it passes None there.
+    """
+    from mmengine.model import MMDistributedDataParallel
+
+    upstream = MMDistributedDataParallel.__init__
+    if _is_accelerated() or upstream.__module__ == __name__:
+        return
+
+    def __init__(self, module, *args, device_ids=None, **kwargs):
+        upstream(self, module, *args, device_ids=None, **kwargs)
+
+    MMDistributedDataParallel.__init__ = __init__
+
+
+def fix_separate_no_sync() -> None:
+    """Repair ``MMSeparateDistributedDataParallel.no_sync`` for gradient accumulation.
+
+    It yields once for each child instead of once, and calls ``no_sync`` of children that are not
+    wrapped. Can go with the first MMEngine after 0.10.7 that yields after the loop.
+    """
+    import mmengine
+    from mmengine.model import MMDistributedDataParallel, MMSeparateDistributedDataParallel
+
+    if digit_version(mmengine.__version__) > digit_version('0.10.7'):
+        return
+
+    @contextmanager
+    def no_sync(self):
+        with ExitStack() as stack:
+            for child in self.module.children():
+                if isinstance(child, MMDistributedDataParallel):
+                    stack.enter_context(child.no_sync())
+            yield
+
+    MMSeparateDistributedDataParallel.no_sync = no_sync

@@ -1,0 +1,97 @@
+"""Annotation files of the project: written by the converters, read by the datasets."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+
+def write_video_list(path: str | os.PathLike, videos: Iterable[tuple[str, int]]) -> int:
+    """Write MMAction2's ``VideoDataset`` list, one ``relative/path.avi label`` per line.
+
+    Args:
+        path: The list file; its folder is made.
+        videos: Pairs of a path relative to the video root and a 0-based class index.
+
+    Returns:
+        int: Number of lines written.
+
+    Raises:
+        ValueError: If a path holds a space, which ``VideoDataset`` takes for its delimiter.
+    """
+    lines = []
+    for video, label in videos:
+        if ' ' in video:
+            raise ValueError(
+                f'The video name {video!r} holds a space, which the list format cannot; rename it.'
+            )
+        lines.append(f'{video} {label}\n')
+    _write_text(path, ''.join(lines))
+    return len(lines)
+
+
+def write_attribute_file(
+    path: str | os.PathLike,
+    attributes: Sequence[str],
+    images: Iterable[tuple[str, Sequence[str]]],
+    dataset: str = 'VISPR',
+) -> int:
+    """Write the JSON annotation file that ``VISPRDataset`` reads.
+
+    Args:
+        path: The annotation file; its folder is made.
+        attributes: All attribute ids that may occur, in order.
+        images: Pairs of a path relative to the image root and the ids present in the image.
+        dataset: Name of the data set, kept in ``metainfo``.
+
+    Returns:
+        int: Number of images written.
+
+    Raises:
+        ValueError: If an image has an attribute that ``attributes`` does not list.
+    """
+    known = set(attributes)
+    data_list = []
+    for image, present in images:
+        unknown = sorted(set(present) - known)
+        if unknown:
+            raise ValueError(
+                f'The image {image} has the unlisted attributes {unknown}; add them to the list.'
+            )
+        data_list.append(dict(img_path=image, attributes=list(present)))
+    metainfo = dict(dataset=dataset, attributes=list(attributes))
+    _write_text(path, json.dumps(dict(metainfo=metainfo, data_list=data_list), indent=0))
+    return len(data_list)
+
+
+def read_attribute_file(path: str | os.PathLike) -> Mapping:
+    """Read an annotation file of :func:`write_attribute_file`.
+
+    Raises:
+        FileNotFoundError: If the file is absent.
+        ValueError: If it is not such a file, or lists no image.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'The annotation file {path} does not exist; '
+            'write it with the converter in tools/data/.'
+        )
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+        content['metainfo']['attributes'], content['data_list'][0]['img_path']
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, IndexError) as error:
+        raise ValueError(
+            f'{path} is not an attribute annotation file or lists no image; '
+            'write it anew with the converter in tools/data/.'
+        ) from error
+    return content
+
+
+def _write_text(path: str | os.PathLike, text: str) -> None:
+    """Write by a temporary name, so that an interrupted converter leaves no half file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + '.tmp')
+    temporary.write_text(text, encoding='utf-8')
+    temporary.replace(path)

@@ -1,0 +1,313 @@
+"""What is missing or broken in a data set: the part that the converters of ``tools/data`` share."""
+
+import argparse
+import json
+import os
+import struct
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+
+import cv2
+import decord
+from mmengine.utils import ProgressBar
+from PIL import Image
+
+CHECKS = ('none', 'header', 'decode')
+
+
+def check_video(path: str | os.PathLike, check: str = 'header') -> str | None:
+    """Tell what is wrong with a video.
+
+    Args:
+        path: A video that exists.
+        check: ``'none'`` looks at the file size only; ``'header'`` also compares the length that
+            an AVI states with the file's and counts the frames by decord; ``'decode'`` also
+            decodes the first, the middle and the last frame.
+
+    Returns:
+        str | None: The reason why the video is unusable, or None.
+    """
+    num_bytes = os.path.getsize(path)
+    if num_bytes == 0:
+        return 'the file is empty'
+    if check == 'none':
+        return None
+    stated_bytes = _riff_bytes(path)
+    if stated_bytes > num_bytes:
+        return f'the file ends after {num_bytes:,} of {stated_bytes:,} bytes'
+    try:
+        reader = decord.VideoReader(os.fspath(path), num_threads=1)
+        num_frames = len(reader)
+        if num_frames == 0:
+            return 'the video has no frame'
+        if check == 'decode':
+            for index in sorted({0, num_frames // 2, num_frames - 1}):
+                reader[index]
+    except (RuntimeError, IndexError, decord.DECORDError) as error:
+        return f'decord: {_first_line(error)}'
+    return None
+
+
+def check_image(path: str | os.PathLike, check: str = 'header') -> str | None:
+    """Tell what is wrong with an image; any number of channels is fine.
+
+    Args:
+        path: An image that exists.
+        check: ``'none'`` looks at the file size only; ``'header'`` also reads the signature and
+            the image size; ``'decode'`` also decodes all pixels.
+
+    Returns:
+        str | None: The reason why the image is unusable, or None.
+    """
+    if os.path.getsize(path) == 0:
+        return 'the file is empty'
+    if check == 'none':
+        return None
+    try:
+        with Image.open(path) as image:
+            if check == 'decode':
+                # OpenCV pads a truncated JPEG with grey and says nothing; Pillow refuses it.
+                image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return f'Pillow: {_first_line(error)}'
+    if check == 'decode' and cv2.imread(os.fspath(path), cv2.IMREAD_COLOR) is None:
+        return 'OpenCV cannot decode the image'
+    return None
+
+
+def find_broken(
+    root: str | os.PathLike,
+    names: Sequence[str],
+    inspect: Callable[[Path, str], str | None],
+    check: str,
+    num_workers: int,
+) -> dict[str, str]:
+    """Inspect files in several processes, with a progress bar.
+
+    A file on which the decoder itself crashes is reported like any other broken one:
+    :func:`mmengine.utils.track_parallel_progress` would wait for its worker for ever.
+
+    Args:
+        root: The folder that ``names`` are relative to.
+        names: The files, which exist.
+        inspect: :func:`check_video` or :func:`check_image`.
+        check: One of :data:`CHECKS`.
+        num_workers: Number of processes.
+
+    Returns:
+        dict[str, str]: The reason for each broken file.
+    """
+    broken = {}
+    inspect = partial(inspect, check=check)
+    paths = [Path(root, name) for name in names]
+    batch_size = 16 * num_workers
+    bar = ProgressBar(len(paths)) if paths else None
+    pool = _make_pool(num_workers)
+    for start in range(0, len(paths), batch_size):
+        batch = paths[start : start + batch_size]
+        try:
+            reasons = list(pool.map(inspect, batch))
+        except BrokenProcessPool:
+            pool.shutdown()
+            reasons = [_inspect_alone(inspect, path) for path in batch]
+            pool = _make_pool(num_workers)
+        for name, reason in zip(names[start : start + batch_size], reasons, strict=True):
+            if reason is not None:
+                broken[name] = reason
+        bar.update(len(batch))
+    pool.shutdown()
+    if bar is not None:
+        print()
+    return broken
+
+
+@dataclass
+class ConversionReport:
+    """What a converter read, left out and wrote.
+
+    Attributes:
+        dataset (str): Name of the data set.
+        check (str): How thoroughly the files were inspected, one of :data:`CHECKS`.
+        counts (dict): For each list, the numbers ``listed``, ``published`` and ``written``.
+        missing (list[str]): Listed files that are absent.
+        broken (dict[str, str]): Files that are unusable, with the reason.
+        unlisted (list[str]): Files on disk that no list names. They are no fault.
+    """
+
+    dataset: str
+    check: str
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
+    unlisted: list[str] = field(default_factory=list)
+
+    def add_count(self, name: str, listed: int, published: int, written: int) -> None:
+        """Note how long a list is, how long the published one is, and what was written of it."""
+        self.counts[name] = dict(listed=listed, published=published, written=written)
+
+    @property
+    def wrong_counts(self) -> list[str]:
+        """Names of the lists whose length is not the published one."""
+        return [name for name, n in self.counts.items() if n['listed'] != n['published']]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is missing or broken and every count is the published one."""
+        return not (self.missing or self.broken or self.wrong_counts)
+
+    def summary(self, num_shown: int = 10) -> str:
+        """Return the report for the console, with at most ``num_shown`` files of each kind."""
+        lines = [f'{self.dataset} (check: {self.check})']
+        for name, n in self.counts.items():
+            line = f'  {name}: {n["listed"]:,} listed, {n["written"]:,} written'
+            if n['listed'] != n['published']:
+                line += f', but {n["published"]:,} are published'
+            lines.append(line)
+        reasons = [f'{name}: {reason}' for name, reason in self.broken.items()]
+        for title, names in (
+            ('missing, left out of the lists', self.missing),
+            ('broken, left out of the lists', reasons),
+            ('on disk but in no list, ignored', self.unlisted),
+        ):
+            if names:
+                lines.append(f'  {len(names):,} {title}:')
+                lines += [f'    {name}' for name in names[:num_shown]]
+                if len(names) > num_shown:
+                    lines.append(f'    ... and {len(names) - num_shown:,} more')
+        return '\n'.join(lines)
+
+    def finish(self, path: str | os.PathLike, allow_missing: bool) -> int:
+        """Save the report as JSON, print its summary and return the converter's exit code.
+
+        Args:
+            path: The report file.
+            allow_missing: Whether missing or broken files and wrong counts are accepted.
+
+        Returns:
+            int: 0 where all is well or accepted, else 1.
+        """
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = dict(asdict(self), wrong_counts=self.wrong_counts)
+        path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+        print(self.summary())
+        print(f'  full report: {path}')
+        if self.is_clean:
+            print('  complete')
+            return 0
+        if allow_missing:
+            return 0
+        print(
+            'error: the data set is not the published one, see above; repair it and convert again, '
+            'or accept the lists as they are by --allow-missing.',
+            file=sys.stderr,
+        )
+        return 1
+
+
+def add_check_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options on checking that all converters have."""
+    parser.add_argument(
+        '--check',
+        choices=CHECKS,
+        default='header',
+        help='how each file is inspected: for its size only, by its header (default), or by '
+        'decoding it, which takes many times longer',
+    )
+    parser.add_argument(
+        '--workers',
+        type=_positive_int,
+        default=min(8, os.cpu_count() or 1),
+        help='number of processes that inspect files (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--allow-missing',
+        action='store_true',
+        help='exit with 0 although files are missing or broken or a count is not the published one',
+    )
+
+
+def run_converter(convert: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Run a converter and turn an unusable input into one sentence and exit code 2."""
+    try:
+        return convert(args)
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+
+
+def read_lines(path: str | os.PathLike, remedy: str) -> list[str]:
+    """Read the non-empty lines of a published list, whatever its line ends.
+
+    Args:
+        path: The list.
+        remedy: Where to get the list, the end of the error message's sentence.
+
+    Raises:
+        FileNotFoundError: If the list is absent.
+        ValueError: If the list is empty or not text.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'The list {path} does not exist; {remedy}.')
+    try:
+        lines = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines()]
+    except UnicodeDecodeError as error:
+        raise ValueError(f'The list {path} is not a text file; {remedy}.') from error
+    lines = [line for line in lines if line]
+    if not lines:
+        raise ValueError(f'The list {path} is empty; {remedy}.')
+    return lines
+
+
+def list_files(root: Path, suffixes: Iterable[str]) -> list[str]:
+    """Return the files below a folder, relative to it and sorted, without hidden ones."""
+    suffixes = tuple(suffixes)
+    return sorted(
+        Path(folder, name).relative_to(root).as_posix()
+        for folder, _, names in os.walk(root, followlinks=True)
+        for name in names
+        if name.lower().endswith(suffixes) and not name.startswith('.')
+    )
+
+
+def _riff_bytes(path: str | os.PathLike) -> int:
+    """Return the number of bytes that an AVI's header states, 0 for other containers."""
+    with open(path, 'rb') as file:
+        header = file.read(8)
+    if len(header) < 8 or not header.startswith(b'RIFF'):
+        return 0
+    return struct.unpack('<I', header[4:])[0] + 8
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _positive_int(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{value} is not positive')
+    return value
+
+
+def _silence_decoders() -> None:
+    """Close the worker's stderr, where FFmpeg and libjpeg write past Python, over the bar."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def _make_pool(num_workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(num_workers, initializer=_silence_decoders)
+
+
+def _inspect_alone(inspect: Callable[[Path], str | None], path: Path) -> str | None:
+    with _make_pool(1) as pool:
+        try:
+            return pool.submit(inspect, path).result()
+        except BrokenProcessPool:
+            return 'the decoder crashed on it'

@@ -1,0 +1,265 @@
+"""Make a data set a function of seed, epoch and index, and robust against broken files."""
+
+import os
+import random
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import cv2
+import decord
+import numpy as np
+import torch
+from mmaction.registry import DATASETS
+from mmengine import fileio
+from mmengine.dataset import BaseDataset, force_full_init
+from mmengine.structures import BaseDataElement
+from torch.utils.data import Dataset
+
+#: What readers raise for a file they cannot read. MMCV's image loader asserts; decord says
+#: IndexError for a video without frames. A slip in a transform may raise one of these too; then
+#: every file is bad, and the run stops with its message.
+UNREADABLE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    IndexError,
+    AssertionError,
+    cv2.error,
+    decord.DECORDError,
+    decord.DECORDLimitReachedError,
+)
+#: Files tried in place of a broken one before giving up.
+_MAX_ATTEMPTS = 10
+#: Files looked for before training, spread evenly over the list.
+_NUM_PROBED = 16
+
+
+@DATASETS.register_module()
+class ReproducibleDataset(Dataset):
+    """A data set whose randomness is a function of seed, epoch and index, whatever its workers do.
+
+    While a sample is made, Python's, NumPy's and torch's CPU generators are seeded by the seed and
+    epoch of :meth:`set_epoch` and the index; afterwards they go on where they were. Until the
+    first :meth:`set_epoch` they are left alone, as a loop that never calls it would get the same
+    augmentations in every epoch.
+
+    A file that cannot be read is replaced in training by another one, itself a function of seed,
+    epoch and index. The sample that takes its place carries the report,
+    ``bad_files=[(path, reason), ...]``, in its metainfo, on which
+    :class:`~spact_mm.engine.BadSampleHook` acts. In evaluation it is an error.
+
+    It goes around all other dataset wrappers.
+
+    Args:
+        dataset (dict | Dataset): Any data set; its pipeline ends in a packing transform.
+        on_bad (str, optional): ``'skip'`` or ``'raise'``. None, the default, means ``'raise'`` if
+            the data set is in test mode, else ``'skip'``.
+        lazy_init (bool): Whether to leave the annotation file unread. Defaults to False.
+
+    Raises:
+        FileNotFoundError: If an annotation file, a data folder or every file looked for is missing.
+        ValueError: If an annotation file is empty or not understood, or ``on_bad`` is unknown.
+    """
+
+    def __init__(
+        self, dataset: dict | Dataset, on_bad: str | None = None, lazy_init: bool = False
+    ) -> None:
+        if on_bad not in (None, 'skip', 'raise'):
+            raise ValueError(
+                f"on_bad of ReproducibleDataset is {on_bad!r}; choose 'skip' or 'raise'."
+            )
+        if isinstance(dataset, dict):
+            dataset = dataset.copy()
+            # So that the files can be checked before they are read.
+            dataset['lazy_init'] = True
+            dataset = DATASETS.build(dataset)
+        self.dataset = dataset
+        self.test_mode = any(getattr(leaf, 'test_mode', False) for leaf in _leaves(dataset))
+        self.on_bad = on_bad or ('raise' if self.test_mode else 'skip')
+        # Shared memory reaches worker processes that run already; -1: not set yet.
+        self._clock = torch.full((2,), -1, dtype=torch.int64).share_memory_()
+        self._fully_initialized = False
+        if not lazy_init:
+            self.full_init()
+
+    def set_epoch(self, epoch: int, seed: int) -> None:
+        """Make all samples drawn from here on those of ``epoch`` under ``seed``, both >= 0."""
+        self._clock.copy_(torch.tensor([seed, epoch]))
+
+    def full_init(self) -> None:
+        """Read and check the annotation files."""
+        if self._fully_initialized:
+            return
+        for leaf in _leaves(self.dataset):
+            if isinstance(leaf, BaseDataset):
+                _full_init(leaf)
+        if hasattr(self.dataset, 'full_init'):
+            self.dataset.full_init()
+        self._fully_initialized = True
+
+    @property
+    def metainfo(self) -> dict:
+        """Meta information of the data set."""
+        return self.dataset.metainfo
+
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict:
+        """Return the annotation of a sample."""
+        return self.dataset.get_data_info(idx)
+
+    @force_full_init
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the category ids of a sample."""
+        return self.dataset.get_cat_ids(idx)
+
+    @force_full_init
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    @force_full_init
+    def __getitem__(self, idx: int) -> dict:
+        """Return a sample.
+
+        Raises:
+            RuntimeError: If a file cannot be read and ``on_bad`` is ``'raise'``, or if that many
+                in a row cannot.
+        """
+        bad_files = []
+        for attempt in range(_MAX_ATTEMPTS):
+            tried = self._substitute(idx, attempt)
+            try:
+                with self._seeded(idx, attempt):
+                    sample = self.dataset[tried]
+            except UNREADABLE as error:
+                path, reason = self._path(tried), _reason(error)
+                if self.on_bad == 'raise':
+                    raise RuntimeError(
+                        f'Sample {tried}, {path}, cannot be read ({reason}); repair it or take it '
+                        'off the list, as evaluation replaces no sample.'
+                    ) from error
+                bad_files.append((path, reason))
+            else:
+                return _attach(sample, bad_files)
+        raise RuntimeError(
+            f'{_MAX_ATTEMPTS} files in a row cannot be read, the first being {bad_files[0][0]} '
+            f'({bad_files[0][1]}); check the data set and the pipeline.'
+        )
+
+    def _entropy(self, idx: int, attempt: int) -> np.random.SeedSequence:
+        # Negative indices and a clock that is not set are no entropy.
+        clock = [max(value, 0) for value in self._clock.tolist()]
+        return np.random.SeedSequence([*clock, idx % len(self), attempt])
+
+    def _substitute(self, idx: int, attempt: int) -> int:
+        """Return ``idx`` at the first attempt, then other indices."""
+        others = len(self) - 1
+        if attempt == 0 or others == 0:
+            return idx
+        draw = int(self._entropy(idx, attempt).generate_state(1)[0])
+        return (idx + 1 + draw % others) % len(self)
+
+    @contextmanager
+    def _seeded(self, idx: int, attempt: int) -> Iterator[None]:
+        """Seed the generators of this process inside the context and restore them after it."""
+        if self._clock[1] < 0:
+            yield
+            return
+        states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+        words = self._entropy(idx, attempt).generate_state(8)
+        random.seed(words[:3].tobytes())
+        np.random.seed(words[3:6])
+        # torch.manual_seed would seed the accelerators' generators too.
+        torch.default_generator.manual_seed(int(words[6]) << 32 | int(words[7]))
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+            torch.set_rng_state(states[2])
+
+    def _path(self, idx: int) -> str:
+        return _file_of(self.dataset.get_data_info(idx)) or f'sample {idx}'
+
+
+def _leaves(dataset: Dataset) -> Iterator[Dataset]:
+    """Yield the data sets below wrappers."""
+    children = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    for child in children:
+        if child is None:
+            yield dataset
+        else:
+            yield from _leaves(child)
+
+
+def _file_of(info: dict) -> str | None:
+    """Return the file of an annotation of MMAction2 or MMPretrain."""
+    return next((info[key] for key in ('filename', 'img_path', 'frame_dir') if key in info), None)
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of an error, without the time and place that decord puts before."""
+    text = re.sub(r'\[\d\d:\d\d:\d\d\] \S+:\d+: ', '', str(error)).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _attach(sample: dict, bad_files: list[tuple[str, str]]) -> dict:
+    """Put the report of the files that a sample replaces into its metainfo."""
+    if bad_files:
+        data_sample = sample.get('data_samples') if isinstance(sample, dict) else None
+        if not isinstance(data_sample, BaseDataElement):
+            raise TypeError(
+                f'{bad_files[0][0]} cannot be read ({bad_files[0][1]}), and the sample in its '
+                'place cannot say so; end the pipeline with PackActionInputs or '
+                'mmpretrain.PackInputs.'
+            )
+        data_sample.set_metainfo(dict(bad_files=bad_files))
+    return sample
+
+
+def _full_init(dataset: BaseDataset) -> None:
+    """Initialize a data set; say in one sentence what is missing."""
+    name, ann_file = type(dataset).__name__, dataset.ann_file
+    if ann_file:
+        if not fileio.exists(ann_file):
+            raise FileNotFoundError(
+                f'The annotation file {ann_file} of {name} does not exist; write it with the '
+                'converter in tools/data/ or correct ann_file or data_root.'
+            )
+        if not fileio.get(ann_file).strip():
+            raise ValueError(
+                f'The annotation file {ann_file} of {name} is empty; write it anew with the '
+                'converter in tools/data/.'
+            )
+    try:
+        dataset.full_init()
+    except ValueError as error:
+        if str(ann_file) in str(error):
+            raise
+        raise ValueError(
+            f'The annotation file {ann_file} cannot be read as that of {name} ({error}); write it '
+            'anew with the converter in tools/data/.'
+        ) from error
+    if len(dataset) == 0:
+        raise ValueError(f'{name} has no sample of {ann_file}; check its filter_cfg and indices.')
+    _check_files(dataset)
+
+
+def _check_files(dataset: BaseDataset) -> None:
+    """Look for the folders of a data set and for a few of its files."""
+    name = type(dataset).__name__
+    for key, folder in dataset.data_prefix.items():
+        if folder and '://' not in folder and not os.path.isdir(folder):
+            raise FileNotFoundError(
+                f'The folder {folder} of {name} does not exist; get the data set or correct '
+                f'data_prefix.{key} or data_root.'
+            )
+    indices = np.unique(np.linspace(0, len(dataset) - 1, _NUM_PROBED).astype(int))
+    files = [_file_of(dataset.get_data_info(int(index))) for index in indices]
+    files = [file for file in files if file and '://' not in file]
+    if files and not any(map(os.path.exists, files)):
+        raise FileNotFoundError(
+            f'None of {len(files)} files of {dataset.ann_file} that were looked for exists, for '
+            f'example {files[0]}; get the data set or correct data_prefix.'
+        )

@@ -1,0 +1,59 @@
+"""Square crops."""
+
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from .frames import get_frames, set_frames
+
+
+@TRANSFORMS.register_module()
+class SquareCrop(BaseTransform):
+    """Crop a square whose side is a fraction of the shorter side of the frame.
+
+    One draw serves all frames of a clip. A random crop may lie anywhere in the frame (the official
+    code of SPAct never reached the right edge of a video).
+
+    Required Keys:
+
+    - imgs (list[np.ndarray]) or img (np.ndarray): (H, W, 3).
+
+    Modified Keys:
+
+    - imgs or img
+    - img_shape
+
+    Args:
+        scale (float | tuple[float, float]): Side over the shorter side of the frame, in (0, 1], or
+            the range it is drawn from. Defaults to (0.6, 1.0), SPAct's training crop.
+        random (bool): Whether the position is drawn; else the crop is central. Defaults to True.
+
+    Raises:
+        ValueError: If ``scale`` is out of range, or a range although ``random`` is False.
+    """
+
+    def __init__(
+        self, scale: float | tuple[float, float] = (0.6, 1.0), random: bool = True
+    ) -> None:
+        low, high = scale if isinstance(scale, (tuple, list)) else (scale, scale)
+        if not 0 < low <= high <= 1:
+            raise ValueError(f'scale of SquareCrop must lie in (0, 1], but is {scale}.')
+        if not random and low != high:
+            raise ValueError(
+                f'scale of SquareCrop is the range {scale}, but random=False; give one number.'
+            )
+        self.scale = (low, high)
+        self.random = random
+
+    def transform(self, results: dict) -> dict:
+        """Crop all frames alike."""
+        frames = get_frames(results)
+        height, width = frames[0].shape[:2]
+        factor = np.random.uniform(*self.scale) if self.random else self.scale[0]
+        side = max(1, round(factor * min(height, width)))
+        free = height - side, width - side
+        top, left = (np.random.randint(n + 1) if self.random else n // 2 for n in free)
+        return set_frames(results, [x[top : top + side, left : left + side] for x in frames])
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(scale={self.scale}, random={self.random})'

@@ -1,0 +1,90 @@
+"""Horizontal flip and random erasing."""
+
+import cv2
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from .frames import get_frames, set_frames
+
+
+@TRANSFORMS.register_module()
+class FlipOrErase(BaseTransform):
+    """Flip a clip horizontally, or erase a rectangle of it, or neither; never both.
+
+    One draw serves all frames of a clip. The defaults are SPAct's (official code), whose sizes are
+    for frames of 112 x 112 pixels: put it after the resize, or give fractions.
+
+    Required Keys:
+
+    - imgs (list[np.ndarray]) or img (np.ndarray): (H, W, 3).
+
+    Modified Keys:
+
+    - imgs or img
+
+    Args:
+        flip (float): Probability of a flip. Defaults to 0.5.
+        erase (float): Probability of erasing. Defaults to 0.25.
+        erase_size (tuple[int, int] | tuple[float, float]): Range, both ends included, of the sides
+            of the rectangle: two ints are pixels, two floats are fractions of the shorter side of
+            the frame. Defaults to (9, 18).
+        value (int): What the rectangle is filled with, in [0, 255]. Defaults to 0.
+
+    Raises:
+        ValueError: If the probabilities exceed 1 together, or the sizes are no range.
+    """
+
+    def __init__(
+        self,
+        flip: float = 0.5,
+        erase: float = 0.25,
+        erase_size: tuple[float, float] = (9, 18),
+        value: int = 0,
+    ) -> None:
+        if flip < 0 or erase < 0 or flip + erase > 1:
+            raise ValueError(
+                'flip and erase of FlipOrErase exclude each other, so their probabilities may add '
+                f'up to 1, but are {flip} and {erase}.'
+            )
+        low, high = erase_size
+        self.is_relative = isinstance(low, float) and isinstance(high, float)
+        is_pixels = isinstance(low, int) and isinstance(high, int)
+        if not (self.is_relative and 0 < low <= high <= 1 or is_pixels and 1 <= low <= high):
+            raise ValueError(
+                'erase_size of FlipOrErase must be two ints (pixels) or two floats in (0, 1] '
+                f'(fractions), the smaller first, but is {erase_size}.'
+            )
+        self.flip = flip
+        self.erase = erase
+        self.erase_size = (low, high)
+        self.value = value
+
+    def transform(self, results: dict) -> dict:
+        """Flip, erase or leave the frames."""
+        draw = np.random.rand()
+        frames = get_frames(results)
+        if draw < self.flip:
+            return set_frames(results, [cv2.flip(frame, 1) for frame in frames])
+        if draw >= 1 - self.erase:
+            return set_frames(results, self._erase(frames))
+        return results
+
+    def _erase(self, frames: list[np.ndarray]) -> list[np.ndarray]:
+        """Return copies of the frames with one rectangle filled."""
+        size = frames[0].shape[:2]
+        low, high = self.erase_size
+        if self.is_relative:
+            low, high = (max(1, round(side * min(size))) for side in self.erase_size)
+        sides = np.minimum(np.random.randint(low, high + 1, size=2), size)
+        top, left = np.random.randint(np.subtract(size, sides) + 1)
+        frames = [frame.copy() for frame in frames]
+        for frame in frames:
+            frame[top : top + sides[0], left : left + sides[1]] = self.value
+        return frames
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(flip={self.flip}, erase={self.erase}, '
+            f'erase_size={self.erase_size}, value={self.value})'
+        )

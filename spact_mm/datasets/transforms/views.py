@@ -1,0 +1,55 @@
+"""Two views of an image for a contrastive privacy branch."""
+
+from collections.abc import Callable, Sequence
+
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+from mmengine.dataset import Compose
+
+
+@TRANSFORMS.register_module()
+class TwoViews(BaseTransform):
+    """Augment an image twice, independently, with transforms made for clips.
+
+    The transforms see the image as a clip of one frame (``imgs``), so images go through the same
+    augmentations as clips, MMAction2's included. (MMPretrain's ``MultiView`` shows them ``img``,
+    which MMAction2's transforms, such as ``Resize``, pass over without a word.) In the official
+    code of SPAct the two views share the origin of the crop and gamma; here they share nothing.
+
+    Required Keys:
+
+    - img (np.ndarray): (H, W, 3) uint8 RGB.
+
+    Modified Keys:
+
+    - img (list[np.ndarray]): The two views, (h, w, 3) each.
+    - img_shape (tuple): (h, w).
+
+    Args:
+        transforms (Sequence[dict | Callable]): The transforms of a view.
+    """
+
+    def __init__(self, transforms: Sequence[dict | Callable]) -> None:
+        self.pipeline = Compose(
+            [TRANSFORMS.build(x) if isinstance(x, dict) else x for x in transforms]
+        )
+
+    def transform(self, results: dict) -> dict:
+        """Replace the image by its two views.
+
+        Raises:
+            ValueError: If the views differ in size.
+        """
+        image = results.pop('img')
+        views = [self.pipeline(dict(results, imgs=[image]))['imgs'][0] for _ in range(2)]
+        if views[0].shape != views[1].shape:
+            raise ValueError(
+                f'The two views have the shapes {views[0].shape} and {views[1].shape}; add '
+                "MMAction2's Resize (type='Resize', keep_ratio=False) to transforms of TwoViews."
+            )
+        results['img'] = views
+        results['img_shape'] = views[0].shape[:2]
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({self.pipeline})'

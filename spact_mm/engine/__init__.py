@@ -1,0 +1,17 @@
+"""Training: the loop, the hooks and the optimizer constructor."""
+
+from .bad_sample_hook import BadSampleHook
+from .checkpoint_hook import PlainCheckpointHook
+from .minimax_loop import MinimaxTrainLoop
+from .optim_constructor import MinimaxOptimWrapperConstructor
+from .phase_hook import MinimaxPhaseHook
+from .visualization_hook import AnonymizationVisualizationHook
+
+__all__ = [
+    'AnonymizationVisualizationHook',
+    'BadSampleHook',
+    'MinimaxOptimWrapperConstructor',
+    'MinimaxPhaseHook',
+    'MinimaxTrainLoop',
+    'PlainCheckpointHook',
+]

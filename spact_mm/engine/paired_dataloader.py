@@ -1,0 +1,86 @@
+"""The action and the privacy loader as one."""
+
+from collections.abc import Iterator
+
+from torch.utils.data import DataLoader
+
+EPOCH_LENGTHS = ('action', 'shortest')
+
+
+class PairedDataLoader:
+    """Zip the action loader with a privacy loader.
+
+    It looks like the action loader to hooks (``dataset``, ``sampler``, ``len``). Both loaders
+    start anew with each iteration over it; a privacy loader that ends early starts again, reshuffled.
+    Order and augmentation are a function of the seed, the epoch and the position alone.
+
+    Args:
+        action (DataLoader): Clips.
+        privacy (DataLoader, optional): Images. None if the views come from the clips.
+        epoch_length (str): ``'action'``: as long as the action loader; ``'shortest'``: as the
+            shorter of both, as in the official code. Defaults to ``'action'``.
+
+    Raises:
+        ValueError: If a loader is empty or ``epoch_length`` is unknown.
+    """
+
+    def __init__(
+        self, action: DataLoader, privacy: DataLoader | None, epoch_length: str = 'action'
+    ) -> None:
+        if epoch_length not in EPOCH_LENGTHS:
+            raise ValueError(
+                f'epoch_length of MinimaxTrainLoop is {epoch_length!r}; '
+                f'choose from {list(EPOCH_LENGTHS)}.'
+            )
+        self.loaders = dict(action=action)
+        if privacy is not None:
+            self.loaders['privacy'] = privacy
+        for name, loader in self.loaders.items():
+            if len(loader) == 0:
+                raise ValueError(
+                    f'The {name} loader has no batch: {len(loader.dataset)} samples with '
+                    f'batch_size={loader.batch_size} and drop_last={loader.drop_last}; '
+                    'lower the batch size or give it more data.'
+                )
+        self.dataset = action.dataset
+        self.sampler = action.sampler
+        self.batch_size = action.batch_size
+        self.epoch_length = epoch_length
+        self._seed = 0
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int, seed: int) -> None:
+        """Make the next pass that of ``epoch`` (0-based) under ``seed``."""
+        self._epoch, self._seed = epoch, seed
+
+    def __len__(self) -> int:
+        if self.epoch_length == 'shortest':
+            return min(len(loader) for loader in self.loaders.values())
+        return len(self.loaders['action'])
+
+    def _start(self, name: str, restarts: int = 0) -> Iterator:
+        """Start a pass over a loader; ``restarts`` counts the passes within this epoch."""
+        loader = self.loaders[name]
+        # A restarted loader needs an order of its own; no run has so many epochs.
+        epoch = self._epoch + restarts * 1_000_003
+        if hasattr(loader.sampler, 'seed'):
+            loader.sampler.seed = self._seed
+        if hasattr(loader.sampler, 'set_epoch'):
+            loader.sampler.set_epoch(epoch)
+        if hasattr(loader.dataset, 'set_epoch'):
+            loader.dataset.set_epoch(epoch, self._seed)
+        return iter(loader)
+
+    def __iter__(self) -> Iterator[dict]:
+        iterators = {name: self._start(name) for name in self.loaders}
+        restarts = 0
+        for _ in range(len(self)):
+            batch = dict(action=next(iterators['action']))
+            if 'privacy' in iterators:
+                privacy = next(iterators['privacy'], None)
+                if privacy is None:
+                    restarts += 1
+                    iterators['privacy'] = self._start('privacy', restarts)
+                    privacy = next(iterators['privacy'])
+                batch['privacy'] = privacy
+            yield batch

@@ -1,0 +1,77 @@
+"""Values that ``torch.load(weights_only=True)`` reads, and back."""
+
+import os
+from collections import OrderedDict, deque
+from enum import Enum
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+
+
+def to_plain(value, name: str = 'value'):
+    """Turn a value into tensors and Python's own types, for ``torch.load(weights_only=True)``.
+
+    Args:
+        value: Any nesting of mappings, sequences, numpy arrays and scalars, ``HistoryBuffer``,
+            tensors and scalars.
+        name (str): What to call it in an error. Defaults to 'value'.
+
+    Returns:
+        The plain value, from which :func:`from_plain` rebuilds arrays and history buffers.
+
+    Raises:
+        TypeError: If it holds anything else.
+    """
+    if isinstance(value, Enum):
+        return to_plain(value.value, name)
+    if value is None or isinstance(value, (torch.Tensor, torch.dtype, torch.device)):
+        return value
+    if isinstance(value, np.generic):
+        return to_plain(value.item(), name)
+    if isinstance(value, np.ndarray):
+        return {'__ndarray__': to_plain(value.tolist(), name), 'dtype': value.dtype.str}
+    if isinstance(value, HistoryBuffer):
+        values, counts = value.data
+        return {
+            '__history__': torch.from_numpy(values.copy()),
+            'counts': torch.from_numpy(counts.copy()),
+            'max_length': value.max_length,
+        }
+    if isinstance(value, dict):
+        kind = OrderedDict if isinstance(value, OrderedDict) else dict
+        return kind(
+            (to_plain(key, name), to_plain(item, f'{name}.{key}')) for key, item in value.items()
+        )
+    for kind in (bool, int, float, complex, str, bytes):
+        if isinstance(value, kind):
+            return kind(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    for kind in (tuple, set):
+        if isinstance(value, kind):
+            return kind(to_plain(item, name) for item in value)
+    if isinstance(value, (list, range, deque)):
+        return [to_plain(item, name) for item in value]
+    raise TypeError(
+        f'{name} cannot be saved in a checkpoint, because it holds a {type(value).__name__}: keep '
+        'tensors, arrays, numbers, strings and their lists and dicts in the message hub and in '
+        'metainfo.'
+    )
+
+
+def from_plain(value):
+    """Rebuild the arrays and history buffers of :func:`to_plain`; the rest passes unchanged."""
+    if isinstance(value, dict):
+        if '__ndarray__' in value:
+            return np.array(from_plain(value['__ndarray__']), dtype=value['dtype'])
+        if '__history__' in value:
+            buffer = HistoryBuffer(max_length=value['max_length'])
+            buffer._log_history = value['__history__'].cpu().numpy()
+            buffer._count_history = value['counts'].cpu().numpy()
+            return buffer
+        kind = OrderedDict if isinstance(value, OrderedDict) else dict
+        return kind((key, from_plain(item)) for key, item in value.items())
+    if type(value) in (list, tuple, set):
+        return type(value)(from_plain(item) for item in value)
+    return value

@@ -1,0 +1,77 @@
+"""Clips as frames and back: the only place where time meets the batch axis."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+#: Axis of time, after the clip axis is counted, in the layouts of MMAction2's ``FormatShape``:
+#: (N, M, C, T, H, W) of 3D and (N, M, C, H, W) of 2D recognizers.
+_HAS_TIME = {'NCTHW': True, 'NCHW': False}
+
+
+def check_format(format_shape: str) -> str:
+    """Return ``format_shape`` if its clips hold RGB frames.
+
+    Raises:
+        ValueError: If it is neither ``'NCTHW'`` nor ``'NCHW'``.
+    """
+    if format_shape not in _HAS_TIME:
+        raise ValueError(
+            f'The recognizer has format_shape={format_shape!r} in its data_preprocessor, but RGB '
+            f'frames can be anonymized in {sorted(_HAS_TIME)} only; use an RGB recognizer.'
+        )
+    return format_shape
+
+
+def fold_frames(clips: Tensor, format_shape: str) -> Tensor:
+    """Lay out clips as a batch of frames.
+
+    Args:
+        clips (Tensor): (N, M, C, T, H, W) if ``format_shape`` is ``'NCTHW'``, (N, M, C, H, W) if
+            it is ``'NCHW'``; M counts the clips, crops or segments of a video.
+        format_shape (str): Layout, as in MMAction2's ``FormatShape``.
+
+    Returns:
+        Tensor: (N * M * T, C, H, W), the frames of a clip next to each other in time.
+    """
+    if _HAS_TIME[check_format(format_shape)]:
+        # Time goes before colour first: a plain reshape would mix them.
+        clips = clips.transpose(2, 3)
+    return clips.reshape(-1, *clips.shape[-3:])
+
+
+def unfold_frames(frames: Tensor, like: Tensor, format_shape: str) -> Tensor:
+    """Undo :func:`fold_frames`.
+
+    Args:
+        frames (Tensor): (N * M * T, C, H, W).
+        like (Tensor): The clips that were folded; gives the shape.
+        format_shape (str): Their layout.
+
+    Returns:
+        Tensor: Clips of the shape of ``like``.
+    """
+    if not _HAS_TIME[check_format(format_shape)]:
+        return frames.reshape(like.shape)
+    videos, clips, channels, length = like.shape[:4]
+    frames = frames.reshape(videos, clips, length, channels, *like.shape[4:])
+    return frames.transpose(2, 3)
+
+
+def map_chunks(
+    function: Callable[[Tensor], Tensor], frames: Tensor, chunk: int | None
+) -> Tensor:
+    """Apply ``function`` to at most ``chunk`` frames at a time and concatenate.
+
+    Args:
+        function (Callable): Frame-wise, (n, C, H, W) to (n, C, H, W).
+        frames (Tensor): (N, C, H, W).
+        chunk (int, optional): Bound on n. None means all at once.
+
+    Returns:
+        Tensor: (N, C, H, W).
+    """
+    if chunk is None or len(frames) <= chunk:
+        return function(frames)
+    return torch.cat([function(part) for part in frames.split(chunk)])

@@ -1,0 +1,306 @@
+"""The model that owns f_A, f_T and f_B and their three updates."""
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from mmaction.registry import MODELS
+from mmengine.model import BaseModel, is_model_wrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import Tensor, nn
+
+from .frames import check_format, fold_frames, map_chunks, unfold_frames
+from .minimax_preprocessor import MinimaxDataPreprocessor
+
+#: What one training iteration may do.
+PHASES = ('reconstruction', 'adversaries', 'anonymizer')
+
+
+@MODELS.register_module()
+class MinimaxAnonymization(BaseModel):
+    """Train an anonymizer against a privacy branch, and with a recognizer (SPAct Section 3).
+
+    One call of :meth:`train_step` does what :attr:`phase` says:
+
+    ================  ==============  ==============  ==============  ==================
+    phase             anonymizer      recognizer      privacy branch  minimised
+    ================  ==============  ==============  ==============  ==================
+    reconstruction    train           --              --              L1(f_A(x), x)
+    adversaries       eval, no grad   train           train           L_T; L_B
+    anonymizer        train           eval            eval            L_T - omega * L_B
+    ================  ==============  ==============  ==============  ==================
+
+    Train and eval are BatchNorm modes. In ``anonymizer`` the views and the clips pass f_A as
+    BatchNorm batches of their own (view 1, view 2, clip frames, in this order).
+
+    Args:
+        anonymizer (dict): f_A, frames (N, 3, H, W) in [0, 1] to the same.
+        recognizer (dict): f_T, an MMAction2 recognizer with its own ``data_preprocessor``, whose
+            mean and std (of [0, 255] frames) are applied after the anonymizer.
+        privacy_branch (dict): f_B.
+        privacy_weight (float): omega >= 0. Defaults to 1.0, as in the official code.
+        view_distance (tuple[int, int]): Where no privacy data come along, the two views are
+            frames of a clip at least and at most this many of *its* frames apart. The default
+            (3, 7) at a frame interval of 2 is the paper's 5 to 15 video frames.
+        reconstruction_frames (int, optional): Frames of each clip, evenly spaced, that
+            ``reconstruction`` uses beside the views. None means all. Defaults to None.
+        max_frames_per_pass (int, optional): Bound on the frames that pass f_A at a time where no
+            gradient is kept, so that memory does not grow with the test clips. Defaults to 256.
+        init_cfg (dict, optional): Initialization config of the whole model.
+
+    Raises:
+        ValueError: If an argument is out of range or the recognizer does not take RGB frames.
+    """
+
+    def __init__(
+        self,
+        anonymizer: dict,
+        recognizer: dict,
+        privacy_branch: dict,
+        privacy_weight: float = 1.0,
+        view_distance: tuple[int, int] = (3, 7),
+        reconstruction_frames: int | None = None,
+        max_frames_per_pass: int | None = 256,
+        init_cfg: dict | None = None,
+    ) -> None:
+        recognizer_module = MODELS.build(recognizer)
+        preprocessor = recognizer_module.data_preprocessor
+        format_shape = check_format(getattr(preprocessor, 'format_shape', 'NCHW'))
+        super().__init__(
+            data_preprocessor=MinimaxDataPreprocessor(format_shape),
+            init_cfg=init_cfg,
+        )
+        if privacy_weight < 0:
+            raise ValueError(f'privacy_weight must be 0 or more, but is {privacy_weight}.')
+        if not 1 <= view_distance[0] <= view_distance[1]:
+            raise ValueError(
+                f'view_distance must be (low, high) with 1 <= low <= high, but is {view_distance}.'
+            )
+        self.anonymizer = MODELS.build(anonymizer)
+        self.recognizer = recognizer_module
+        self.privacy_branch = MODELS.build(privacy_branch)
+        self.privacy_weight = privacy_weight
+        self.format_shape = format_shape
+        self.view_distance = tuple(view_distance)
+        self.reconstruction_frames = reconstruction_frames
+        self.max_frames_per_pass = max_frames_per_pass
+        self.phase = 'reconstruction'
+
+    # -- inference ---------------------------------------------------------------------------
+
+    def forward(self, inputs: Tensor, data_samples: Sequence | None = None, mode: str = 'tensor'):
+        """Run the recognizer on anonymized clips, so that MMAction2's tools evaluate f_T(f_A(x)).
+
+        Args:
+            inputs (Tensor): Clips in [0, 1], (N, M, C, T, H, W) or (N, M, C, H, W).
+            data_samples (Sequence, optional): MMAction2's data samples.
+            mode (str): ``'tensor'``, ``'predict'`` or ``'loss'``, as in MMAction2.
+
+        Returns:
+            The recognizer's output for that mode.
+        """
+        clips, data_samples = self._normalize(self.anonymize(inputs), data_samples)
+        return self.recognizer(clips, data_samples, mode=mode)
+
+    @torch.no_grad()
+    def anonymize(self, clips: Tensor) -> Tensor:
+        """Anonymize clips in bounded memory, in whichever BatchNorm mode f_A is.
+
+        Args:
+            clips (Tensor): RGB in [0, 1], (N, M, C, T, H, W) or (N, M, C, H, W).
+
+        Returns:
+            Tensor: Anonymized clips, same shape and range.
+        """
+        frames = self._anonymize_frames(fold_frames(clips, self.format_shape))
+        return unfold_frames(frames, clips, self.format_shape)
+
+    @torch.no_grad()
+    def _anonymize_frames(self, frames: Tensor) -> Tensor:
+        return map_chunks(_bare(self.anonymizer), frames, self.max_frames_per_pass)
+
+    def _normalize(self, clips: Tensor, data_samples: Sequence | None) -> tuple[Tensor, Sequence]:
+        """Apply the recognizer's own preprocessing (normalisation, blending) to [0, 1] clips."""
+        recognizer = _bare(self.recognizer)
+        batch = dict(inputs=list(clips * 255), data_samples=data_samples)
+        batch = recognizer.data_preprocessor(batch, training=recognizer.training)
+        return batch['inputs'], batch['data_samples']
+
+    # -- training ----------------------------------------------------------------------------
+
+    def set_phase(self, phase: str) -> None:
+        """Choose what the next :meth:`train_step` does.
+
+        Raises:
+            ValueError: If the phase is none of :data:`PHASES`.
+        """
+        if phase not in PHASES:
+            raise ValueError(f'There is no phase {phase!r}; choose from {list(PHASES)}.')
+        self.phase = phase
+
+    def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """Do one iteration of the current phase.
+
+        Args:
+            data (dict): ``dict(action=batch)`` or ``dict(action=batch, privacy=batch)``.
+            optim_wrapper (OptimWrapperDict): One optimizer for each child that has parameters.
+
+        Returns:
+            dict[str, Tensor]: Values to log; keys start with the phase, so that each phase keeps
+            running means of its own.
+        """
+        batch = self.data_preprocessor(data, True)
+        values = getattr(self, f'_step_{self.phase}')(batch, optim_wrapper)
+        return {f'{self.phase}/{name}': value for name, value in values.items()}
+
+    def _step_reconstruction(self, batch: dict, optim_wrapper: OptimWrapperDict) -> dict:
+        """Pull f_A towards the identity, on frames of both loaders."""
+        self.anonymizer.train()
+        wrapper = optim_wrapper['anonymizer']
+        with wrapper.optim_context(self.anonymizer):
+            l1 = torch.stack(
+                [F.l1_loss(self.anonymizer(x).to(x.dtype), x) for x in self._plain_frames(batch)]
+            ).mean()
+        wrapper.update_params(l1)
+        return dict(loss_l1=l1.detach())
+
+    def _step_anonymizer(self, batch: dict, optim_wrapper: OptimWrapperDict) -> dict:
+        """Step 1 of the paper: update f_A by L_T - omega * L_B, with f_T and f_B frozen."""
+        self.anonymizer.train()
+        self.recognizer.eval()
+        self.privacy_branch.eval()
+        views, view_samples = self._views(batch)
+        wrapper = optim_wrapper['anonymizer']
+        with _without_parameter_gradients(self.recognizer, self.privacy_branch):
+            # The two losses share no activations, so two backward passes hold one graph at a time.
+            with wrapper.optim_context(self.anonymizer):
+                views = [self.anonymizer(view) for view in views]
+                losses = _bare(self.privacy_branch)(views, view_samples, mode='loss')
+                loss_privacy, values = self.parse_losses(losses)
+            _partial_backward(wrapper, -self.privacy_weight * loss_privacy)
+            clips, samples = batch['action']['inputs'], batch['action']['data_samples']
+            with wrapper.optim_context(self.anonymizer):
+                frames = self.anonymizer(fold_frames(clips, self.format_shape))
+                frames = unfold_frames(frames, clips, self.format_shape)
+                inputs, samples = self._normalize(frames, samples)
+                losses = _bare(self.recognizer)(inputs, samples, mode='loss')
+                loss_action, action_values = self.parse_losses(losses)
+            wrapper.update_params(loss_action)
+        loss = loss_action.detach() - self.privacy_weight * loss_privacy.detach()
+        return dict(_log_values(action_values, values), loss=loss)
+
+    def _step_adversaries(self, batch: dict, optim_wrapper: OptimWrapperDict) -> dict:
+        """Step 2 of the paper: update f_T by L_T and f_B by L_B, with f_A frozen."""
+        self.anonymizer.eval()
+        self.recognizer.train()
+        self.privacy_branch.train()
+        clips, samples = batch['action']['inputs'], batch['action']['data_samples']
+        wrapper = optim_wrapper['recognizer']
+        with wrapper.optim_context(self.recognizer):
+            inputs, samples = self._normalize(self.anonymize(clips), samples)
+            losses = self.recognizer(inputs, samples, mode='loss')
+            loss_action, action_values = self.parse_losses(losses)
+        wrapper.update_params(loss_action)
+        views, view_samples = self._views(batch)
+        wrapper = optim_wrapper['privacy_branch']
+        with wrapper.optim_context(self.privacy_branch):
+            views = [self._anonymize_frames(view) for view in views]
+            losses = self.privacy_branch(views, view_samples, mode='loss')
+            loss_privacy, values = self.parse_losses(losses)
+        wrapper.update_params(loss_privacy)
+        return _log_values(action_values, values)
+
+    @torch.no_grad()
+    def measure_readiness(self, data: dict) -> dict[str, float]:
+        """Measure what minimax needs to start from, in eval mode and without changing anything.
+
+        Args:
+            data (dict): A training batch.
+
+        Returns:
+            dict[str, float]: ``l1`` (sum over the frames' mean L1) and ``frames``; ``correct``
+            (Top-1 hits of f_T(f_A(x))), ``clips`` and ``classes``.
+        """
+        modes = [(module, module.training) for module in self.modules()]
+        self.eval()
+        batch = self.data_preprocessor(data, False)
+        l1 = frames = 0.0
+        for x in self._plain_frames(batch):
+            l1 += F.l1_loss(self._anonymize_frames(x), x).item() * len(x)
+            frames += len(x)
+        action = batch['action']
+        predictions = self.forward(action['inputs'], action['data_samples'], mode='predict')
+        hits = [int(p.pred_score.argmax()) == int(p.gt_label) for p in predictions]
+        for module, training in modes:
+            module.training = training
+        classes = float(predictions[0].pred_score.numel())
+        return dict(l1=l1, frames=frames, correct=sum(hits), clips=len(hits), classes=classes)
+
+    def _plain_frames(self, batch: dict) -> list[Tensor]:
+        """Return the raw frames that ``reconstruction`` uses, one (N, 3, H, W) per size."""
+        clips = batch['action']['inputs']
+        if self.reconstruction_frames is not None:
+            axis = 3 if self.format_shape == 'NCTHW' else 1
+            count = min(self.reconstruction_frames, clips.shape[axis])
+            picks = torch.linspace(0, clips.shape[axis] - 1, count).round().long()
+            clips = clips.index_select(axis, picks.to(clips.device))
+        frames = fold_frames(clips, self.format_shape)
+        views = batch['privacy']['inputs'] if 'privacy' in batch else []
+        if all(view.shape[1:] == frames.shape[1:] for view in views):
+            return [torch.cat([frames, *views])]
+        return [frames, *views]
+
+    def _views(self, batch: dict) -> tuple[list[Tensor], Sequence | None]:
+        """Return what f_B is shown, before f_A: the privacy batch, or two frames of each clip."""
+        if 'privacy' in batch:
+            return batch['privacy']['inputs'], batch['privacy'].get('data_samples')
+        clips = batch['action']['inputs']
+        frames = fold_frames(clips, self.format_shape)
+        frames = frames.reshape(len(clips), -1, *frames.shape[1:])
+        count, length = frames.shape[:2]
+        low, high = self.view_distance
+        if length <= low:
+            raise ValueError(
+                f'view_distance={self.view_distance} needs clips of more than {low} frames, but '
+                f'they have {length}; lower view_distance or lengthen the clips.'
+            )
+        # Drawn on the CPU, so that a seed gives the same frames on every device.
+        distance = torch.randint(low, min(high, length - 1) + 1, (count,))
+        first = (torch.rand(count) * (length - distance)).long()
+        rows = torch.arange(count)
+        return [frames[rows, first], frames[rows, first + distance]], None
+
+
+def _bare(module: nn.Module) -> nn.Module:
+    """Return the module without its distributed wrapper, which expects a backward pass."""
+    return module.module if is_model_wrapper(module) else module
+
+
+@contextmanager
+def _without_parameter_gradients(*modules: nn.Module):
+    """Let gradients through the modules to their input only; frozen parameters stay frozen."""
+    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
+def _partial_backward(wrapper: OptimWrapper, loss: Tensor) -> None:
+    """Add the gradients of a part of the loss; the part that is passed to ``update_params`` steps.
+
+    ``OptimWrapper.backward`` counts each call as one accumulated batch, which a part is not.
+    """
+    wrapper.backward(wrapper.scale_loss(loss))
+    wrapper._inner_count -= 1
+
+
+def _log_values(action: dict, privacy: dict) -> dict:
+    """Merge the parsed losses of f_T and f_B under names that do not collide."""
+    values = dict(action, **{k: v for k, v in privacy.items() if k != 'loss'})
+    values['loss_action'] = values.pop('loss')
+    return {name: value.detach() for name, value in values.items()}

@@ -1,0 +1,79 @@
+"""The label-free privacy branch f_B of SPAct."""
+
+from collections.abc import Sequence
+
+from mmaction.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor
+
+
+@MODELS.register_module()
+class ContrastivePrivacyBranch(BaseModule):
+    """Recognise which two views come from one image (SPAct Section 3.3).
+
+    A model that can do so sees what is particular to the image, so an anonymizer that defeats it
+    has removed private information without any label.
+
+    Args:
+        backbone (dict): An image backbone of MMPretrain, for instance
+            ``dict(type='mmpretrain.ResNet', depth=50)``.
+        neck (dict): A projector from the backbone's features to the embedding, for instance
+            ``dict(type='mmpretrain.MoCoV2Neck', in_channels=2048, hid_channels=2048,
+            out_channels=128)``, which is the paper's Linear - ReLU - Linear.
+        loss (dict): The loss of two views. Defaults to :class:`NTXentLoss`.
+        init_cfg (dict, optional): Initialization config.
+    """
+
+    #: Smallest number of images in a batch: one pair has no negatives.
+    min_batch_size = 2
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        loss: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.neck = MODELS.build(neck)
+        self.loss_module = MODELS.build(loss or dict(type='NTXentLoss'))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Embed one view as its own BatchNorm batch.
+
+        Args:
+            images (Tensor): RGB in [0, 1], (N, 3, H, W).
+
+        Returns:
+            Tensor: Embeddings (N, D), not normalised.
+        """
+        return self.neck(self.backbone(images))[-1]
+
+    def forward(
+        self, views: Sequence[Tensor], data_samples: Sequence | None = None, mode: str = 'loss'
+    ) -> dict[str, Tensor] | tuple[Tensor, ...]:
+        """Compute the loss of two views, or their embeddings.
+
+        Args:
+            views (Sequence[Tensor]): Two views of N images, RGB in [0, 1], (N, 3, H, W) each.
+            data_samples (Sequence, optional): Not used; no labels are needed.
+            mode (str): ``'loss'`` or ``'tensor'``. Defaults to ``'loss'``.
+
+        Returns:
+            dict | tuple: ``dict(loss_privacy=...)``, or the embeddings (N, D) of each view.
+
+        Raises:
+            ValueError: If there are not two views, or the mode is unknown.
+        """
+        if len(views) != 2:
+            raise ValueError(
+                f'ContrastivePrivacyBranch needs two views of each image, but got {len(views)}; '
+                'let the privacy pipeline produce two.'
+            )
+        embeddings = tuple(self.embed(view) for view in views)
+        if mode == 'tensor':
+            return embeddings
+        if mode == 'loss':
+            return dict(loss_privacy=self.loss_module(*embeddings))
+        raise ValueError(f"ContrastivePrivacyBranch has the modes 'loss' and 'tensor', not {mode!r}.")

@@ -1,0 +1,366 @@
+"""Each work-around: the gap is still there (or the work-around can go), and it is closed."""
+
+import inspect
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import mmaction
+import mmcv
+import mmengine
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
+from mmengine.model import MMDistributedDataParallel, MMSeparateDistributedDataParallel
+from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
+from torch import nn
+
+from spact_mm import compat, safe_checkpoint
+from spact_mm.safe_checkpoint import UnsafeCheckpointError, load_from_local
+
+ROOT = Path(__file__).resolve().parents[1]
+GONE = 'Upstream closed this gap: delete the work-around.'
+on_cpu = pytest.mark.skipif(torch.cuda.is_available(), reason='the gap is that of a CPU')
+
+
+def source(module, path):
+    return (Path(module.__file__).parent / path).read_text()
+
+
+def run_python(*arguments, **environment):
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT), **environment}
+    return subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True
+    )
+
+
+def test_import_prints_nothing_and_leaves_no_filter():
+    code = """
+        import warnings
+        import spact_mm
+        assert not any('MultiScale' in str(entry[1]) for entry in warnings.filters)
+    """
+    done = run_python('-W', 'error::UserWarning', '-c', textwrap.dedent(code))
+    assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
+
+
+def test_apply_twice_changes_nothing():
+    from mmengine.dist import utils
+
+    def state():
+        return (
+            dict(CheckpointLoader._schemes),
+            utils._init_dist_pytorch,
+            MMDistributedDataParallel.__init__,
+            sys.modules['mmaction.models.localizers.drn.drn'],
+            list(compat._TORCHVISION_SCHEMAS),
+        )
+
+    before = state()
+    compat.apply()
+    assert state() == before
+
+
+def test_mmcv_is_asked_for(monkeypatch):
+    monkeypatch.setattr(compat, '_package_dir', lambda package: None)
+    with pytest.raises(ModuleNotFoundError, match='pip install mmcv-lite'):
+        compat.require_mmcv()
+
+
+def test_drn_is_missing_and_stubbed():
+    folder = Path(mmaction.__file__).parent / 'models/localizers'
+    assert not (folder / 'drn/drn.py').exists(), GONE
+    from mmaction.models.localizers import DRN
+
+    assert DRN is None
+
+
+def test_present_drn_is_left_alone(monkeypatch, tmp_path):
+    (tmp_path / 'models/localizers/drn').mkdir(parents=True)
+    (tmp_path / 'models/localizers/drn/drn.py').touch()
+    monkeypatch.setattr(compat, '_package_dir', lambda package: tmp_path)
+    monkeypatch.delitem(sys.modules, 'mmaction.models.localizers.drn')
+    compat.stub_missing_drn()
+    assert 'mmaction.models.localizers.drn' not in sys.modules
+
+
+def test_multimodal_is_off_only_where_it_would_fail(monkeypatch):
+    import mmaction.utils.dependency as dependency
+
+    vindlu = source(mmaction, 'models/multimodal/vindlu/temporal_model.py')
+    assert 'from timm.models.layers import DropPath' in vindlu, GONE
+    assert 'timm' not in source(mmaction, 'utils/dependency.py'), GONE
+    monkeypatch.delitem(sys.modules, 'mmaction.models')
+    for loads in (True, False):
+        monkeypatch.setattr(dependency, 'WITH_MULTIMODAL', True)
+        monkeypatch.setattr(compat, '_has_names', lambda module, names, loads=loads: loads)
+        compat.disable_broken_multimodal()
+        assert dependency.WITH_MULTIMODAL is loads
+
+
+def test_names_are_looked_up_without_raising():
+    assert compat._has_names('collections', ('OrderedDict', 'deque'))
+    assert not compat._has_names('collections', ('OrderedDict', 'absent'))
+    assert not compat._has_names('no_such_package.inside', ())
+
+
+def test_torchvision_imports():
+    if not compat._TORCHVISION_SCHEMAS:
+        pytest.skip('the binary of torchvision fits this torch')
+    done = run_python('-c', 'import torchvision')
+    assert 'operator torchvision::nms does not exist' in done.stderr, GONE
+    import torchvision
+
+    assert torchvision.transforms.functional.hflip(torch.eye(2)).tolist() == [[0, 1], [1, 0]]
+
+
+def test_mmcv_lite_still_warns():
+    if any(Path(mmcv.__file__).parent.glob('_ext*')):
+        pytest.skip('mmcv, not mmcv-lite, is installed')
+    assert "warnings.warn('Fail to import" in source(mmcv, 'cnn/bricks/transformer.py'), GONE
+
+
+def test_packages_are_found_without_pkg_resources(monkeypatch, tmp_path):
+    from mmengine.config import config as config_module
+    from mmengine.utils import package_utils
+
+    assert 'import pkg_resources' in source(mmengine, 'utils/package_utils.py'), GONE
+    expected = package_utils.get_installed_path('mmaction2')
+    for module in (mmengine.utils, package_utils, config_module):
+        for name in ('is_installed', 'get_installed_path'):
+            monkeypatch.setattr(module, name, getattr(module, name))
+    monkeypatch.setitem(sys.modules, 'pkg_resources', None)
+    config = tmp_path / 'config.py'
+    config.write_text("_base_ = 'mmaction::_base_/models/slowonly_r50.py'\n")
+    with pytest.raises(ImportError, match='pkg_resources'):
+        Config.fromfile(config)
+    compat.find_packages_without_pkg_resources()
+    assert Config.fromfile(config).model.backbone.type == 'ResNet3dSlowOnly'
+    assert compat.get_installed_path('mmaction2') == expected
+    assert compat.is_installed('mmaction') and not compat.is_installed('no-such-package')
+    with pytest.raises(ModuleNotFoundError, match='no-such-package is not installed'):
+        compat.get_installed_path('no-such-package')
+
+
+class Payload:
+    def __init__(self, marker):
+        self.marker = str(marker)
+
+    def __reduce__(self):
+        return os.system, (f'touch {self.marker}',)
+
+
+def test_mmengine_loads_local_files_with_the_default_of_torch():
+    text = source(mmengine, 'runner/checkpoint.py')
+    assert 'torch.load(filename, map_location=map_location)' in text, GONE
+
+
+def test_checkpoints_of_mmengine_are_read(tmp_path):
+    path = tmp_path / 'old.pth'
+    buffer = HistoryBuffer([1.0, 2.5], [1, 1])
+    checkpoint = dict(
+        state_dict=dict(weight=torch.ones(2)),
+        message_hub=dict(log_scalars=dict(loss=buffer)),
+        meta=dict(best=np.float64(0.5), count=np.int64(3), table=np.arange(3), name=np.str_('x')),
+    )
+    torch.save(checkpoint, path)
+    with pytest.raises(pickle.UnpicklingError, match='HistoryBuffer'):
+        torch.load(path, weights_only=True)
+    loaded = CheckpointLoader.load_checkpoint(str(path))
+    assert loaded['message_hub']['log_scalars']['loss'].data[0].tolist() == [1.0, 2.5]
+    assert loaded['meta']['best'] == 0.5 and loaded['meta']['count'] == 3
+    assert loaded['meta']['table'].tolist() == [0, 1, 2] and loaded['meta']['name'] == 'x'
+    # The permission ends with the call.
+    with pytest.raises(pickle.UnpicklingError, match='HistoryBuffer'):
+        torch.load(path, weights_only=True)
+
+
+@pytest.mark.parametrize('form', ['zip', 'legacy', 'pickle0', 'pickle2'])
+def test_payload_is_refused_by_name_and_not_run(tmp_path, form):
+    path, marker = tmp_path / 'evil.pth', tmp_path / 'marker'
+    checkpoint = dict(state_dict=dict(weight=torch.ones(1)), extra=Payload(marker))
+    if form.startswith('pickle'):
+        path.write_bytes(pickle.dumps(Payload(marker), int(form[-1])))
+    else:
+        torch.save(checkpoint, path, _use_new_zipfile_serialization=form == 'zip')
+    sentence = f'{path} is not loaded, because it holds the global posix.system and a pickle can'
+    with pytest.raises(UnsafeCheckpointError, match=sentence):
+        CheckpointLoader.load_checkpoint(str(path))
+    with pytest.raises(UnsafeCheckpointError, match=sentence):
+        load_checkpoint(nn.Linear(1, 1), str(path))
+    assert not marker.exists()
+
+
+def test_getattr_is_for_history_buffers_only(tmp_path):
+    path = tmp_path / 'evil.pth'
+    path.write_bytes(b'\x80\x02c__builtin__\ngetattr\nctorch\ndevice\nX\x01\x00\x00\x00x\x86R.')
+    with pytest.raises(UnsafeCheckpointError, match='the global builtins.getattr'):
+        load_from_local(str(path))
+    torch.save(np.array([print], dtype=object), path)
+    with pytest.raises(UnsafeCheckpointError):
+        load_from_local(str(path))
+
+
+@pytest.mark.parametrize(
+    'contents', [b'', b'<html>not found</html>', b'version https://git-lfs.github.com', b'PK\3\4']
+)
+def test_other_files_are_refused_in_a_sentence(tmp_path, contents):
+    path = tmp_path / 'x.pth'
+    path.write_bytes(contents)
+    with pytest.raises(ValueError, match=f'{path} is no whole PyTorch checkpoint'):
+        load_from_local(str(path))
+
+
+def test_truncated_and_missing_files_are_refused_in_a_sentence(tmp_path):
+    path = tmp_path / 'x.pth'
+    torch.save(dict(weight=torch.ones(1000)), path)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(ValueError, match=f'{path} is no whole PyTorch checkpoint'):
+        load_from_local(str(path))
+    with pytest.raises(FileNotFoundError, match='There is no checkpoint .*absent.pth: check'):
+        load_from_local(str(tmp_path / 'absent.pth'))
+
+
+def test_every_scheme_is_restricted(tmp_path, monkeypatch):
+    marker, evil = tmp_path / 'marker', tmp_path / 'evil.pth'
+    torch.save(Payload(marker), evil)
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
+    monkeypatch.setenv('MMENGINE_HOME', str(tmp_path))
+    (tmp_path / 'open_mmlab.json').write_text('{"mine": "evil.pth"}')
+    fetched = []
+
+    def download(url, target, *args, **kwargs):
+        fetched.append(url)
+        Path(target).write_bytes(evil.read_bytes())
+
+    class Store:
+        def get(self, path):
+            return evil.read_bytes()
+
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
+    monkeypatch.setattr(safe_checkpoint, 'get_file_backend', lambda *args, **kwargs: Store())
+    addresses = [
+        'https://example.com/evil.pth',
+        'http://example.com/evil2.pth',
+        'torchvision://resnet18',
+        'open-mmlab://vgg16_caffe',
+        'mmcls://vgg11',
+        'openmmlab://mine',
+        's3://bucket/evil.pth',
+    ]
+    for address in addresses:
+        with pytest.raises(UnsafeCheckpointError, match='posix.system'):
+            CheckpointLoader.load_checkpoint(address)
+    with pytest.raises(ValueError, match='pavi:// has no restricted loader'):
+        CheckpointLoader.load_checkpoint('pavi://model')
+    assert len(fetched) == 5 and not marker.exists()
+    covered = {loader.__module__ for loader in CheckpointLoader._schemes.values()}
+    assert covered <= {'spact_mm.safe_checkpoint', 'spact_mm.compat', 'mmengine.runner.checkpoint'}
+
+
+def test_downloads_are_kept(tmp_path, monkeypatch):
+    calls = []
+
+    def download(url, target, *args, **kwargs):
+        calls.append(url)
+        torch.save(dict(weight=torch.ones(1)), target)
+
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
+    for _ in range(2):
+        loaded = safe_checkpoint.load_from_url('https://example.com/a/w.pth', str(tmp_path))
+    assert loaded['weight'].item() == 1.0
+    assert calls == ['https://example.com/a/w.pth'] and (tmp_path / 'w.pth').is_file()
+
+
+@on_cpu
+def test_mmengine_starts_processes_on_cuda_only(monkeypatch):
+    from mmengine.dist import utils
+
+    upstream = inspect.getclosurevars(utils._init_dist_pytorch).nonlocals['upstream']
+    monkeypatch.setenv('RANK', '0')
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    with pytest.raises((AttributeError, RuntimeError, AssertionError), match='(?i)cuda'):
+        upstream('gloo')
+    with pytest.raises(ValueError, match=r"dist_cfg.backend is 'nccl'.*backend=gloo"):
+        utils._init_dist_pytorch('nccl')
+
+
+@pytest.fixture
+def process_group(tmp_path):
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1
+    )
+    yield
+    torch.distributed.destroy_process_group()
+
+
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.act = nn.Linear(2, 2), nn.Linear(2, 2), nn.ReLU()
+
+
+@on_cpu
+def test_device_ids_are_dropped(process_group):
+    assert "[int(os.environ['LOCAL_RANK'])]" in inspect.getsource(Runner.wrap_model), GONE
+    with pytest.raises(ValueError, match='device_ids'):
+        nn.parallel.DistributedDataParallel(nn.Linear(2, 2), device_ids=[0])
+    wrapped = MMDistributedDataParallel(
+        nn.Linear(2, 2), device_ids=[0], find_unused_parameters=True
+    )
+    assert wrapped.device_ids is None and wrapped.find_unused_parameters
+    separate = MMSeparateDistributedDataParallel(Pair(), device_ids=[0])
+    assert separate.module.first.device_ids is None
+
+
+@on_cpu
+def test_separate_no_sync_holds_for_all_children(process_group):
+    text = source(mmengine, 'model/wrappers/seperate_distributed.py')
+    assert 'stack.enter_context(sub_ddp_model.no_sync())\n                yield' in text, GONE
+    model = MMSeparateDistributedDataParallel(Pair())
+    with model.no_sync():
+        assert not model.module.first.require_backward_grad_sync
+        assert not model.module.second.require_backward_grad_sync
+    assert model.module.first.require_backward_grad_sync
+    assert model.module.second.require_backward_grad_sync
+
+
+@on_cpu
+@pytest.mark.slow
+def test_two_processes_train_over_gloo(tmp_path):
+    script = tmp_path / 'script.py'
+    script.write_text(
+        textwrap.dedent(f"""
+            import sys, types, torch
+            # The whole package is not needed here and takes seconds to import.
+            package = types.ModuleType('spact_mm')
+            package.__path__ = [{str(ROOT / 'spact_mm')!r}]
+            sys.modules['spact_mm'] = package
+            from spact_mm import compat
+            compat.init_process_group_without_accelerator()
+            compat.drop_device_ids_without_accelerator()
+            from mmengine.dist import all_gather, get_rank, get_world_size, init_dist
+            from mmengine.registry import MODEL_WRAPPERS
+            init_dist('pytorch', backend='gloo', timeout=60)
+            rank = get_rank()
+            torch.manual_seed(rank)
+            model = torch.nn.Module()
+            model.net = torch.nn.Linear(2, 1)
+            cfg = dict(type='MMSeparateDistributedDataParallel')
+            wrapped = MODEL_WRAPPERS.build(cfg, default_args=dict(module=model, device_ids=[rank]))
+            wrapped.module.net(torch.full((1, 2), rank + 1.0)).sum().backward()
+            gradient = wrapped.module.net.module.weight.grad
+            weights = all_gather(wrapped.module.net.module.weight.detach())
+            assert get_world_size() == 2 and torch.equal(*weights)
+            assert gradient.tolist() == [[1.5, 1.5]], gradient
+        """)
+    )
+    done = run_python(
+        '-m', 'torch.distributed.run', '--nproc_per_node', '2', '--standalone', str(script)
+    )
+    assert done.returncode == 0, done.stderr[-3000:]

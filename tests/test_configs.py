@@ -1,0 +1,71 @@
+"""Every recipe, at full architecture on small inputs."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmaction.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
+from mmengine.config import Config
+from tiny import action_batch, privacy_batch
+
+from spact_mm.engine.phase_hook import parse_schedule
+from spact_mm.models import PHASES
+
+CONFIGS = sorted((Path(__file__).resolve().parents[1] / 'configs').glob('*.py'))
+#: Smallest clips (channels first, then time for 3D) that the networks take.
+SHAPES = {'tsm': (8, 3, 16, 16), 'mvit': (1, 3, 16, 32, 32)}
+
+
+def names(paths):
+    return [path.stem for path in paths]
+
+
+
+
+def clip_shape(path):
+    return next((s for key, s in SHAPES.items() if key in path.stem), (1, 3, 8, 16, 16))
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=names(CONFIGS))
+def test_config_trains_two_iterations_of_each_phase_and_tests_one(path):
+    config = Config.fromfile(path)
+    model = MODELS.build(config.model)
+    settings = dict(config.optim_wrapper)
+    constructor = settings.pop('constructor')
+    optimizers = OPTIM_WRAPPER_CONSTRUCTORS.build(
+        dict(type=constructor, optim_wrapper_cfg=settings)
+    )(model)
+    shape = clip_shape(path)
+    data = dict(action=action_batch(clips=2, shape=shape))
+    if config.train_cfg.privacy_dataloader is not None:
+        data['privacy'] = privacy_batch(images=3, size=shape[-1])
+    for phase in PHASES:
+        model.set_phase(phase)
+        for _ in range(2):
+            values = model.train_step(data, optimizers)
+            assert values and all(torch.isfinite(value) for value in values.values())
+    model.eval()
+    with torch.no_grad():
+        (prediction,) = model.test_step(action_batch(clips=1, shape=shape))
+    classes = config.model.recognizer.cls_head.num_classes
+    assert prediction.pred_score.shape == (classes,)
+    assert prediction.pred_score.sum().item() == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=names(CONFIGS))
+def test_schedule_covers_the_run(path):
+    config = Config.fromfile(path)
+    (hook,) = (h for h in config.custom_hooks if h.type == 'MinimaxPhaseHook')
+    assert parse_schedule(hook.schedule)[-1].end == config.train_cfg.max_epochs
+
+
+def test_recipe_has_the_published_settings():
+    config = Config.fromfile(CONFIGS[names(CONFIGS).index('spact_r3d_ucf101')])
+    model = MODELS.build(config.model)
+    assert sum(p.numel() for p in model.anonymizer.parameters()) == 17_267_523
+    assert model.privacy_branch.neck.mlp[0].weight.shape == (2048, 2048)
+    assert model.privacy_branch.neck.mlp[2].weight.shape == (128, 2048)
+    assert model.privacy_branch.loss_module.temperature == 0.1
+    assert model.privacy_weight == 1
+    assert config.train_dataloader.batch_size == 24
+    assert config.train_cfg.privacy_dataloader.batch_size == 64

@@ -1,0 +1,118 @@
+from types import SimpleNamespace
+
+import pytest
+
+from spact_mm.engine.phase_hook import MinimaxPhaseHook, parse_schedule
+
+SCHEDULE = [
+    dict(phase='reconstruction', epochs=2),
+    dict(phase='adversaries', epochs=1),
+    dict(phase=('anonymizer', 'adversaries'), epochs=3),
+]
+
+
+def test_phase_is_a_function_of_epoch_and_iteration():
+    hook = MinimaxPhaseHook(SCHEDULE)
+    assert [hook.phase_at(epoch, 0) for epoch in range(4)] == [
+        'reconstruction',
+        'reconstruction',
+        'adversaries',
+        'anonymizer',
+    ]
+    assert [hook.phase_at(5, i) for i in range(4)] == ['anonymizer', 'adversaries'] * 2
+
+
+def test_stages_without_epochs_are_left_out():
+    stages = parse_schedule([dict(phase='reconstruction', epochs=0), *SCHEDULE[1:]])
+    assert [(s.begin, s.end) for s in stages] == [(0, 1), (1, 4)]
+
+
+@pytest.mark.parametrize(
+    'entry, message',
+    [
+        (dict(phase='minimax', epochs=1), "names the phase 'minimax', which does not exist"),
+        (dict(phase=('anonymizer', 'foo'), epochs=1), "names the phase 'foo'"),
+        (dict(phase='anonymizer'), r'write dict\(phase=..., epochs=...\)'),
+        (dict(phase='anonymizer', epochs=-1), 'epochs=-1; use a whole number'),
+        (dict(phase='anonymizer', epochs=1.5), r'epochs=1\.5; use a whole number'),
+    ],
+)
+def test_wrong_schedules_are_refused(entry, message):
+    with pytest.raises(ValueError, match=message):
+        MinimaxPhaseHook([entry])
+
+
+def test_schedule_shorter_than_the_run_is_refused():
+    with pytest.raises(ValueError, match='covers 6 epochs, but train_cfg.max_epochs is 7'):
+        MinimaxPhaseHook(SCHEDULE).before_run(SimpleNamespace(max_epochs=7))
+
+
+class Model:
+    def __init__(self, l1, correct):
+        self.l1, self.correct, self.phases = l1, correct, []
+
+    def measure_readiness(self, data):
+        return dict(l1=self.l1 * 10, frames=10, correct=self.correct, clips=8, classes=4.0)
+
+    def set_phase(self, phase):
+        self.phases.append(phase)
+
+
+class Loader(list):
+    batch_size = 8
+
+
+def runner(model, epoch, scalars=()):
+    messages = []
+    return SimpleNamespace(
+        model=model,
+        epoch=epoch,
+        train_dataloader=Loader([{}] * 100),
+        train_loop=SimpleNamespace(seed_epoch=lambda: messages.append('seeded')),
+        logger=SimpleNamespace(info=messages.append),
+        message_hub=SimpleNamespace(log_scalars=dict(scalars), update_info=lambda *_: None),
+        messages=messages,
+    )
+
+
+@pytest.mark.parametrize(
+    'l1, correct, message',
+    [
+        (0.05, 8, r'reconstruction L1 of the anonymizer is 0\.0500.*force=True'),
+        (0.01, 2, r'Top-1 of 0\.2500 .* chance \(0\.2500\)'),
+    ],
+)
+def test_minimax_without_hope_is_refused(l1, correct, message):
+    hook = MinimaxPhaseHook(SCHEDULE)
+    with pytest.raises(ValueError, match=message):
+        hook.before_train_epoch(runner(Model(l1, correct), epoch=3))
+
+
+def test_minimax_starts_where_there_is_hope_or_force():
+    ready = runner(Model(0.01, 6), epoch=3)
+    MinimaxPhaseHook(SCHEDULE).before_train_epoch(ready)
+    assert 'L1 0.0100' in ready.messages[-1] and 'Top-1 0.7500' in ready.messages[-1]
+    assert ready.messages.count('seeded') == 1
+    MinimaxPhaseHook(SCHEDULE, force=True).before_train_epoch(runner(Model(0.5, 0), epoch=3))
+
+
+def test_check_is_made_at_the_start_of_minimax_only():
+    hook = MinimaxPhaseHook(SCHEDULE)
+    for epoch in (0, 1, 2, 4, 5):
+        hook.before_train_epoch(runner(Model(0.5, 0), epoch))
+
+
+def test_running_means_of_phases_that_are_over_are_dropped():
+    scalars = {'train/reconstruction/loss_l1': 1, 'train/adversaries/loss': 2, 'train/lr': 3}
+    state = runner(Model(0, 8), 2, scalars)
+    MinimaxPhaseHook(SCHEDULE).before_train_epoch(state)
+    assert list(state.message_hub.log_scalars) == ['train/adversaries/loss', 'train/lr']
+    assert state.messages == ['Phase: adversaries (epochs 3 to 3)']
+
+
+def test_each_iteration_sets_the_phase_of_the_model():
+    model, hook = Model(0, 8), MinimaxPhaseHook(SCHEDULE)
+    state = runner(model, epoch=4)
+    for index in range(3):
+        hook.before_train_iter(state, index)
+    assert model.phases == ['anonymizer', 'adversaries', 'anonymizer']

@@ -1,0 +1,308 @@
+import dataclasses
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import decord
+import numpy as np
+import pytest
+
+from spact_mm.datasets.annotation_files import read_attribute_file
+
+FOLDER = Path(__file__).resolve().parents[2] / 'tools' / 'data' / 'demo'
+SIBLINGS = ('figure', 'actions', 'people', 'scene', 'preview', 'render')
+SIZE = (160, 120)
+
+
+@pytest.fixture(scope='module')
+def demo():
+    """Import the command as running it does, and leave no plain names such as `actions` behind."""
+    saved = {name: sys.modules.pop(name) for name in SIBLINGS if name in sys.modules}
+    sys.path.insert(0, str(FOLDER))
+    try:
+        yield importlib.import_module('render')
+    finally:
+        sys.path.remove(str(FOLDER))
+        for name in SIBLINGS:
+            sys.modules.pop(name, None)
+        sys.modules.update(saved)
+
+
+@pytest.fixture(scope='module')
+def scene(demo):
+    return importlib.import_module('scene')
+
+
+@pytest.fixture(scope='module')
+def options(demo):
+    return demo.Options(seed=3, videos=(8, 2), images=(6, 4))
+
+
+@pytest.fixture(scope='module')
+def dataset(demo, options, tmp_path_factory):
+    out = tmp_path_factory.mktemp('demo')
+    assert demo.render(out, options, num_workers=1)
+    return out
+
+
+def contents(folder):
+    paths = sorted(path for path in folder.rglob('*') if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def test_files_do_not_depend_on_the_run_or_the_number_of_workers(demo, options, dataset, tmp_path):
+    demo.render(tmp_path, options, num_workers=2)
+    assert contents(tmp_path) == contents(dataset)
+
+
+def test_another_seed_gives_other_files(demo, dataset, tmp_path):
+    demo.render(tmp_path, demo.Options(seed=4, videos=(1, 1), images=(1, 1)))
+    first = 'videos/train/wave_0000.mp4'
+    assert (tmp_path / first).read_bytes() != (dataset / first).read_bytes()
+
+
+def test_a_sample_does_not_depend_on_how_many_there_are(demo, dataset, tmp_path):
+    demo.render(tmp_path, demo.Options(seed=3, videos=(3, 1), images=(2, 1)))
+    for name, content in contents(tmp_path / 'videos').items():
+        assert content == (dataset / 'videos' / name).read_bytes()
+
+
+def test_videos_have_the_stated_length_rate_and_size(demo, scene, dataset):
+    paths = sorted((dataset / 'videos').rglob('*.mp4'))
+    assert len(paths) == 10
+    for path in paths:
+        index = int(path.stem[-4:])
+        sample = scene.draw_sample(3, 'videos', path.parent.name, index, SIZE)
+        reader = decord.VideoReader(str(path), num_threads=1)
+        assert len(reader) == sample.num_frames
+        assert 2 <= len(reader) / reader.get_avg_fps() <= 4
+        assert reader.get_avg_fps() == pytest.approx(25)
+        assert reader[0].shape == (120, 160, 3)
+
+
+def test_video_colours_are_those_rendered(scene, dataset):
+    path = dataset / 'videos' / 'train' / 'clap_0001.mp4'
+    frame = decord.VideoReader(str(path), num_threads=1)[5].asnumpy().astype(float)
+    rendered = list(scene.render_frames(scene.draw_sample(3, 'videos', 'train', 1, SIZE), 6))[5]
+    assert np.abs(frame - rendered).mean() < 10
+    assert np.abs(frame[..., ::-1] - rendered).mean() > 10
+
+
+def test_images_are_near_the_stated_size(dataset):
+    shapes = [cv2.imread(str(path)).shape for path in sorted((dataset / 'images').rglob('*.jpg'))]
+    assert len(shapes) == 10 and len(set(shapes)) > 1
+    for height, width, _ in shapes:
+        assert abs(height - 120) <= 10 and abs(width - 160) <= 13
+
+
+def test_mmaction2_reads_the_video_lists(demo, dataset):
+    from mmaction.datasets import VideoDataset
+
+    classes = (dataset / 'classes.txt').read_text().split()
+    assert classes == list(demo.CLASSES) and len(classes) == 8
+    for split, count in (('train', 8), ('test', 2)):
+        videos = VideoDataset(
+            ann_file=str(dataset / f'{split}_videos.txt'),
+            data_prefix=dict(video=str(dataset / 'videos')),
+            pipeline=[],
+        )
+        assert len(videos) == count
+        for index in range(count):
+            info = videos.get_data_info(index)
+            assert Path(info['filename']).is_file()
+            assert Path(info['filename']).name.startswith(classes[info['label']] + '_')
+
+
+@pytest.mark.parametrize(
+    'name, folder, split, count',
+    [
+        ('train_attributes.json', 'images', 'train', 6),
+        ('test_attributes.json', 'images', 'test', 4),
+        ('train_video_attributes.json', 'videos', 'train', 8),
+        ('test_video_attributes.json', 'videos', 'test', 2),
+    ],
+)
+def test_attribute_files_tell_what_each_sample_shows(
+    demo, scene, dataset, name, folder, split, count
+):
+    content = read_attribute_file(dataset / name)
+    assert content['metainfo'] == dict(dataset='demo', attributes=list(demo.ATTRIBUTES))
+    assert len(content['data_list']) == count
+    for index, entry in enumerate(content['data_list']):
+        assert (dataset / folder / entry['img_path']).is_file()
+        sample = scene.draw_sample(3, folder, split, index, SIZE)
+        assert set(entry['attributes']) == sample.attributes
+
+
+def test_no_two_parts_share_a_person(scene, dataset):
+    persons = json.loads((dataset / 'persons.json').read_text())
+    parts = [set(persons[kind][split].values()) for kind, split in scene.PARTS]
+    assert all(parts)
+    assert sum(map(len, parts)) == len(set.union(*parts))
+    assert set(persons['videos']['train']) == {
+        path.relative_to(dataset / 'videos').as_posix()
+        for path in (dataset / 'videos' / 'train').iterdir()
+    }
+
+
+def test_different_persons_look_different(scene):
+    persons = [scene.draw_person(0, number) for number in range(50)]
+    assert len({(person.body, person.looks) for person in persons}) == 50
+    assert scene.draw_person(0, 7) == persons[7] != scene.draw_person(1, 7)
+
+
+@pytest.fixture(scope='module')
+def labels(demo, scene):
+    """Action and attributes of the training videos of the default data set."""
+    count = demo.Options().videos[0]
+    samples = [scene.draw_sample(0, 'videos', 'train', i, (64, 64)) for i in range(count)]
+    present = [[name in sample.attributes for name in demo.ATTRIBUTES] for sample in samples]
+    return np.array([demo.CLASSES.index(s.action) for s in samples]), np.array(present, float)
+
+
+def test_attributes_are_neither_rare_nor_common(labels):
+    assert labels[1].shape[1] == 6
+    assert np.all((labels[1].mean(0) > 0.3) & (labels[1].mean(0) < 0.5))
+
+
+def test_actions_are_balanced(labels):
+    assert np.bincount(labels[0]).tolist() == [60] * 8
+
+
+def test_attributes_are_independent_of_the_action(labels):
+    actions, present = labels
+    rate = present.mean(0)
+    observed = np.stack([present[actions == action].sum(0) for action in range(8)])
+    count = np.bincount(actions)[:, None]
+    chi2 = ((observed - count * rate) ** 2 / (count * rate * (1 - rate))).sum(0)
+    # 24.3 is the 0.999 quantile of chi-squared with seven degrees of freedom.
+    assert np.all(chi2 < 24.3)
+
+
+def test_attributes_are_independent_of_each_other(labels):
+    correlation = np.corrcoef(labels[1].T) - np.eye(6)
+    assert np.abs(correlation).max() < 0.25
+
+
+@pytest.mark.parametrize('action_index', range(8))
+def test_each_attribute_changes_its_own_region_only(demo, scene, action_index):
+    sample = scene.draw_sample(0, 'videos', 'test', action_index, SIZE)
+    bare = dataclasses.replace(sample, attributes=frozenset())
+    before = next(scene.render_frames(bare, 1)).astype(int)
+    column, row, height = sample.place
+    top, left = 120 * (row - 1.12 * height), 160 * column - 0.75 * 120 * height
+    bottom, right = 120 * row, 160 * column + 0.75 * 120 * height
+    for name in demo.ATTRIBUTES:
+        seen = dataclasses.replace(sample, attributes=frozenset([name]))
+        changed = np.abs(next(scene.render_frames(seen, 1)).astype(int) - before).max(-1) > 12
+        rows, columns = np.nonzero(changed)
+        assert len(rows) >= 40, name
+        if name == 'companion':
+            # The free side: not around the figure.
+            assert abs(np.median(columns) - 160 * column) > 0.3 * 160
+        else:
+            assert rows.min() >= top - 1 and rows.max() <= bottom + 1
+            assert columns.min() >= left - 1 and columns.max() <= right + 1
+        if name in ('glasses', 'hat', 'long_hair', 'shirt_print'):
+            # The head and the torso are in the upper part, the legs never change.
+            assert changed.sum() < 0.12 * changed.size
+            assert len(rows) and np.median(rows) < 120 * (row - 0.3 * height)
+
+
+def test_pose_repeats_with_each_cycle_and_owes_nothing_to_attributes(demo, scene):
+    actions = importlib.import_module('actions')
+    style = actions.Style(1.0, (1.0, -2.0, 3.0, 0.0))
+    for name, (pose_at, speeds) in actions.ACTIONS.items():
+        first, later = pose_at(0.3, style), pose_at(4.3, style)
+        assert np.allclose(first.arms + first.legs, later.arms + later.legs), name
+        # A window of 1.3 seconds shows most of a cycle.
+        assert 1.3 * speeds[0] >= 0.9
+
+
+def test_figure_stands_out_from_the_background(scene):
+    people = importlib.import_module('people')
+    worst = []
+    for index in range(40):
+        sample = scene.draw_sample(0, 'images', 'train', index, SIZE)
+        paints = np.unique(sample.background[::24, ::24].reshape(-1, 3), axis=0)
+        clothes = (sample.person.looks.shirt, sample.person.looks.trousers)
+        worst.append(min(people.color_distance(a, b) for a in paints for b in clothes))
+    assert np.median(worst) > 30 and min(worst) > 8
+
+
+def test_complete_data_are_kept_and_damaged_data_rendered_again(
+    demo, capsys, tmp_path, monkeypatch
+):
+    arguments = ['--out', str(tmp_path), '--videos', '1', '1', '--images', '1', '1']
+    arguments += ['--workers', '1']
+    assert demo.main(arguments) == 0
+    good = contents(tmp_path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(demo, 'write_sample', lambda *a, **k: pytest.fail('rendered again'))
+        capsys.readouterr()
+        assert demo.main(arguments) == 0
+        assert 'nothing to do' in capsys.readouterr().out
+
+    video = tmp_path / 'videos' / 'test' / 'wave_0000.mp4'
+    for damage in (video.unlink, lambda: video.write_bytes(b'half'), (tmp_path / demo.MANIFEST).unlink):
+        damage()
+        assert demo.main(arguments) == 0
+        assert contents(tmp_path) == good
+
+
+def test_interrupted_rendering_leaves_no_manifest(demo, tmp_path, monkeypatch):
+    options = demo.Options(videos=(1, 1), images=(1, 1))
+    demo.render(tmp_path, options)
+    (tmp_path / 'videos' / 'train' / 'wave_0000.mp4').unlink()
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, 'write_sample', interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        demo.render(tmp_path, options)
+    assert not (tmp_path / demo.MANIFEST).exists()
+    assert not demo.is_complete(tmp_path, options)
+
+
+def test_other_options_are_rendered_anew(demo, options, dataset):
+    assert demo.is_complete(dataset, options)
+    assert not demo.is_complete(dataset, dataclasses.replace(options, seed=5))
+    assert not demo.is_complete(dataset, dataclasses.replace(options, images=(6, 3)))
+
+
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (['--videos', '0', '4'], '--videos is 0 4; give two positive numbers.'),
+        (['--images', '4', '-1'], '--images is 4 -1; give two positive numbers.'),
+        (['--size', '161', '120'], '--size is 161 120; give an even width and height'),
+        (['--size', '32', '32'], '--size is 32 32; give an even width and height'),
+        (['--seed', '-1'], '--seed is -1; give a number that is not negative.'),
+        (['--workers', '0'], '--workers is 0; give a positive number.'),
+        (['--preview', 'sheet.jpg'], '--preview is sheet.jpg; give the name of a .png file.'),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(demo, capsys, tmp_path, arguments, message):
+    assert demo.main(['--out', str(tmp_path / 'new'), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f'error: {message}') and error.count('\n') == 1
+    assert not (tmp_path / 'new').exists()
+
+
+def test_an_unusable_folder_is_one_sentence(demo, capsys, tmp_path):
+    (tmp_path / 'file').write_text('in the way')
+    assert demo.main(['--out', str(tmp_path / 'file' / 'demo')]) == 2
+    error = capsys.readouterr().err
+    assert str(tmp_path / 'file') in error and error.count('\n') == 1
+
+
+def test_preview_is_drawn_without_the_data(demo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert demo.main(['--preview', 'sheets/sheet.png', '--size', '64', '64']) == 0
+    sheet = cv2.imread('sheets/sheet.png')
+    assert sheet.shape[0] > 16 * 64 and sheet.std() > 20
+    assert not (tmp_path / 'data').exists()

@@ -1,0 +1,10 @@
+"""Test a config and a checkpoint: MMAction2's tools/test.py, options and all.
+
+python tools/test.py CONFIG CHECKPOINT [--work-dir DIR] [--dump FILE.pkl]
+    [--cfg-options key=value ...] [--launcher none|pytorch|slurm|mpi] ...
+"""
+
+from spact_mm.apis import run_tool
+
+if __name__ == '__main__':
+    run_tool('test')
