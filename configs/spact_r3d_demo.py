@@ -1,16 +1,16 @@
-# SPAct on the embedded demo set (tools/data/demo/render.py): the code path of spact_r3d_ucf101.py with
-# narrow networks and small frames, minutes on two CPU cores. The figures are drawn: this shows the
-# mechanism and says nothing about protection in the real world.
+# SPAct on the embedded demo set (tools/data/demo/render.py): the code path of spact_r3d_ucf101.py
+# with narrow networks and small frames, minutes on two CPU cores. The figures are drawn: this
+# shows the mechanism and says nothing about protection in the real world.
 _base_ = './_base_/default_runtime.py'
 
 demo_root = 'data/demo'
 size = 56
 num_classes = 8
 
-# ---- Models: those of the recipe, narrow ------------------------------------------------------------
+# ---- Models: those of the recipe, narrow ------------------------------------------------------
 model = dict(
     type='MinimaxAnonymization',
-    anonymizer=dict(type='UNetAnonymizer', base_channels=8, num_levels=3),
+    anonymizer=dict(type='UNetAnonymizer', base_channels=12, num_levels=3),
     recognizer=dict(
         type='Recognizer3D',
         backbone=dict(type='DilatedResNet3d', depth=18, base_channels=16),
@@ -36,11 +36,11 @@ model = dict(
         loss=dict(type='NTXentLoss', temperature=0.1),
     ),
     privacy_weight=1.0,
-    reconstruction_frames=2,
+    reconstruction_frames=1,
 )
 
-# ---- Schedule -----------------------------------------------------------------------------------------
-reconstruction_epochs, warmup_epochs, minimax_epochs = 10, 12, 12
+# ---- Schedule ---------------------------------------------------------------------------------
+reconstruction_epochs, warmup_epochs, minimax_epochs = 16, 12, 10
 minimax_begin = reconstruction_epochs + warmup_epochs
 custom_hooks = [
     dict(
@@ -53,23 +53,35 @@ custom_hooks = [
     )
 ]
 
-# ---- Optimizers ---------------------------------------------------------------------------------------
+# ---- Optimizers -------------------------------------------------------------------------------
 optim_wrapper = dict(
     constructor='MinimaxOptimWrapperConstructor',
-    anonymizer=dict(optimizer=dict(type='Adam', lr=5e-3)),
-    recognizer=dict(optimizer=dict(type='Adam', lr=1e-3)),
+    anonymizer=dict(optimizer=dict(type='Adam', lr=1.5e-2)),
+    recognizer=dict(optimizer=dict(type='Adam', lr=2e-3)),
     privacy_branch=dict(optimizer=dict(type='Adam', lr=1e-3)),
 )
+# Each falls to what it then has in minimax.
+iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(
     anonymizer=[
-        dict(type='MultiStepLR', by_epoch=True, milestones=[7], gamma=0.3),
-        dict(type='MultiStepLR', by_epoch=True, milestones=[minimax_begin], gamma=0.3),
+        dict(type='LinearLR', start_factor=0.1, begin=0, end=1, **iterations),
+        dict(
+            type='CosineAnnealingLR', eta_min=5e-4, begin=1, end=reconstruction_epochs, **iterations
+        ),
     ],
-    recognizer=[dict(type='MultiStepLR', by_epoch=True, milestones=[minimax_begin - 3], gamma=0.3)],
+    recognizer=[
+        dict(
+            type='CosineAnnealingLR',
+            eta_min=2e-4,
+            begin=reconstruction_epochs,
+            end=minimax_begin,
+            **iterations,
+        )
+    ],
     privacy_branch=[],
 )
 
-# ---- Data -----------------------------------------------------------------------------------------
+# ---- Data -------------------------------------------------------------------------------------
 # Eight frames, every fourth: 1.3 s, a whole cycle of each action.
 train_pipeline = [
     dict(type='DecordInitFromPath', num_threads=1),
@@ -159,7 +171,7 @@ train_cfg = dict(
     type='MinimaxTrainLoop',
     max_epochs=minimax_begin + minimax_epochs,
     privacy_dataloader=privacy_dataloader,
-    val_begin=minimax_begin,
+    val_begin=1,
     val_interval=3,
 )
 val_cfg = dict(type='ValLoop')

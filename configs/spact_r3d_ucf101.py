@@ -1,9 +1,9 @@
-# SPAct (Dave, Chen, Shah: CVPR 2022, arXiv 2203.15205) on UCF101 and VISPR, from nothing in one run:
-# reconstruction, warm-up, minimax. Sources of the settings: [paper] the paper, [code] the official
-# code (github.com/DAVEISHAN/SPAct at 7cf3770), [here] our choice where both are silent or do not fit.
+# SPAct (Dave, Chen, Shah: CVPR 2022, arXiv 2203.15205) on UCF101 and VISPR, from nothing in one
+# run: reconstruction, warm-up, minimax. Sources of the settings: [paper] the paper, [code] the
+# official code (github.com/DAVEISHAN/SPAct at 7cf3770), [here] our choice where both are silent.
 _base_ = './_base_/default_runtime.py'
 
-# ---- Models ---------------------------------------------------------------------------------------
+# ---- Models -----------------------------------------------------------------------------------
 model = dict(
     type='MinimaxAnonymization',
     # f_A: 17,267,523 parameters [code]. with_cp recomputes activations: more than half of f_A's
@@ -17,8 +17,8 @@ model = dict(
             type='DilatedResNet3d',
             depth=18,
             # Kinetics weights [paper], after tools/convert/torchvision_r3d18.py --dilated:
-            # init_cfg=dict(
-            #     type='Pretrained', checkpoint='checkpoints/r3d18_dilated.pth', prefix='backbone.'),
+            # init_cfg=dict(type='Pretrained', prefix='backbone.',
+            #               checkpoint='checkpoints/r3d18_dilated.pth'),
         ),
         cls_head=dict(
             type='I3DHead', in_channels=512, num_classes=101, dropout_ratio=0, average_clips='prob'
@@ -27,15 +27,17 @@ model = dict(
             type='ActionDataPreprocessor', mean=[0] * 3, std=[255] * 3, format_shape='NCTHW'
         ),
     ),
-    # f_B: ResNet-50 and Linear(2048, 2048) - ReLU - Linear(2048, 128); temperature 0.1 [paper, code].
+    # f_B: ResNet-50 and Linear(2048, 2048) - ReLU - Linear(2048, 128) [code]; temperature 0.1
+    # [paper, code].
     privacy_branch=dict(
         type='ContrastivePrivacyBranch',
         backbone=dict(
             type='mmpretrain.ResNet',
             depth=50,
             # ImageNet weights of the MMPretrain zoo:
-            # init_cfg=dict(type='Pretrained', prefix='backbone.', checkpoint='https://download.'
-            #     'openmmlab.com/mmclassification/v0/resnet/resnet50_8xb32_in1k_20210831-ea4938fc.pth'),
+            # init_cfg=dict(type='Pretrained', prefix='backbone.', checkpoint='https://'
+            #     'download.openmmlab.com/mmclassification/v0/resnet/'
+            #     'resnet50_8xb32_in1k_20210831-ea4938fc.pth'),
         ),
         neck=dict(
             type='mmpretrain.MoCoV2Neck', in_channels=2048, hid_channels=2048, out_channels=128
@@ -49,7 +51,7 @@ model = dict(
     max_frames_per_pass=256,
 )
 
-# ---- Schedule -------------------------------------------------------------------------------------
+# ---- Schedule ---------------------------------------------------------------------------------
 # f_A starts at the identity (used at epoch 20, L1 about 0.01) [code]; f_T is trained through it for
 # 50 epochs and f_B beside it [code: 50 and 160, each by itself]; then step 1 and step 2 take turns,
 # batch by batch [paper, code], for 300 epochs set [code].
@@ -67,7 +69,7 @@ custom_hooks = [
     )
 ]
 
-# ---- Optimizers -----------------------------------------------------------------------------------
+# ---- Optimizers -------------------------------------------------------------------------------
 # Three Adams [code]: f_A 1e-3 with factors .01 .2575 .505 .7525 1 in its first five epochs, then
 # 1e-4 in minimax; f_T and f_B 1e-4; no weight decay [code].
 optim_wrapper = dict(
@@ -85,7 +87,7 @@ param_scheduler = dict(
     privacy_branch=[],
 )
 
-# ---- Data -----------------------------------------------------------------------------------------
+# ---- Data -------------------------------------------------------------------------------------
 # tools/data/ucf101/README.md and tools/data/vispr/README.md tell how to get there.
 ucf101_root = 'data/ucf101'
 vispr_root = 'data/vispr'
@@ -179,7 +181,8 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-# The views may come from the clips alone, two frames 5 to 15 apart [paper]: privacy_dataloader=None.
+# The views may come from the clips alone, two frames 5 to 15 apart [paper]:
+# privacy_dataloader=None.
 # epoch_length='shortest' cuts an epoch to the shorter loader [code].
 train_cfg = dict(
     type='MinimaxTrainLoop',

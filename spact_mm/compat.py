@@ -6,6 +6,7 @@ itself that the gap is there, and does nothing where it is not; ``tests/test_com
 soon as an upstream release has closed one of them.
 """
 
+import atexit
 import importlib.metadata
 import importlib.util
 import os
@@ -263,9 +264,17 @@ def init_process_group_without_accelerator() -> None:
                 "env_cfg.dist_cfg.backend is 'nccl', which needs a GPU, and none is visible: add "
                 '`--cfg-options env_cfg.dist_cfg.backend=gloo`.'
             )
-        return torch.distributed.init_process_group(backend=backend, **kwargs)
+        torch.distributed.init_process_group(backend=backend, **kwargs)
+        # A gloo group that is left to the end of the interpreter aborts it now and then, upon
+        # which torchrun kills the main process, which may be writing its last checkpoint.
+        atexit.register(_leave_process_group)
 
     utils._init_dist_pytorch = _init_dist_pytorch
+
+
+def _leave_process_group() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def drop_device_ids_without_accelerator() -> None:

@@ -1,8 +1,10 @@
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from e2e import run_cli, write_config, write_data
 from mmengine.registry import DefaultScope
 
 import spact_mm  # noqa: F401
@@ -29,3 +31,19 @@ def shared_data():
     if not SHARED_DATA.is_dir():
         pytest.skip(f'the real data are not at {SHARED_DATA} (set SPACT_SHARED_DATA)')
     return SHARED_DATA
+
+
+@pytest.fixture(scope='session')
+def tiny_data(tmp_path_factory):
+    """Return the folder of a tiny data set; to be left as it is."""
+    return write_data(tmp_path_factory.mktemp('data'))
+
+
+@pytest.fixture(scope='session')
+def tiny_run(tmp_path_factory, tiny_data):
+    """Return a whole run of `tools/train.py --seed 3`, through all phases, uninterrupted."""
+    folder = tmp_path_factory.mktemp('run')
+    config = write_config(folder, tiny_data)
+    process = run_cli('train', config, '--seed', 3, work_dir=folder / 'work')
+    assert process.code == 0, process.stderr
+    return SimpleNamespace(config=config, work_dir=folder / 'work', process=process)

@@ -290,13 +290,28 @@ def test_mmengine_starts_processes_on_cuda_only(monkeypatch):
         utils._init_dist_pytorch('nccl')
 
 
+@on_cpu
+def test_process_group_is_started_as_asked_and_left_at_exit(monkeypatch, process_group):
+    from mmengine.dist import utils
+
+    started, at_exit = [], []
+    monkeypatch.setattr(torch.distributed, 'init_process_group', lambda **kw: started.append(kw))
+    monkeypatch.setattr(compat.atexit, 'register', at_exit.append)
+    utils._init_dist_pytorch('gloo', timeout=60)
+    assert started == [dict(backend='gloo', timeout=60)]
+    at_exit[0]()
+    assert not torch.distributed.is_initialized()
+    at_exit[0]()
+
+
 @pytest.fixture
 def process_group(tmp_path):
     torch.distributed.init_process_group(
         'gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1
     )
     yield
-    torch.distributed.destroy_process_group()
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 class Pair(nn.Module):

@@ -20,8 +20,6 @@ def names(paths):
     return [path.stem for path in paths]
 
 
-
-
 def clip_shape(path):
     return next((s for key, s in SHAPES.items() if key in path.stem), (1, 3, 8, 16, 16))
 

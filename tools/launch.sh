@@ -9,4 +9,6 @@ python=${PYTHON:-$([ -x "$root/.venv/bin/python" ] && echo "$root/.venv/bin/pyth
 export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-4294967296}
 export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-4294967296}
 export MALLOC_TOP_PAD_=${MALLOC_TOP_PAD_:-268435456}
+# Threads that wait should not keep a core from the data workers.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
 exec "$python" "$@"

@@ -19,8 +19,9 @@ def find_tool(name: str) -> Path:
         FileNotFoundError: If the installed MMAction2 does not have it.
     """
     package = Path(mmaction.__file__).resolve().parent
-    candidates = [package / '.mim' / 'tools' / f'{name}.py', package.parent / 'tools' / f'{name}.py']
-    for path in candidates:
+    # In the wheel, and beside the package in a source checkout.
+    for folder in (package / '.mim' / 'tools', package.parent / 'tools'):
+        path = folder / f'{name}.py'
         if path.is_file():
             return path
     raise FileNotFoundError(

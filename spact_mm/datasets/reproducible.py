@@ -84,6 +84,12 @@ class ReproducibleDataset(Dataset):
         if not lazy_init:
             self.full_init()
 
+    def __setstate__(self, state: dict) -> None:
+        # A copy has its own clock, which copying alone would leave out of shared memory; the one
+        # that a spawned worker unpickles is shared already.
+        self.__dict__.update(state)
+        self._clock.share_memory_()
+
     def set_epoch(self, epoch: int, seed: int) -> None:
         """Make all samples drawn from here on those of ``epoch`` under ``seed``, both >= 0."""
         self._clock.copy_(torch.tensor([seed, epoch]))

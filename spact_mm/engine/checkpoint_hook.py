@@ -116,6 +116,8 @@ class PlainCheckpointHook(CheckpointHook):
         flat = OrderedDict((flatten(name), value) for name, value in state.items())
         metadata = getattr(state, '_metadata', {})
         flat._metadata = OrderedDict((flatten(f'{k}.')[:-1], v) for k, v in metadata.items())
+        if 'param_schedulers' in checkpoint:
+            checkpoint['param_schedulers'] = _without_functions(checkpoint['param_schedulers'])
         for name, value in checkpoint.items():
             checkpoint[name] = flat if name == 'state_dict' else to_plain(value, name)
 
@@ -214,6 +216,13 @@ class PlainCheckpointHook(CheckpointHook):
         for path in postponed.outdated:
             if path not in best.values():
                 backend.remove(path)
+
+
+def _without_functions(state):
+    """Drop the functions that a scheduler such as ``OneCycleLR`` keeps and sets by itself."""
+    if isinstance(state, dict):
+        return {k: _without_functions(v) for k, v in state.items() if not callable(v)}
+    return [_without_functions(item) for item in state] if isinstance(state, list) else state
 
 
 def _unwrapped(model: torch.nn.Module) -> torch.nn.Module:

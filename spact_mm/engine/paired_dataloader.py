@@ -11,8 +11,8 @@ class PairedDataLoader:
     """Zip the action loader with a privacy loader.
 
     It looks like the action loader to hooks (``dataset``, ``sampler``, ``len``). Both loaders
-    start anew with each iteration over it; a privacy loader that ends early starts again, reshuffled.
-    Order and augmentation are a function of the seed, the epoch and the position alone.
+    start anew with each iteration over it; a privacy loader that ends early starts again, in a new
+    order. Order and augmentation are a function of the seed, the epoch and the position alone.
 
     Args:
         action (DataLoader): Clips.

@@ -59,9 +59,7 @@ def unfold_frames(frames: Tensor, like: Tensor, format_shape: str) -> Tensor:
     return frames.transpose(2, 3)
 
 
-def map_chunks(
-    function: Callable[[Tensor], Tensor], frames: Tensor, chunk: int | None
-) -> Tensor:
+def map_chunks(function: Callable[[Tensor], Tensor], frames: Tensor, chunk: int | None) -> Tensor:
     """Apply ``function`` to at most ``chunk`` frames at a time and concatenate.
 
     Args:

@@ -12,7 +12,7 @@ import pytest
 from spact_mm.datasets.annotation_files import read_attribute_file
 
 FOLDER = Path(__file__).resolve().parents[2] / 'tools' / 'data' / 'demo'
-SIBLINGS = ('figure', 'actions', 'people', 'scene', 'preview', 'render')
+SIBLINGS = ('pen', 'figure', 'actions', 'people', 'scene', 'dataset', 'preview', 'render')
 SIZE = (160, 120)
 
 
@@ -31,19 +31,24 @@ def demo():
 
 
 @pytest.fixture(scope='module')
+def files(demo):
+    return importlib.import_module('dataset')
+
+
+@pytest.fixture(scope='module')
 def scene(demo):
     return importlib.import_module('scene')
 
 
 @pytest.fixture(scope='module')
-def options(demo):
-    return demo.Options(seed=3, videos=(8, 2), images=(6, 4))
+def options(files):
+    return files.Options(seed=3, videos=(8, 2), images=(6, 4))
 
 
 @pytest.fixture(scope='module')
-def dataset(demo, options, tmp_path_factory):
+def dataset(files, options, tmp_path_factory):
     out = tmp_path_factory.mktemp('demo')
-    assert demo.render(out, options, num_workers=1)
+    assert files.render(out, options, num_workers=1)
     return out
 
 
@@ -52,19 +57,19 @@ def contents(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
-def test_files_do_not_depend_on_the_run_or_the_number_of_workers(demo, options, dataset, tmp_path):
-    demo.render(tmp_path, options, num_workers=2)
+def test_files_do_not_depend_on_the_run_or_the_number_of_workers(files, options, dataset, tmp_path):
+    files.render(tmp_path, options, num_workers=2)
     assert contents(tmp_path) == contents(dataset)
 
 
-def test_another_seed_gives_other_files(demo, dataset, tmp_path):
-    demo.render(tmp_path, demo.Options(seed=4, videos=(1, 1), images=(1, 1)))
+def test_another_seed_gives_other_files(files, dataset, tmp_path):
+    files.render(tmp_path, files.Options(seed=4, videos=(1, 1), images=(1, 1)))
     first = 'videos/train/wave_0000.mp4'
     assert (tmp_path / first).read_bytes() != (dataset / first).read_bytes()
 
 
-def test_a_sample_does_not_depend_on_how_many_there_are(demo, dataset, tmp_path):
-    demo.render(tmp_path, demo.Options(seed=3, videos=(3, 1), images=(2, 1)))
+def test_a_sample_does_not_depend_on_how_many_there_are(files, dataset, tmp_path):
+    files.render(tmp_path, files.Options(seed=3, videos=(3, 1), images=(2, 1)))
     for name, content in contents(tmp_path / 'videos').items():
         assert content == (dataset / 'videos' / name).read_bytes()
 
@@ -97,11 +102,11 @@ def test_images_are_near_the_stated_size(dataset):
         assert abs(height - 120) <= 10 and abs(width - 160) <= 13
 
 
-def test_mmaction2_reads_the_video_lists(demo, dataset):
+def test_mmaction2_reads_the_video_lists(files, dataset):
     from mmaction.datasets import VideoDataset
 
     classes = (dataset / 'classes.txt').read_text().split()
-    assert classes == list(demo.CLASSES) and len(classes) == 8
+    assert classes == list(files.CLASSES) and len(classes) == 8
     for split, count in (('train', 8), ('test', 2)):
         videos = VideoDataset(
             ann_file=str(dataset / f'{split}_videos.txt'),
@@ -125,10 +130,10 @@ def test_mmaction2_reads_the_video_lists(demo, dataset):
     ],
 )
 def test_attribute_files_tell_what_each_sample_shows(
-    demo, scene, dataset, name, folder, split, count
+    files, scene, dataset, name, folder, split, count
 ):
     content = read_attribute_file(dataset / name)
-    assert content['metainfo'] == dict(dataset='demo', attributes=list(demo.ATTRIBUTES))
+    assert content['metainfo'] == dict(dataset='demo', attributes=list(files.ATTRIBUTES))
     assert len(content['data_list']) == count
     for index, entry in enumerate(content['data_list']):
         assert (dataset / folder / entry['img_path']).is_file()
@@ -154,12 +159,12 @@ def test_different_persons_look_different(scene):
 
 
 @pytest.fixture(scope='module')
-def labels(demo, scene):
+def labels(files, scene):
     """Action and attributes of the training videos of the default data set."""
-    count = demo.Options().videos[0]
+    count = files.Options().videos[0]
     samples = [scene.draw_sample(0, 'videos', 'train', i, (64, 64)) for i in range(count)]
-    present = [[name in sample.attributes for name in demo.ATTRIBUTES] for sample in samples]
-    return np.array([demo.CLASSES.index(s.action) for s in samples]), np.array(present, float)
+    present = [[name in sample.attributes for name in files.ATTRIBUTES] for sample in samples]
+    return np.array([files.CLASSES.index(s.action) for s in samples]), np.array(present, float)
 
 
 def test_attributes_are_neither_rare_nor_common(labels):
@@ -187,14 +192,14 @@ def test_attributes_are_independent_of_each_other(labels):
 
 
 @pytest.mark.parametrize('action_index', range(8))
-def test_each_attribute_changes_its_own_region_only(demo, scene, action_index):
+def test_each_attribute_changes_its_own_region_only(files, scene, action_index):
     sample = scene.draw_sample(0, 'videos', 'test', action_index, SIZE)
     bare = dataclasses.replace(sample, attributes=frozenset())
     before = next(scene.render_frames(bare, 1)).astype(int)
     column, row, height = sample.place
     top, left = 120 * (row - 1.12 * height), 160 * column - 0.75 * 120 * height
     bottom, right = 120 * row, 160 * column + 0.75 * 120 * height
-    for name in demo.ATTRIBUTES:
+    for name in files.ATTRIBUTES:
         seen = dataclasses.replace(sample, attributes=frozenset([name]))
         changed = np.abs(next(scene.render_frames(seen, 1)).astype(int) - before).max(-1) > 12
         rows, columns = np.nonzero(changed)
@@ -233,7 +238,7 @@ def test_figure_stands_out_from_the_background(scene):
 
 
 def test_complete_data_are_kept_and_damaged_data_rendered_again(
-    demo, capsys, tmp_path, monkeypatch
+    demo, files, capsys, tmp_path, monkeypatch
 ):
     arguments = ['--out', str(tmp_path), '--videos', '1', '1', '--images', '1', '1']
     arguments += ['--workers', '1']
@@ -241,37 +246,41 @@ def test_complete_data_are_kept_and_damaged_data_rendered_again(
     good = contents(tmp_path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(demo, 'write_sample', lambda *a, **k: pytest.fail('rendered again'))
+        patch.setattr(files, 'write_sample', lambda *a, **k: pytest.fail('rendered again'))
         capsys.readouterr()
         assert demo.main(arguments) == 0
         assert 'nothing to do' in capsys.readouterr().out
 
     video = tmp_path / 'videos' / 'test' / 'wave_0000.mp4'
-    for damage in (video.unlink, lambda: video.write_bytes(b'half'), (tmp_path / demo.MANIFEST).unlink):
+    for damage in (
+        video.unlink,
+        lambda: video.write_bytes(b'half'),
+        (tmp_path / files.MANIFEST).unlink,
+    ):
         damage()
         assert demo.main(arguments) == 0
         assert contents(tmp_path) == good
 
 
-def test_interrupted_rendering_leaves_no_manifest(demo, tmp_path, monkeypatch):
-    options = demo.Options(videos=(1, 1), images=(1, 1))
-    demo.render(tmp_path, options)
+def test_interrupted_rendering_leaves_no_manifest(files, tmp_path, monkeypatch):
+    options = files.Options(videos=(1, 1), images=(1, 1))
+    files.render(tmp_path, options)
     (tmp_path / 'videos' / 'train' / 'wave_0000.mp4').unlink()
 
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo, 'write_sample', interrupt)
+    monkeypatch.setattr(files, 'write_sample', interrupt)
     with pytest.raises(KeyboardInterrupt):
-        demo.render(tmp_path, options)
-    assert not (tmp_path / demo.MANIFEST).exists()
-    assert not demo.is_complete(tmp_path, options)
+        files.render(tmp_path, options)
+    assert not (tmp_path / files.MANIFEST).exists()
+    assert not files.is_complete(tmp_path, options)
 
 
-def test_other_options_are_rendered_anew(demo, options, dataset):
-    assert demo.is_complete(dataset, options)
-    assert not demo.is_complete(dataset, dataclasses.replace(options, seed=5))
-    assert not demo.is_complete(dataset, dataclasses.replace(options, images=(6, 3)))
+def test_other_options_are_rendered_anew(files, options, dataset):
+    assert files.is_complete(dataset, options)
+    assert not files.is_complete(dataset, dataclasses.replace(options, seed=5))
+    assert not files.is_complete(dataset, dataclasses.replace(options, images=(6, 3)))
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ class _ConvBlock(nn.Sequential):
 
 
 def _upsample_like(x: Tensor, skip: Tensor) -> Tensor:
-    """Double ``x`` and pad it with zeros to the size of ``skip``, which an odd size makes larger."""
+    """Double ``x`` and pad it with zeros to the size of ``skip``, larger where that is odd."""
     x = F.interpolate(x, scale_factor=2, mode='bilinear', align_corners=True)
     rows, columns = skip.shape[-2] - x.shape[-2], skip.shape[-1] - x.shape[-1]
     if rows or columns:

@@ -76,4 +76,6 @@ class ContrastivePrivacyBranch(BaseModule):
             return embeddings
         if mode == 'loss':
             return dict(loss_privacy=self.loss_module(*embeddings))
-        raise ValueError(f"ContrastivePrivacyBranch has the modes 'loss' and 'tensor', not {mode!r}.")
+        raise ValueError(
+            f"ContrastivePrivacyBranch has the modes 'loss' and 'tensor', but not {mode!r}."
+        )

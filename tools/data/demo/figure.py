@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import cv2
 import numpy as np
-
-Color = tuple[int, int, int]
+from pen import Color, Pen, darker
 
 #: The private attributes, in the order of the annotation files.
 ATTRIBUTES = ('dark_skin', 'long_hair', 'glasses', 'shirt_print', 'hat', 'companion')
@@ -19,7 +17,6 @@ PRINTS = ('bands', 'stripes', 'dots', 'checks')
 
 FRAME_COLOR = (12, 12, 16)
 LENS_COLOR = (225, 238, 245)
-SUBPIXEL_BITS = 4
 CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 28, endpoint=False)) for f in (np.cos, np.sin)], 1)
 
 
@@ -97,75 +94,6 @@ class Pose:
     travel: float = 0.0
 
 
-@dataclass(frozen=True)
-class Pen:
-    """Draws on an RGB canvas in the figure's coordinates.
-
-    Attributes:
-        canvas (np.ndarray): ``(H, W, 3)`` uint8, drawn upon.
-        x (float): Column of the figure's origin, in pixels.
-        ground (float): Row of the figure's origin, in pixels.
-        height (float): The body height, in pixels.
-        mirrored (bool): Whether +x points to the left.
-    """
-
-    canvas: np.ndarray
-    x: float
-    ground: float
-    height: float
-    mirrored: bool = False
-
-    def __post_init__(self) -> None:
-        unit = 1 << SUBPIXEL_BITS
-        across = -self.height if self.mirrored else self.height
-        # A frozen dataclass keeps what it derives by the base class's setter.
-        object.__setattr__(self, '_scale', unit * np.array([across, -self.height]))
-        object.__setattr__(self, '_offset', unit * np.array([self.x, self.ground]))
-
-    def polygon(self, points: np.ndarray, color: Color, outline: float = 0.0) -> None:
-        """Fill a polygon ``(P, 2)``; ``outline`` is the width of a dark rim around it."""
-        pixels = self._pixels(points)
-        if outline:
-            rim = self._width(2 * outline)
-            cv2.polylines(
-                self.canvas, [pixels], True, darker(color), rim, cv2.LINE_AA, SUBPIXEL_BITS
-            )
-        cv2.fillPoly(self.canvas, [pixels], color, cv2.LINE_AA, SUBPIXEL_BITS)
-
-    def line(self, points: np.ndarray, color: Color, width: float, closed: bool = False) -> None:
-        """Draw a line with round ends through ``(P, 2)`` points."""
-        cv2.polylines(
-            self.canvas,
-            [self._pixels(points)],
-            closed,
-            color,
-            self._width(width),
-            cv2.LINE_AA,
-            SUBPIXEL_BITS,
-        )
-
-    def limb(
-        self, joints: Sequence[np.ndarray], colors: Sequence[Color], width: float, outline: float
-    ) -> None:
-        """Draw a chain of capsules in one dark rim; ``colors`` are of the first and further ones."""
-        chain = np.array(joints)
-        self.line(chain, darker(colors[0]), width + 2 * outline)
-        self.line(chain, colors[0], width)
-        for start, color in enumerate(colors[1:], start=1):
-            self.line(chain[start : start + 2], color, width)
-
-    def _pixels(self, points: np.ndarray) -> np.ndarray:
-        return np.rint(points * self._scale + self._offset).astype(np.int32)
-
-    def _width(self, width: float) -> int:
-        return max(1, round(width * self.height))
-
-
-def darker(color: Color) -> Color:
-    """Return the colour of the rim around a part of this colour."""
-    return tuple(int(0.35 * channel) for channel in color)
-
-
 def draw_figure(
     pen: Pen, body: Body, looks: Looks, pose: Pose, attributes: frozenset[str] = frozenset()
 ) -> None:
@@ -200,7 +128,7 @@ def draw_figure(
         shoulder = neck + sign * (body.shoulders - 0.01) * side - 0.035 * up
         joints = _chain(shoulder, body.arm, arm)
         pen.limb(joints, [looks.shirt, skin], body.arm_width, outline)
-        pen.limb(joints[2:], [skin], 1.3 * body.arm_width, outline)
+        pen.dot(joints[2], skin, 1.3 * body.arm_width, outline)
 
     up = _direction(pose.lean + pose.tilt, 1)
     side = np.array([up[1], -up[0]])
@@ -277,14 +205,14 @@ def _draw_head(
     pen.polygon(at(CIRCLE), skin, outline)
     look = 0.22 * facing
     for sign in (-1, 1):
-        eye = at([(0.4 * sign + look, -0.05)])
+        eye = at((0.4 * sign + look, -0.05))
         if 'glasses' in attributes:
             ring = at(np.array([0.42 * sign + look, -0.05]) + 0.35 * CIRCLE)
             pen.polygon(ring, LENS_COLOR)
             pen.line(ring, FRAME_COLOR, 0.025, closed=True)
             ear = [(sign * 0.74 + look, 0.0), (sign * 0.98, 0.08)]
             pen.line(at(ear), FRAME_COLOR, 0.024)
-        pen.line(eye, FRAME_COLOR, 0.024)
+        pen.dot(eye, FRAME_COLOR, 0.024)
     if 'glasses' in attributes:
         pen.line(at([(look - 0.1, 0), (look + 0.1, 0)]), FRAME_COLOR, 0.025)
     mouth = [(look - 0.22, -0.58), (look, -0.66), (look + 0.22, -0.58)]

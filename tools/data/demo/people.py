@@ -4,7 +4,8 @@ import colorsys
 from dataclasses import dataclass
 
 import numpy as np
-from figure import PRINTS, Body, Color, Looks
+from figure import PRINTS, Body, Looks
+from pen import Color
 
 #: Attributes that belong to the person; a companion belongs to the moment.
 PERSONAL_ATTRIBUTES = ('dark_skin', 'long_hair', 'glasses', 'shirt_print', 'hat')

@@ -42,7 +42,8 @@ def _tile(frame: np.ndarray, size: tuple[int, int], caption: str, side: int | No
         frame = cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA)
     frame = cv2.resize(frame, size, interpolation=cv2.INTER_NEAREST)
     tile = cv2.copyMakeBorder(frame, CAPTION_HEIGHT, 0, 2, 2, cv2.BORDER_CONSTANT)
-    middle = caption.rfind(' ', 0, 26) if len(caption) > 26 else len(caption)
+    # A long caption takes two lines; a short one the lower.
+    middle = caption.rfind(' ', 0, 26) if len(caption) > 26 else 0
     for row, line in enumerate((caption[:middle], caption[middle:].strip())):
-        cv2.putText(tile, line, (3, 10 + 12 * row), cv2.FONT_HERSHEY_PLAIN, 0.75, (255,) * 3)
+        cv2.putText(tile, line, (3, 11 + 12 * row), cv2.FONT_HERSHEY_PLAIN, 0.75, (255,) * 3)
     return tile

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from actions import ACTIONS, CLASSES, Style, stand
-from figure import ATTRIBUTES, Color, Pen, draw_figure
+from figure import ATTRIBUTES, draw_figure
+from pen import Color, Pen
 from people import PREVALENCE, Person, color_distance, draw_color, draw_looks, draw_person
 
 FPS = 25
@@ -180,8 +181,11 @@ def _draw_background(
     def contrast(palette: list[Color]) -> float:
         return min(color_distance(paint, part) for paint in palette for part in worn)
 
-    palettes = [_draw_palette(rng) for _ in range(24)]
-    palette = next((p for p in palettes if contrast(p) >= MIN_CONTRAST), max(palettes, key=contrast))
+    palette = _draw_palette(rng)
+    for _ in range(24):
+        if contrast(palette) >= MIN_CONTRAST:
+            break
+        palette = max(palette, _draw_palette(rng), key=contrast)
     return _paint(rng, palette, OVERSAMPLING * width, OVERSAMPLING * height)
 
 
@@ -192,9 +196,7 @@ def _draw_palette(rng: np.random.Generator) -> list[Color]:
     return [tuple(np.clip(c, 0, 255).astype(int).tolist()) for c in (first, *(first + shifts))]
 
 
-def _paint(
-    rng: np.random.Generator, palette: list[Color], width: int, height: int
-) -> np.ndarray:
+def _paint(rng: np.random.Generator, palette: list[Color], width: int, height: int) -> np.ndarray:
     first, second, third = palette
     canvas = np.empty((height, width, 3), np.uint8)
     canvas[:] = first

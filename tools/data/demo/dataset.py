@@ -1,0 +1,231 @@
+"""The files of the demo set: videos, images, lists, labels, and the manifest that seals them."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+from actions import CLASSES
+from figure import ATTRIBUTES
+from mmengine.utils import ProgressBar
+from scene import FPS, PARTS, draw_sample, labels_of, render_frames
+
+from spact_mm.datasets.annotation_files import write_attribute_file, write_video_list
+from spact_mm.datasets.integrity import check_video
+
+#: To be raised with each change that alters the files, so that older data are rendered again.
+VERSION = 1
+MANIFEST = 'manifest.json'
+MIN_SIDE, MAX_SIDE = 64, 1024
+JPEG_QUALITY = 92
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the files depend on.
+
+    Attributes:
+        seed (int): Seed of everything that is random, not negative.
+        size (tuple[int, int]): Frame width and height in pixels, even, 64 to 1024.
+        videos (tuple[int, int]): Number of training and of test videos.
+        images (tuple[int, int]): Number of training and of test images.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+
+    seed: int = 0
+    size: tuple[int, int] = (160, 120)
+    videos: tuple[int, int] = (480, 160)
+    images: tuple[int, int] = (1200, 400)
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f'--seed is {self.seed}; give a number that is not negative.')
+        if any(side % 2 or not MIN_SIDE <= side <= MAX_SIDE for side in self.size):
+            raise ValueError(
+                f'--size is {self.size[0]} {self.size[1]}; give an even width and height from '
+                f'{MIN_SIDE} to {MAX_SIDE} pixels.'
+            )
+        for name in ('videos', 'images'):
+            if min(getattr(self, name)) < 1:
+                numbers = ' '.join(map(str, getattr(self, name)))
+                raise ValueError(f'--{name} is {numbers}; give two positive numbers.')
+
+    def count(self, kind: str, split: str) -> int:
+        """Return the number of ``'videos'`` or ``'images'`` of ``'train'`` or ``'test'``."""
+        return getattr(self, kind)[('train', 'test').index(split)]
+
+    def tasks(self) -> Iterator[tuple[str, str, int]]:
+        """Yield kind, split and index of every sample."""
+        for kind, split in PARTS:
+            for index in range(self.count(kind, split)):
+                yield kind, split, index
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the lists tell of a sample: its file, relative to the folder of its kind, and labels."""
+
+    kind: str
+    split: str
+    path: str
+    class_index: int
+    attributes: list[str]
+    person: int
+
+
+def file_name(kind: str, split: str, index: int) -> str:
+    """Return a sample's file, relative to ``videos`` or ``images``."""
+    if kind == 'videos':
+        return f'{split}/{CLASSES[index % len(CLASSES)]}_{index:04d}.mp4'
+    return f'{split}/{index:05d}.jpg'
+
+
+def write_sample(task: tuple[str, str, int], out: Path, options: Options) -> Written:
+    """Render a sample to its file.
+
+    Args:
+        task: Kind, split and index of the sample.
+        out: Folder of the data set.
+        options: The seed and the size are used.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    kind, split, index = task
+    # Workers use one core each.
+    cv2.setNumThreads(1)
+    sample = draw_sample(options.seed, kind, split, index, options.size)
+    name = file_name(kind, split, index)
+    path = out / kind / name
+    if kind == 'videos':
+        _write_video(path, render_frames(sample), options.size)
+    else:
+        frame = next(render_frames(sample, 1))
+        encoded = cv2.imencode('.jpg', frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        path.write_bytes(encoded[1].tobytes())
+    return Written(
+        kind, split, name, CLASSES.index(sample.action), labels_of(sample), sample.person.number
+    )
+
+
+def write_lists(out: Path, written: Sequence[Written]) -> None:
+    """Write class names, video lists, attribute files and the persons of all samples."""
+    (out / 'classes.txt').write_text('\n'.join(CLASSES) + '\n', encoding='utf-8')
+    persons: dict[str, dict[str, dict[str, int]]] = {}
+    for kind, split in PARTS:
+        part = [sample for sample in written if (sample.kind, sample.split) == (kind, split)]
+        if kind == 'videos':
+            clips = ((sample.path, sample.class_index) for sample in part)
+            write_video_list(out / f'{split}_videos.txt', clips)
+        labels = ((sample.path, sample.attributes) for sample in part)
+        write_attribute_file(out / _attribute_file(kind, split), ATTRIBUTES, labels, 'demo')
+        persons.setdefault(kind, {})[split] = {sample.path: sample.person for sample in part}
+    (out / 'persons.json').write_text(json.dumps(persons, indent=0), encoding='utf-8')
+
+
+def render(out: Path, options: Options, num_workers: int = 1) -> bool:
+    """Render the data set, unless the very same one is there already.
+
+    The manifest is removed first and written last, so that what an interrupted run leaves is never
+    taken for a data set.
+
+    Args:
+        out: Folder of the data set; it is made.
+        options: What to render.
+        num_workers: Number of processes; the files do not depend on it.
+
+    Returns:
+        bool: False if the data set was there and complete.
+
+    Raises:
+        OSError: If a file cannot be written.
+    """
+    manifest = out / MANIFEST
+    try:
+        for kind, split in PARTS:
+            (out / kind / split).mkdir(parents=True, exist_ok=True)
+        if is_complete(out, options):
+            return False
+        manifest.unlink(missing_ok=True)
+    except OSError as error:
+        raise OSError(
+            f'The folder {out} cannot be used ({error.strerror}: {error.filename}); give another '
+            'by --out.'
+        ) from error
+    tasks = list(options.tasks())
+    work = partial(write_sample, out=out, options=options)
+    write_lists(out, _track(work, tasks, num_workers))
+    content = dict(_fingerprint(options), content=_content_hash(out, options))
+    manifest.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+    return True
+
+
+def is_complete(out: Path, options: Options) -> bool:
+    """Return whether a folder holds the data set of these options, unchanged."""
+    try:
+        manifest = json.loads((out / MANIFEST).read_text(encoding='utf-8'))
+        return manifest == dict(_fingerprint(options), content=_content_hash(out, options))
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+def _write_video(path: Path, frames: Iterable, size: tuple[int, int]) -> None:
+    # OpenCV's wheel has an encoder for MPEG-4 part 2, and none for H.264.
+    writer = cv2.VideoWriter(os.fspath(path), cv2.VideoWriter_fourcc(*'mp4v'), FPS, size)
+    if not writer.isOpened():
+        raise OSError(f'OpenCV cannot write the video {path}; see whether its folder is writable.')
+    for frame in frames:
+        writer.write(frame[..., ::-1])
+    writer.release()
+    # OpenCV says nothing of a full disk.
+    reason = check_video(path)
+    if reason is not None:
+        raise OSError(f'The video {path} is broken ({reason}); see whether the disk is full.')
+
+
+def _track(
+    work: Callable[[tuple[str, str, int]], Written],
+    tasks: Sequence[tuple[str, str, int]],
+    num_workers: int,
+) -> list[Written]:
+    """Do all tasks, in their order, behind a progress bar."""
+    bar = ProgressBar(len(tasks))
+    written = []
+    if num_workers == 1:
+        for task in tasks:
+            written.append(work(task))
+            bar.update()
+    else:
+        with ProcessPoolExecutor(num_workers) as pool:
+            for result in pool.map(work, tasks, chunksize=4):
+                written.append(result)
+                bar.update()
+    print()
+    return written
+
+
+def _attribute_file(kind: str, split: str) -> str:
+    return f'{split}_video_attributes.json' if kind == 'videos' else f'{split}_attributes.json'
+
+
+def _fingerprint(options: Options) -> dict:
+    return json.loads(json.dumps(dict(version=VERSION, options=asdict(options))))
+
+
+def _content_hash(out: Path, options: Options) -> str:
+    """Return a hash over the names and contents of all files of the data set."""
+    names = [f'{kind}/{file_name(kind, split, index)}' for kind, split, index in options.tasks()]
+    names += [_attribute_file(kind, split) for kind, split in PARTS]
+    names += ['train_videos.txt', 'test_videos.txt', 'classes.txt', 'persons.json']
+    content = hashlib.sha256()
+    for name in names:
+        content.update(name.encode())
+        content.update(hashlib.sha256((out / name).read_bytes()).digest())
+    return content.hexdigest()

@@ -1,0 +1,122 @@
+"""Print a recipe's parameters and the memory its training needs, without its data or a GPU.
+
+python tools/estimate_memory.py CONFIG [--cfg-options model.anonymizer.with_cp=True ...]
+
+What autograd keeps for the backward pass is measured on two clips and two images, each storage
+counted once, and scaled to the batch sizes of the config. The work space of the convolutions and
+what the allocator wastes come on top.
+"""
+
+import argparse
+from collections.abc import Iterable
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+from torch import Tensor, nn
+
+import spact_mm  # noqa: F401
+from spact_mm.models.frames import fold_frames
+
+GIB = 2**30
+
+
+class SavedTensors(torch.autograd.graph.saved_tensors_hooks):
+    """Sum up the storages that autograd saves, without those of the parameters and ``known``."""
+
+    def __init__(self, module: nn.Module, known: Iterable[Tensor] = ()) -> None:
+        left_out = {t.untyped_storage().data_ptr() for t in [*module.parameters(), *known]}
+        sizes = self._sizes = {}
+
+        def pack(tensor: Tensor) -> Tensor:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in left_out:
+                sizes[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        super().__init__(pack, lambda tensor: tensor)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes saved so far."""
+        return sum(self._sizes.values())
+
+
+def measure(module: nn.Module, *inputs: Tensor) -> int:
+    """Return the bytes kept for the backward pass of one forward pass."""
+    saved = SavedTensors(module, inputs)
+    with saved:
+        out = module(*inputs)
+    nbytes = saved.nbytes
+    del out
+    return nbytes
+
+
+def find_shapes(config: Config) -> tuple[tuple[int, ...], int]:
+    """Return the shape of a clip (M, C, T, H, W) or (M, C, H, W) and the size of an image."""
+    steps = {step['type'].split('.')[-1]: step for step in config.train_pipeline}
+    width, height = steps['Resize']['scale']
+    sampling = next(step for name, step in steps.items() if name.endswith('SampleFrames'))
+    clips, length = sampling['num_clips'], sampling['clip_len']
+    if steps['FormatShape']['input_format'] == 'NCTHW':
+        return (clips, 3, length, height, width), height
+    return (clips * length, 3, height, width), height
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    args = parser.parse_args()
+    config = Config.fromfile(args.config)
+    config.merge_from_dict(args.cfg_options)
+    init_default_scope('mmaction')
+    model = MODELS.build(config.model)
+
+    clip_shape, size = find_shapes(config)
+    clips = config.train_dataloader.batch_size
+    privacy = config.train_cfg.privacy_dataloader
+    images = privacy.batch_size if privacy is not None else clips
+    probe = torch.rand(2, *clip_shape)
+    frames = fold_frames(probe, model.format_shape)
+    views = torch.rand(2, 3, size, size)
+
+    print(f'{"":16}{"parameters":>14}')
+    for name, child in model.named_children():
+        count = sum(p.numel() for p in child.parameters())
+        if count:
+            print(f'{name:16}{count:>14,}')
+    total = sum(p.numel() for p in model.parameters())
+    # float32 weights, gradients and Adam's two moments.
+    print(f'{"all":16}{total:>14,}   with gradients and Adam {16 * total / GIB:6.2f} GiB\n')
+
+    model.anonymizer.train(), model.recognizer.train(), model.privacy_branch.train()
+    frames_per_batch = clips * len(frames) // 2
+    per_frame = measure(model.anonymizer, frames[:4]) / 4
+    normalized, _ = model._normalize(probe.requires_grad_(), [None, None])
+    per_clip = measure(model.recognizer, normalized) / 2
+    saved = SavedTensors(model.privacy_branch, [views])
+    with saved:
+        out = model.privacy_branch([views, views], mode='tensor')
+    per_pair = saved.nbytes / 2
+    del out
+    rows = [
+        ('f_A, clip frames', per_frame, frames_per_batch),
+        ('f_A, two views', per_frame, 2 * images),
+        ('f_T', per_clip, clips),
+        ('f_B, two views', per_pair, images),
+    ]
+    print(f'{"activations":20}{"each (MiB)":>12}{"count":>8}{"GiB":>9}')
+    for name, each, count in rows:
+        print(f'{name:20}{each / 2**20:12.1f}{count:8}{each * count / GIB:9.2f}')
+    clip_graph, view_graph, only_t, only_b = (each * count for _, each, count in rows)
+    # The two losses of step 1 are backpropagated one after the other.
+    step1 = max(clip_graph + only_t, view_graph + only_b)
+    print(f'\nactivations, step 1 (anonymizer):  {step1 / GIB:6.2f} GiB')
+    print(f'activations, step 2 (adversaries): {max(only_t, only_b) / GIB:6.2f} GiB')
+
+
+if __name__ == '__main__':
+    main()
