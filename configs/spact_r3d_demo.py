@@ -4,7 +4,7 @@
 _base_ = './_base_/default_runtime.py'
 
 demo_root = 'data/demo'
-size = 56
+size = 48
 num_classes = 8
 
 # ---- Models: those of the recipe, narrow ------------------------------------------------------
@@ -40,7 +40,7 @@ model = dict(
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
-reconstruction_epochs, warmup_epochs, minimax_epochs = 16, 12, 10
+reconstruction_epochs, warmup_epochs, minimax_epochs = 10, 12, 5
 minimax_begin = reconstruction_epochs + warmup_epochs
 custom_hooks = [
     dict(
@@ -57,17 +57,17 @@ custom_hooks = [
 optim_wrapper = dict(
     constructor='MinimaxOptimWrapperConstructor',
     anonymizer=dict(optimizer=dict(type='Adam', lr=1.5e-2)),
-    recognizer=dict(optimizer=dict(type='Adam', lr=2e-3)),
+    recognizer=dict(optimizer=dict(type='Adam', lr=1e-3)),
     privacy_branch=dict(optimizer=dict(type='Adam', lr=1e-3)),
 )
-# Each falls to what it then has in minimax.
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(
     anonymizer=[
         dict(type='LinearLR', start_factor=0.1, begin=0, end=1, **iterations),
         dict(
-            type='CosineAnnealingLR', eta_min=5e-4, begin=1, end=reconstruction_epochs, **iterations
+            type='CosineAnnealingLR', eta_min=2e-4, begin=1, end=reconstruction_epochs, **iterations
         ),
+        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=5, by_epoch=True),
     ],
     recognizer=[
         dict(
@@ -118,7 +118,7 @@ privacy_pipeline = [
 ]
 
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=8,
     num_workers=1,
     persistent_workers=True,
     drop_last=True,
@@ -171,10 +171,10 @@ train_cfg = dict(
     type='MinimaxTrainLoop',
     max_epochs=minimax_begin + minimax_epochs,
     privacy_dataloader=privacy_dataloader,
-    val_begin=1,
-    val_interval=3,
+    # Before the minimax, and at the end.
+    val_interval=minimax_begin,
 )
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-val_evaluator = dict(type='AccMetric')
+val_evaluator = [dict(type='AccMetric'), dict(type='FrameChangeMetric')]
 test_evaluator = val_evaluator

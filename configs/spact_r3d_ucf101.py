@@ -194,5 +194,5 @@ train_cfg = dict(
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 # The Top-1 on test videos is watched, not selected by: the checkpoint to use is the last.
-val_evaluator = dict(type='AccMetric')
+val_evaluator = [dict(type='AccMetric'), dict(type='FrameChangeMetric')]
 test_evaluator = val_evaluator

@@ -9,8 +9,8 @@ from . import compat
 # Before anything of MMAction2 or MMPretrain is imported.
 compat.apply()
 
-from . import datasets, engine, models  # noqa: E402
+from . import datasets, engine, evaluation, models  # noqa: E402
 
 __version__ = '0.1.0'
 
-__all__ = ['__version__', 'datasets', 'engine', 'models']
+__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models']

@@ -48,7 +48,7 @@ EPOCHS = 5
 _counter = itertools.count()
 
 
-# ---- hooks ----------------------------------------------------------------------------------------
+# ---- hooks ---------------------------------------------------------------------------------------
 @HOOKS.register_module()
 class KillHook(Hook):
     """SIGKILL the process after the iteration ``SPACT_TEST_KILL=epoch,iteration``, both 0-based."""
@@ -88,7 +88,7 @@ def digest(x):
     return hashlib.sha256(x.contiguous().numpy().tobytes()).hexdigest()
 
 
-# ---- data -----------------------------------------------------------------------------------------
+# ---- data ----------------------------------------------------------------------------------------
 def write_video(path, label, seed):
     """Write a video whose colour tells its label, with a square that moves."""
     rng = np.random.default_rng(seed)
@@ -131,7 +131,7 @@ def write_data(folder):
     return folder
 
 
-# ---- config ---------------------------------------------------------------------------------------
+# ---- config --------------------------------------------------------------------------------------
 def write_config(folder, data, schedule=SCHEDULE, **changes):
     """Write a config on top of the demo's: the same code, narrow networks, 32x32 frames.
 
@@ -222,7 +222,7 @@ def workerless(**changes):
     return {f'{loader}__{k}': v for loader in loaders for k, v in keys.items()} | changes
 
 
-# ---- runs -----------------------------------------------------------------------------------------
+# ---- runs ----------------------------------------------------------------------------------------
 def environment(**variables):
     return os.environ | dict(
         OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT / 'tests'), PYTHON=sys.executable, **variables
@@ -303,5 +303,9 @@ def differences(a, b, name=''):
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
         if len(a) != len(b):
             return [f'{name} (length)']
-        return [x for i, (u, v) in enumerate(zip(a, b)) for x in differences(u, v, f'{name}.{i}')]
+        return [
+            x
+            for i, (u, v) in enumerate(zip(a, b, strict=True))
+            for x in differences(u, v, f'{name}.{i}')
+        ]
     return [] if type(a) is type(b) and a == b else [name]

@@ -1,6 +1,8 @@
 """MMAction2's own command-line tools, with this package imported first."""
 
+import logging
 import os
+import re
 import runpy
 import sys
 import traceback
@@ -41,17 +43,30 @@ def run_tool(name: str) -> None:
     """
     try:
         runpy.run_path(str(find_tool(name)), run_name='__main__')
-    except (ValueError, OSError, RuntimeError) as error:
-        if os.environ.get('SPACT_TRACEBACK') == '1' or not _is_ours(error):
+    except (TypeError, ValueError, OSError, RuntimeError) as error:
+        sentence = _refusal(error)
+        if os.environ.get('SPACT_TRACEBACK') == '1' or sentence is None:
             raise
-        message = f'{type(error).__name__}: {error}'
-        if MMLogger.check_instance_created('mmengine'):
-            # The reason belongs into the run's log file, too.
-            MMLogger.get_current_instance().debug(message)
-        sys.exit(message)
+        _write_to_log_file(sentence)
+        sys.exit(sentence)
 
 
-def _is_ours(error: BaseException) -> bool:
-    """Tell whether this package raised the error, rather than something that it called."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return _PACKAGE in Path(last.filename).resolve().parents
+def _refusal(error: Exception) -> str | None:
+    """Return what an error says that this package raised itself, None for any other."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    sentence, filename, line = f'{type(error).__name__}: {error}', frame.filename, frame.line
+    if ' in DataLoader worker process ' in sentence:
+        # torch puts the traceback in the worker into the message.
+        filename, line = re.findall(r'File "(.+?)", line \d+, in .*\n(.*)', sentence)[-1]
+        sentence = sentence.rstrip().splitlines()[-1]
+    # What a library finds wrong with a call of ours keeps its traceback.
+    is_ours = _PACKAGE in Path(filename).resolve().parents and line.strip().startswith('raise')
+    return sentence if is_ours else None
+
+
+def _write_to_log_file(message: str) -> None:
+    """Log an error to the run's file only, as the terminal shows it anyway."""
+    record = logging.LogRecord('mmengine', logging.ERROR, __file__, 0, message, None, None)
+    for handler in MMLogger.get_current_instance().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handle(record)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import torch
 from torch.utils.data import DataLoader
 
 EPOCH_LENGTHS = ('action', 'shortest')
@@ -69,7 +70,10 @@ class PairedDataLoader:
             loader.sampler.set_epoch(epoch)
         if hasattr(loader.dataset, 'set_epoch'):
             loader.dataset.set_epoch(epoch, self._seed)
-        return iter(loader)
+        # A loader draws a seed when it starts its workers; persistent ones start at the first epoch
+        # of a process, which is another one in a resumed run. Dropout must not notice.
+        with torch.random.fork_rng(devices=[]):
+            return iter(loader)
 
     def __iter__(self) -> Iterator[dict]:
         iterators = {name: self._start(name) for name in self.loaders}

@@ -153,7 +153,7 @@ class MinimaxPhaseHook(Hook):
             measured = model.measure_readiness(batch)
             chance = 1 / measured.pop('classes')
             total += torch.tensor(list(measured.values()), dtype=torch.float64)
-        # Starting the loader drew random numbers; the epoch itself must not notice.
+        # Whatever drew random numbers meanwhile, the epoch itself must not notice.
         runner.train_loop.seed_epoch()
         all_reduce(total)
         l1_sum, frames, correct, clips = total.tolist()

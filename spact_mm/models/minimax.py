@@ -98,10 +98,17 @@ class MinimaxAnonymization(BaseModel):
             mode (str): ``'tensor'``, ``'predict'`` or ``'loss'``, as in MMAction2.
 
         Returns:
-            The recognizer's output for that mode.
+            The recognizer's output for that mode. Predictions also have ``frame_change``, the
+            video's mean L1 between raw and anonymized frames.
         """
-        clips, data_samples = self._normalize(self.anonymize(inputs), data_samples)
-        return self.recognizer(clips, data_samples, mode=mode)
+        anonymized = self.anonymize(inputs)
+        clips, data_samples = self._normalize(anonymized, data_samples)
+        out = self.recognizer(clips, data_samples, mode=mode)
+        if mode == 'predict':
+            changes = (anonymized - inputs).abs().flatten(1).mean(1)
+            for sample, change in zip(out, changes, strict=True):
+                sample.set_field(change, 'frame_change')
+        return out
 
     @torch.no_grad()
     def anonymize(self, clips: Tensor) -> Tensor:

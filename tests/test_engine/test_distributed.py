@@ -99,15 +99,12 @@ def test_two_processes_train_in_step(two_processes):
             assert set(held) == set(saved)
 
 
-
 def test_tools_take_the_checkpoint_in_one_process(tiny_data, two_processes, tmp_path, monkeypatch):
     checkpoint = two_processes.work_dir / 'epoch_3.pth'
     state = load(checkpoint)['state_dict']
     single = build_runner(two_processes.config, tmp_path / 'single')
     assert list(state) == list(single.model.state_dict())
-    call_tool(
-        monkeypatch, 'test', two_processes.config, checkpoint, work_dir=tmp_path / 'test'
-    )
+    call_tool(monkeypatch, 'test', two_processes.config, checkpoint, work_dir=tmp_path / 'test')
     top1 = metrics_of(tmp_path / 'test')['acc/top1']
     assert f'acc/top1: {top1:.4f}' in log_of(two_processes.work_dir).splitlines()[-1]
 
@@ -116,9 +113,7 @@ def test_one_process_goes_on_where_two_stopped(tiny_data, two_processes, tmp_pat
     longer = [*SCHEDULE[:2], dict(SCHEDULE[2], epochs=2)]
     config = write_config(tmp_path, tiny_data, longer, **workerless())
     checkpoint = two_processes.work_dir / 'epoch_3.pth'
-    runner = build_runner(
-        config, tmp_path / 'work', resume=True, load_from=str(checkpoint)
-    )
+    runner = build_runner(config, tmp_path / 'work', resume=True, load_from=str(checkpoint))
     runner.train()
     before, after = load(checkpoint), load(tmp_path / 'work' / 'epoch_4.pth')
     assert after['meta']['epoch'] == 4

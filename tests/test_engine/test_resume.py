@@ -1,6 +1,7 @@
 import signal
 
 import pytest
+import torch
 from e2e import (
     EPOCHS,
     SCHEDULE,
@@ -12,6 +13,9 @@ from e2e import (
     workerless,
     write_config,
 )
+from torch.utils.data import DataLoader
+
+from spact_mm.engine.paired_dataloader import PairedDataLoader
 
 #: Where the run is killed (epoch, iteration) and what it does there.
 KILLS = {
@@ -65,9 +69,22 @@ def test_kills_hit_the_phases_they_are_meant_for(tiny_data, tmp_path):
     assert {kill: hook.phase_at(*kill) for kill in KILLS} == KILLS
 
 
+@pytest.mark.parametrize('persistent', [False, True])
+def test_start_of_loaders_draws_nothing_that_dropout_would_miss(persistent):
+    """Persistent workers start once in a run and once again in a resumed one."""
+    settings = dict(batch_size=2, num_workers=int(persistent), persistent_workers=persistent)
+    paired = PairedDataLoader(DataLoader(range(6), **settings), DataLoader(range(4), **settings))
+    before = torch.get_rng_state()
+    for _ in range(2):
+        assert len(list(paired)) == 3
+        assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_resume_goes_on_with_a_seed_that_was_drawn(tiny_data, tmp_path):
     schedule = [dict(phase='adversaries', epochs=2)]
-    config = write_config(tmp_path, tiny_data, schedule, **workerless())
+    # By iteration, as max_epochs, 1 for the run that stops early, ends schedules by epoch.
+    schedulers = dict(recognizer=[dict(type='LinearLR', by_epoch=False, begin=0, end=25)])
+    config = write_config(tmp_path, tiny_data, schedule, **workerless(param_scheduler=schedulers))
 
     def train(name, seed=None, epochs=2, **changes):
         changes['train_cfg.max_epochs'] = epochs

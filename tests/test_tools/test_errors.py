@@ -149,7 +149,7 @@ def test_payload_is_refused_in_a_process_of_its_own(tiny_data, tmp_path):
     assert str(path) in done.stderr.splitlines()[-1] and 'Traceback' not in done.stderr
 
 
-# ---- broken files ---------------------------------------------------------------------------------
+# ---- broken files --------------------------------------------------------------------------------
 @pytest.fixture
 def own_data(tiny_data, tmp_path):
     """Return a copy of the tiny data set, to be broken."""

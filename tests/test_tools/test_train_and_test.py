@@ -55,7 +55,9 @@ def test_unmodified_train_tool_gives_the_same_weights(tiny_run, tmp_path):
     assert done.code == 0, done.stderr
     expected, actual = load(tiny_run.work_dir / 'epoch_1.pth'), load(tmp_path / 'epoch_1.pth')
     assert differences(expected['state_dict'], actual['state_dict']) == []
-    assert differences(expected['optimizer'], actual['optimizer']) == []
+    # The learning rates are those of the epoch that will not come: max_epochs ends schedulers, too.
+    for name, optimizer in expected['optimizer'].items():
+        assert differences(optimizer['state'], actual['optimizer'][name]['state']) == []
 
 
 def test_unmodified_train_tool_resumes(tiny_run, tmp_path):

@@ -1,0 +1,5 @@
+"""Metrics beside MMAction2's."""
+
+from .frame_change import FrameChangeMetric
+
+__all__ = ['FrameChangeMetric']
