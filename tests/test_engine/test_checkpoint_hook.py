@@ -1,5 +1,6 @@
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -449,3 +450,18 @@ def test_two_processes_and_one_exchange_checkpoints(tmp_path):
     assert names == [['body.weight', 'body.bias', 'head.weight', 'head.bias']] * 3
     # Eight samples in batches of two: two steps an epoch for each of two processes, or four.
     assert steps == [2, 6, 8]
+
+
+def train_one_cycle(work_dir, epochs, **kwargs):
+    runner = make_runner(work_dir, epochs=epochs, **kwargs)
+    runner.param_schedulers = dict(type='OneCycleLR', eta_max=0.1, total_steps=4, by_epoch=True)
+    runner.train()
+    return runner.optim_wrapper.get_lr()['lr'][0]
+
+
+def test_schedulers_that_keep_functions_are_saved_and_resumed(tmp_path):
+    whole = train_one_cycle(tmp_path / 'whole', 3)
+    torch.load(tmp_path / 'whole' / 'epoch_2.pth', weights_only=True)
+    (tmp_path / 'cut').mkdir()
+    shutil.copy(tmp_path / 'whole' / 'epoch_2.pth', tmp_path / 'cut')
+    assert train_one_cycle(tmp_path / 'cut', 3, resume=True) == whole

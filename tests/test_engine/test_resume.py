@@ -80,6 +80,7 @@ def test_start_of_loaders_draws_nothing_that_dropout_would_miss(persistent):
         assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.slow
 def test_resume_goes_on_with_a_seed_that_was_drawn(tiny_data, tmp_path):
     schedule = [dict(phase='adversaries', epochs=2)]
     # By iteration, as max_epochs, 1 for the run that stops early, ends schedules by epoch.
