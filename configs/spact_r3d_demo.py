@@ -50,7 +50,7 @@ model = dict(
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
-reconstruction_epochs, warmup_epochs, minimax_epochs = 10, 8, 4
+reconstruction_epochs, warmup_epochs, minimax_epochs = 9, 8, 3
 minimax_begin = reconstruction_epochs + warmup_epochs
 custom_hooks = [
     dict(
@@ -77,7 +77,7 @@ param_scheduler = dict(
         dict(
             type='CosineAnnealingLR', eta_min=2e-4, begin=1, end=reconstruction_epochs, **iterations
         ),
-        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=5, by_epoch=True),
+        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=20, by_epoch=True),  # 4e-3
     ],
     recognizer=[
         dict(
@@ -94,6 +94,7 @@ param_scheduler = dict(
             end=minimax_begin,
             **iterations,
         ),
+        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=3, by_epoch=True),  # 3e-4
     ],
     privacy_branch=[],
 )

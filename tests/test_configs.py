@@ -24,6 +24,7 @@ def clip_shape(path):
     return next((s for key, s in SHAPES.items() if key in path.stem), (1, 3, 8, 16, 16))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('path', CONFIGS, ids=names(CONFIGS))
 def test_config_trains_two_iterations_of_each_phase_and_tests_one(path):
     config = Config.fromfile(path)
