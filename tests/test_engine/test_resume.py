@@ -84,7 +84,8 @@ def test_start_of_loaders_draws_nothing_that_dropout_would_miss(persistent):
 def test_resume_goes_on_with_a_seed_that_was_drawn(tiny_data, tmp_path):
     schedule = [dict(phase='adversaries', epochs=2)]
     # By iteration, as max_epochs, 1 for the run that stops early, ends schedules by epoch.
-    schedulers = dict(recognizer=[dict(type='LinearLR', by_epoch=False, begin=0, end=25)])
+    linear = dict(type='LinearLR', by_epoch=False, begin=0, end=25)
+    schedulers = dict(anonymizer=[], recognizer=[linear])
     config = write_config(tmp_path, tiny_data, schedule, **workerless(param_scheduler=schedulers))
 
     def train(name, seed=None, epochs=2, **changes):
