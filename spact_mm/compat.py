@@ -11,6 +11,7 @@ import importlib.metadata
 import importlib.util
 import os
 import sys
+import time
 import types
 import warnings
 from contextlib import ExitStack, contextmanager
@@ -265,16 +266,12 @@ def init_process_group_without_accelerator() -> None:
                 '`--cfg-options env_cfg.dist_cfg.backend=gloo`.'
             )
         torch.distributed.init_process_group(backend=backend, **kwargs)
-        # A gloo group that is left to the end of the interpreter aborts it now and then, upon
-        # which torchrun kills the main process, which may be writing its last checkpoint.
-        atexit.register(_leave_process_group)
+        # A worker thread of gloo that releases its last operation needs the interpreter, and one
+        # that comes for it too late aborts the process; torchrun then kills the main process,
+        # which may be writing the last checkpoint. While this one sleeps, its threads finish.
+        atexit.register(time.sleep, 0.1)
 
     utils._init_dist_pytorch = _init_dist_pytorch
-
-
-def _leave_process_group() -> None:
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
 
 
 def drop_device_ids_without_accelerator() -> None:

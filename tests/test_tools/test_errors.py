@@ -172,7 +172,8 @@ def test_run_goes_on_without_a_broken_video_and_image(workers, own_data, tmp_pat
     video.write_bytes(b'')
     image.write_bytes(image.read_bytes()[:300])
     schedule = [dict(phase='reconstruction', epochs=2)]
-    changes = everything() if workers else workerless(**everything())
+    changes = workerless(**everything())
+    changes |= {key: workers for key in changes if key.endswith('num_workers')}
     config = write_config(tmp_path, own_data, schedule, **changes)
     call_tool(monkeypatch, 'train', config, '--seed', 1, work_dir=tmp_path / 'work')
     assert load(tmp_path / 'work' / 'epoch_2.pth')['meta']['epoch'] == 2
