@@ -16,6 +16,8 @@ from mmengine.dataset import BaseDataset, force_full_init
 from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset
 
+from ..registration import register
+
 #: What readers raise for a file they cannot read. MMCV's image loader asserts; decord says
 #: IndexError for a video without frames. A slip in a transform may raise one of these too; then
 #: every file is bad, and the run stops with its message.
@@ -36,7 +38,7 @@ _MAX_ATTEMPTS = 10
 _NUM_PROBED = 16
 
 
-@DATASETS.register_module()
+@register(DATASETS)
 class ReproducibleDataset(Dataset):
     """A data set whose randomness is a function of seed, epoch and index, whatever its workers do.
 

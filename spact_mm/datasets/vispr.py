@@ -8,6 +8,7 @@ import numpy as np
 from mmaction.registry import DATASETS
 from mmengine.dataset import BaseDataset
 
+from ..registration import register
 from .annotation_files import read_attribute_file
 
 #: The attributes of SPAct's "known attributes" protocol, in its order.
@@ -32,7 +33,7 @@ VISPR2_ATTRIBUTES = (
 )
 
 
-@DATASETS.register_module()
+@register(DATASETS)
 class VISPRDataset(BaseDataset):
     """Images of VISPR, or of any set with the same annotation file, with or without labels.
 

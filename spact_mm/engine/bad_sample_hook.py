@@ -7,8 +7,10 @@ from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ..registration import register
 
-@HOOKS.register_module()
+
+@register(HOOKS)
 class BadSampleHook(Hook):
     """Name each broken training file once, count them, and stop the run when they are too many.
 

@@ -12,6 +12,7 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.model import is_model_wrapper
 
+from ..registration import register
 from .checkpoint_files import (
     AtomicLocalBackend,
     PostponedRemoval,
@@ -23,7 +24,7 @@ from .plain_types import from_plain, to_plain
 _ATOMIC = dict(backend='atomic_local')
 
 
-@HOOKS.register_module()
+@register(HOOKS)
 class PlainCheckpointHook(CheckpointHook):
     """MMEngine's ``CheckpointHook`` with plain, flat, atomic and strictly matching checkpoints.
 

@@ -6,10 +6,11 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner, set_random_seed
 from torch.utils.data import DataLoader
 
+from ..registration import register
 from .paired_dataloader import PairedDataLoader
 
 
-@LOOPS.register_module()
+@register(LOOPS)
 class MinimaxTrainLoop(EpochBasedTrainLoop):
     """Epochs over the action loader, zipped with a privacy loader.
 

@@ -5,12 +5,14 @@ from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 from torch import nn
 
+from ..registration import register
+
 #: Settings that may stand outside the children: they hold for each child that does not set them.
 #: MMAction2's ``tools/train.py --amp`` puts ``type`` and ``loss_scale`` there.
 _SHARED = ('type', 'loss_scale', 'dtype', 'clip_grad', 'accumulative_counts')
 
 
-@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+@register(OPTIM_WRAPPER_CONSTRUCTORS)
 class MinimaxOptimWrapperConstructor:
     """Build an ``OptimWrapperDict`` with one optimizer wrapper per child of the model.
 

@@ -13,6 +13,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..models.minimax import PHASES
+from ..registration import register
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def parse_schedule(schedule: Sequence[dict]) -> list[Stage]:
     return stages
 
 
-@HOOKS.register_module()
+@register(HOOKS)
 class MinimaxPhaseHook(Hook):
     """Set the phase of each iteration, a function of the epoch and the iteration in it alone.
 

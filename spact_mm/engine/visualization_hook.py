@@ -14,9 +14,10 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from ..models.frames import fold_frames
+from ..registration import register
 
 
-@HOOKS.register_module()
+@register(HOOKS)
 class AnonymizationVisualizationHook(Hook):
     """Draw raw over anonymized frames of a fixed set of validation clips.
 

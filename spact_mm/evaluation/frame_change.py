@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 
+from ..registration import register
 
-@METRICS.register_module()
+
+@register(METRICS)
 class FrameChangeMetric(BaseMetric):
     """Mean L1 between raw and anonymized frames, both in [0, 1], as ``frames/L1``.
 

@@ -10,6 +10,7 @@ from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
+from ..registration import register
 from .frames import check_format, fold_frames, map_chunks, unfold_frames
 from .minimax_preprocessor import MinimaxDataPreprocessor
 
@@ -17,7 +18,7 @@ from .minimax_preprocessor import MinimaxDataPreprocessor
 PHASES = ('reconstruction', 'adversaries', 'anonymizer')
 
 
-@MODELS.register_module()
+@register(MODELS)
 class MinimaxAnonymization(BaseModel):
     """Train an anonymizer against a privacy branch, and with a recognizer (SPAct Section 3).
 

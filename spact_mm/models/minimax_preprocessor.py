@@ -7,8 +7,10 @@ from mmaction.models.data_preprocessors import ActionDataPreprocessor
 from mmaction.registry import MODELS
 from torch import Tensor
 
+from ..registration import register
 
-@MODELS.register_module()
+
+@register(MODELS)
 class MinimaxDataPreprocessor(ActionDataPreprocessor):
     """Stack clips and images and scale them to [0, 1], what anonymizers take.
 

@@ -5,13 +5,14 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from ...registration import register
 from .frames import get_frames, set_frames
 
 #: ITU-R BT.601 luma of R, G and B, as OpenCV's and torchvision's grayscale.
 _LUMA = (0.299, 0.587, 0.114)
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class ClipColorJitter(BaseTransform):
     """Change colours with one draw for all frames of a clip.
 

@@ -4,10 +4,11 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from ...registration import register
 from .frames import get_frames, set_frames
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class SquareCrop(BaseTransform):
     """Crop a square whose side is a fraction of the shorter side of the frame.
 

@@ -5,10 +5,11 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from ...registration import register
 from .frames import get_frames, set_frames
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class FlipOrErase(BaseTransform):
     """Flip a clip horizontally, or erase a rectangle of it, or neither; never both.
 

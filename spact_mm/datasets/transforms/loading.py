@@ -11,8 +11,10 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
 
+from ...registration import register
 
-@TRANSFORMS.register_module()
+
+@register(TRANSFORMS)
 class LoadImageRGB(LoadImageFromFile):
     """Load an image as RGB, whatever its number of channels.
 
@@ -57,7 +59,7 @@ class LoadImageRGB(LoadImageFromFile):
         return results
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class DecordInitFromPath(DecordInit):
     """Open a video by its path.
 

@@ -4,8 +4,10 @@ import numpy as np
 from mmaction.datasets.transforms import SampleFrames
 from mmaction.registry import TRANSFORMS
 
+from ...registration import register
 
-@TRANSFORMS.register_module()
+
+@register(TRANSFORMS)
 class ReflectSampleFrames(SampleFrames):
     """Sample clips as MMAction2's ``SampleFrames``, but pad short videos by reflection.
 

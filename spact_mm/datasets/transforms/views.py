@@ -6,8 +6,10 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 from mmengine.dataset import Compose
 
+from ...registration import register
 
-@TRANSFORMS.register_module()
+
+@register(TRANSFORMS)
 class TwoViews(BaseTransform):
     """Augment an image twice, independently, with transforms made for clips.
 

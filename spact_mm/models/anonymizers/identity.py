@@ -4,8 +4,10 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ...registration import register
 
-@MODELS.register_module()
+
+@register(MODELS)
 class IdentityAnonymizer(BaseModule):
     """Return the frames unchanged, which gives raw numbers in every recipe and protocol."""
 

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from ...registration import register
+
 
 @contextmanager
 def _frozen_running_stats(module: nn.Module):
@@ -52,7 +54,7 @@ def _upsample_like(x: Tensor, skip: Tensor) -> Tensor:
     return x
 
 
-@MODELS.register_module()
+@register(MODELS)
 class UNetAnonymizer(BaseModule):
     """UNet that rewrites each frame by itself, f_A of SPAct (Section 3.2; layout of its code).
 

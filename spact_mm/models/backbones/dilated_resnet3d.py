@@ -5,8 +5,10 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import nn
 
+from ...registration import register
 
-@MODELS.register_module()
+
+@register(MODELS)
 class DilatedResNet3d(ResNet3d):
     """3D ResNet whose last stage keeps the temporal resolution and dilates in time (SPAct's f_T).
 

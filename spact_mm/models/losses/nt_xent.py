@@ -6,6 +6,8 @@ from mmaction.registry import MODELS
 from mmengine.dist import all_gather, get_rank, get_world_size
 from torch import Tensor, nn
 
+from ...registration import register
+
 
 class _ScaleGradient(torch.autograd.Function):
     """Identity whose gradient is multiplied by a factor."""
@@ -33,7 +35,7 @@ def _gather_views(z: Tensor) -> Tensor:
     return torch.cat(rows)
 
 
-@MODELS.register_module()
+@register(MODELS)
 class NTXentLoss(nn.Module):
     """Normalized temperature-scaled cross entropy of two views (SPAct Section 3.3, SimCLR Eq. 1).
 

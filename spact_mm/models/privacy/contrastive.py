@@ -6,8 +6,10 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ...registration import register
 
-@MODELS.register_module()
+
+@register(MODELS)
 class ContrastivePrivacyBranch(BaseModule):
     """Recognise which two views come from one image (SPAct Section 3.3).
 
