@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmaction.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.config import Config
+from mmengine.dataset import Compose
+from PIL import Image
 from tiny import action_batch, privacy_batch
 
+from spact_mm.datasets import VISPR1_ATTRIBUTES
 from spact_mm.engine.phase_hook import parse_schedule
 from spact_mm.models import PHASES
 
@@ -37,7 +41,9 @@ def test_config_trains_two_iterations_of_each_phase_and_tests_one(path):
     shape = clip_shape(path)
     data = dict(action=action_batch(clips=2, shape=shape))
     if config.train_cfg.privacy_dataloader is not None:
-        data['privacy'] = privacy_batch(images=3, size=shape[-1])
+        labels = config.model.privacy_branch.get('head', {}).get('num_classes')
+        views = 1 + any(t.type == 'TwoViews' for t in config.privacy_pipeline)
+        data['privacy'] = privacy_batch(3, shape[-1], attributes=labels, views=views)
     for phase in PHASES:
         model.set_phase(phase)
         for _ in range(2):
@@ -68,3 +74,30 @@ def test_recipe_has_the_published_settings():
     assert model.privacy_weight == 1
     assert config.train_dataloader.batch_size == 24
     assert config.train_cfg.privacy_dataloader.batch_size == 64
+
+
+def test_supervised_recipe_trains_on_the_labels_that_its_branch_predicts():
+    config = Config.fromfile(CONFIGS[names(CONFIGS).index('supervised_r3d_ucf101')])
+    privacy = config.train_cfg.privacy_dataloader
+    assert privacy.dataset.dataset.attributes == 'VISPR1'
+    branch = MODELS.build(config.model.privacy_branch)
+    assert branch.head.fc.weight.shape == (len(VISPR1_ATTRIBUTES), 2048)
+    logits, samples = torch.randn(2, 7), privacy_batch(images=2, attributes=7)['data_samples']
+    targets = torch.stack([sample.gt_score for sample in samples])
+    torch.testing.assert_close(
+        branch.head._get_loss(logits, samples)['loss'],
+        torch.nn.functional.binary_cross_entropy_with_logits(logits, targets),
+    )
+    recipe = Config.fromfile(CONFIGS[names(CONFIGS).index('spact_r3d_ucf101')])
+    for part in ('custom_hooks', 'optim_wrapper', 'param_scheduler', 'train_dataloader'):
+        assert config[part] == recipe[part]
+    assert privacy.batch_size == recipe.train_cfg.privacy_dataloader.batch_size
+
+
+def test_supervised_recipe_shows_one_view_of_the_size_of_the_clips(tmp_path):
+    config = Config.fromfile(CONFIGS[names(CONFIGS).index('supervised_r3d_ucf101')])
+    path = tmp_path / 'a.png'
+    Image.new('RGB', (150, 130)).save(path)
+    sample = Compose(config.privacy_pipeline)(dict(img_path=str(path), gt_score=np.ones(7)))
+    assert sample['inputs'].shape == (3, 112, 112)
+    assert sample['data_samples'].gt_score.tolist() == [1] * 7

@@ -3,6 +3,7 @@
 import torch
 from mmaction.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from mmaction.structures import ActionDataSample
+from mmpretrain.structures import DataSample
 
 CLASSES = 4
 
@@ -64,9 +65,15 @@ def action_batch(clips=3, shape=(1, 3, 8, 32, 32)):
     return dict(inputs=inputs, data_samples=samples)
 
 
-def privacy_batch(images=5, size=32):
-    views = torch.randint(0, 256, (2, images, 3, size, size), dtype=torch.uint8)
-    return dict(inputs=[list(view) for view in views], data_samples=[None] * images)
+def privacy_batch(images=5, size=32, attributes=None, views=2):
+    """Collated as `pseudo_collate` does; `attributes` is the number of labels, None for none."""
+    inputs = torch.randint(0, 256, (views, images, 3, size, size), dtype=torch.uint8)
+    inputs = list(inputs[0]) if views == 1 else [list(view) for view in inputs]
+    samples = [None] * images
+    if attributes is not None:
+        labels = torch.randint(0, 2, (images, attributes)).float()
+        samples = [DataSample().set_gt_score(label) for label in labels]
+    return dict(inputs=inputs, data_samples=samples)
 
 
 def batch(size=32):

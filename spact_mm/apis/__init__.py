@@ -1,5 +1,5 @@
 """What the command-line tools are made of."""
 
-from .mmaction_tools import find_tool, run_tool
+from .mmaction_tools import find_tool, refuse_in_one_sentence, run_tool
 
-__all__ = ['find_tool', 'run_tool']
+__all__ = ['find_tool', 'refuse_in_one_sentence', 'run_tool']

@@ -6,6 +6,8 @@ import re
 import runpy
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mmaction
@@ -41,8 +43,18 @@ def run_tool(name: str) -> None:
     Args:
         name (str): ``'train'`` or ``'test'``.
     """
-    try:
+    with refuse_in_one_sentence():
         runpy.run_path(str(find_tool(name)), run_name='__main__')
+
+
+@contextmanager
+def refuse_in_one_sentence() -> Iterator[None]:
+    """End the process with the one sentence of an error that this package raised itself.
+
+    Any other error keeps its traceback, and so does every one with ``SPACT_TRACEBACK=1``.
+    """
+    try:
+        yield
     except (TypeError, ValueError, OSError, RuntimeError) as error:
         sentence = _refusal(error)
         if os.environ.get('SPACT_TRACEBACK') == '1' or sentence is None:

@@ -71,6 +71,49 @@ def read_attribute_file(path: str | os.PathLike) -> Mapping:
         FileNotFoundError: If the file is absent.
         ValueError: If it is not such a file, or lists no image.
     """
+    return _read_json(path, 'img_path', 'an attribute annotation file or lists no image')
+
+
+def write_segment_file(
+    path: str | os.PathLike,
+    attributes: Sequence[str],
+    videos: Iterable[tuple[str, int, Mapping[str, Sequence]]],
+    dataset: str = 'PA-HMDB51',
+) -> int:
+    """Write the JSON annotation file that ``PAHMDB51Dataset`` reads: attributes by the frame.
+
+    Args:
+        path: The annotation file; its folder is made.
+        attributes: All attributes, in order.
+        videos: Triples of a path relative to the video root, the number of frames and, for each
+            attribute, its segments ``(start, end, values)``: inclusive, 0-based frame indices and
+            the values of all persons in these frames. A frame may be in no segment.
+        dataset: Name of the data set, kept in ``metainfo``.
+
+    Returns:
+        int: Number of videos written.
+    """
+    data_list = [
+        dict(video=video, num_frames=num_frames, segments={a: segments[a] for a in attributes})
+        for video, num_frames, segments in videos
+    ]
+    metainfo = dict(dataset=dataset, attributes=list(attributes))
+    _write_text(path, json.dumps(dict(metainfo=metainfo, data_list=data_list)))
+    return len(data_list)
+
+
+def read_segment_file(path: str | os.PathLike) -> Mapping:
+    """Read an annotation file of :func:`write_segment_file`.
+
+    Raises:
+        FileNotFoundError: If the file is absent.
+        ValueError: If it is not such a file, or lists no video.
+    """
+    return _read_json(path, 'segments', 'a frame-wise annotation file or lists no video')
+
+
+def _read_json(path: str | os.PathLike, key: str, kind: str) -> Mapping:
+    """Read a file with ``metainfo`` and ``data_list``, whose entries have ``key``."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
@@ -79,11 +122,10 @@ def read_attribute_file(path: str | os.PathLike) -> Mapping:
         )
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
-        content['metainfo']['attributes'], content['data_list'][0]['img_path']
+        content['metainfo']['attributes'], content['data_list'][0][key]
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, IndexError) as error:
         raise ValueError(
-            f'{path} is not an attribute annotation file or lists no image; '
-            'write it anew with the converter in tools/data/.'
+            f'{path} is not {kind}; write it anew with the converter in tools/data/.'
         ) from error
     return content
 

@@ -4,12 +4,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from mmaction.registry import DATASETS
-from mmengine.dataset import BaseDataset
 
 from ..registration import register
-from .annotation_files import read_attribute_file
+from .attribute_dataset import AttributeDataset
 
 #: The attributes of SPAct's "known attributes" protocol, in its order.
 VISPR1_ATTRIBUTES = (
@@ -34,7 +32,7 @@ VISPR2_ATTRIBUTES = (
 
 
 @register(DATASETS)
-class VISPRDataset(BaseDataset):
+class VISPRDataset(AttributeDataset):
     """Images of VISPR, or of any set with the same annotation file, with or without labels.
 
     The file is written by ``tools/data/vispr`` (see :mod:`spact_mm.datasets.annotation_files`).
@@ -58,6 +56,9 @@ class VISPRDataset(BaseDataset):
         ValueError: If the file lists no image or not the attributes asked for.
     """
 
+    _prefix_key = 'img_path'
+    _medium = 'image'
+
     def __init__(
         self,
         ann_file: str,
@@ -67,53 +68,12 @@ class VISPRDataset(BaseDataset):
     ) -> None:
         if isinstance(attributes, str):
             attributes = _named_list(attributes)
-        self.attributes = None if attributes is None else tuple(attributes)
-        super().__init__(ann_file, data_prefix=data_prefix or dict(img_path=''), **kwargs)
+        super().__init__(ann_file, attributes, data_prefix, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
-        """Read the annotation file.
-
-        Returns:
-            list[dict]: ``img_path``, ``img_id`` and, with attributes, ``gt_label`` and
-            ``gt_score`` of each image.
-        """
-        content = read_attribute_file(self.ann_file)
-        root = self.data_prefix['img_path']
-        if root and not os.path.isdir(root):
-            raise FileNotFoundError(
-                f'The image folder {root} does not exist; download the images or correct '
-                'data_root or data_prefix.img_path of VISPRDataset.'
-            )
-        known = content['metainfo']['attributes']
-        self._metainfo.setdefault('dataset', content['metainfo'].get('dataset', 'VISPR'))
-        self._metainfo['attributes'] = tuple(known)
-        if self.attributes is not None:
-            self._check_attributes(known)
-            self._metainfo['classes'] = self.attributes
-        return [self._parse(entry, root) for entry in content['data_list']]
-
-    def _check_attributes(self, known: Sequence[str]) -> None:
-        unknown = [name for name in self.attributes if name not in known]
-        if unknown or not self.attributes or len(set(self.attributes)) < len(self.attributes):
-            problem = f'the unknown {unknown}' if unknown else 'none, or one twice'
-            raise ValueError(
-                f'attributes of VISPRDataset holds {problem}; choose from those of '
-                f'{self.ann_file}: {", ".join(known)}.'
-            )
-
-    def _parse(self, entry: dict, root: str) -> dict:
-        info = dict(
-            img_path=os.path.join(root, entry['img_path']), img_id=Path(entry['img_path']).stem
-        )
-        if self.attributes is not None:
-            present = set(entry['attributes'])
-            score = np.array([name in present for name in self.attributes], dtype=np.float32)
-            info.update(gt_label=np.flatnonzero(score).tolist(), gt_score=score)
-        return info
-
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """Return the indices of the attributes present, for class-balanced sampling."""
-        return self.get_data_info(idx)['gt_label']
+    def _samples(self, entry: dict, root: str) -> list[dict]:
+        path = entry['img_path']
+        info = dict(img_path=os.path.join(root, path), img_id=Path(path).stem)
+        return [dict(info, **self._labels(entry)) if self.attributes is not None else info]
 
 
 def _named_list(name: str) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from .checkpoint_hook import PlainCheckpointHook
 from .minimax_loop import MinimaxTrainLoop
 from .optim_constructor import MinimaxOptimWrapperConstructor
 from .phase_hook import MinimaxPhaseHook
+from .progress_hook import ProgressFileHook
+from .reproducible_epoch_hook import ReproducibleEpochHook
 from .visualization_hook import AnonymizationVisualizationHook
 
 __all__ = [
@@ -14,4 +16,6 @@ __all__ = [
     'MinimaxPhaseHook',
     'MinimaxTrainLoop',
     'PlainCheckpointHook',
+    'ProgressFileHook',
+    'ReproducibleEpochHook',
 ]

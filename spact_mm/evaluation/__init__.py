@@ -1,5 +1,20 @@
-"""Metrics beside MMAction2's."""
+"""Metrics beside MMAction2's, and the trade-off between utility and privacy."""
 
 from .frame_change import FrameChangeMetric
+from .privacy_attributes import PrivacyAttributeMetric
+from .reconstruction import ReconstructionMetric
+from .report import write_json, write_markdown
+from .summary import goals, summarize
+from .tradeoff import pareto_front, plot_tradeoff
 
-__all__ = ['FrameChangeMetric']
+__all__ = [
+    'FrameChangeMetric',
+    'PrivacyAttributeMetric',
+    'ReconstructionMetric',
+    'goals',
+    'pareto_front',
+    'plot_tradeoff',
+    'summarize',
+    'write_json',
+    'write_markdown',
+]

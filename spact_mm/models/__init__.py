@@ -1,19 +1,47 @@
 """Models: the anonymizer, the privacy branches, and the minimax model that trains them."""
 
-from .anonymizers import IdentityAnonymizer, UNetAnonymizer
+from .anonymizers import (
+    BlackenAnonymizer,
+    ConstantAnonymizer,
+    DownsampleAnonymizer,
+    GaussianBlurAnonymizer,
+    IdentityAnonymizer,
+    PixelateAnonymizer,
+    SequentialAnonymizer,
+    UNetAnonymizer,
+    UNetPlusPlusAnonymizer,
+)
 from .backbones import DilatedResNet3d
 from .losses import NTXentLoss
 from .minimax import PHASES, MinimaxAnonymization
 from .minimax_preprocessor import MinimaxDataPreprocessor
-from .privacy import ContrastivePrivacyBranch
+from .preprocessors import AnonymizedActionPreprocessor, AnonymizedImagePreprocessor
+from .privacy import (
+    AttributePrivacyBranch,
+    ContrastivePrivacyBranch,
+    ReconstructionAttack,
+    ReconstructionPreprocessor,
+)
 
 __all__ = [
     'PHASES',
+    'AnonymizedActionPreprocessor',
+    'AnonymizedImagePreprocessor',
+    'AttributePrivacyBranch',
+    'BlackenAnonymizer',
+    'ConstantAnonymizer',
     'ContrastivePrivacyBranch',
     'DilatedResNet3d',
+    'DownsampleAnonymizer',
+    'GaussianBlurAnonymizer',
     'IdentityAnonymizer',
     'MinimaxAnonymization',
     'MinimaxDataPreprocessor',
     'NTXentLoss',
+    'PixelateAnonymizer',
+    'ReconstructionAttack',
+    'ReconstructionPreprocessor',
+    'SequentialAnonymizer',
     'UNetAnonymizer',
+    'UNetPlusPlusAnonymizer',
 ]

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from spact_mm.datasets import VISPR1_ATTRIBUTES, VISPR2_ATTRIBUTES, VISPRDataset
 from spact_mm.datasets.annotation_files import read_attribute_file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -249,3 +250,20 @@ def test_miniature_of_the_published_set(converter, shared_data, tmp_path):
     assert not report['missing'] and not report['broken']
     assert report['counts']['attributes'] == dict(listed=68, published=68, written=68)
     assert {split: read_images(tmp_path, split) for split in expected} == expected
+
+
+def test_both_attribute_lists_can_be_asked_for(converter, shared_data, layout, monkeypatch):
+    """The real attribute file; one image shows the first of VISPR1 and the second of VISPR2."""
+    source = shared_data / 'annotations' / 'vispr' / 'attributes.tsv'
+    (layout / 'attributes.tsv').write_bytes(source.read_bytes())
+    monkeypatch.setattr(converter, 'NUM_ATTRIBUTES', 68)
+    labels = [VISPR1_ATTRIBUTES[0], VISPR2_ATTRIBUTES[1], 'a104_license_plate_partial']
+    annotation = layout / 'annotations/test2017/2017_31.json'
+    write_annotation(annotation, 'images/test2017/2017_31.jpg', labels)
+    assert run(converter, layout) == 0
+    expected = dict(VISPR1=[0], VISPR2=[1])
+    for attributes, present in expected.items():
+        dataset = VISPRDataset('vispr_test.json', attributes, data_root=str(layout / 'out'))
+        assert len(dataset.metainfo['attributes']) == 68
+        assert len(dataset.metainfo['classes']) == 7
+        assert dataset.get_data_info(0)['gt_label'] == present

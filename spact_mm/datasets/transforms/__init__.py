@@ -41,13 +41,32 @@ One image with labels; ``Resize`` is MMPretrain's, since MMAction2's resizes cli
     dict(type='ClipColorJitter'),
     dict(type='FlipOrErase', erase_size=(0.08, 0.16)),
     dict(type='mmpretrain.PackInputs'),
+
+One frame of a labelled video (``VideoAttributeDataset``)::
+
+    dict(type='LoadVideoFrame'),
+    dict(type='SquareCrop', scale=0.8, random=False),
+    dict(type='mmpretrain.Resize', scale=(224, 224)),
+    dict(type='mmpretrain.PackInputs', meta_keys=('filename', 'video_id', 'frame_index')),
+
+Boxes of persons, for anonymizers that cover them, come right after the frames
+(``docs/person_boxes.md``)::
+
+    dict(type='DecordDecode'),
+    dict(type='LoadPersonBoxes', box_file='data/ucf101/person_boxes.json'),
+    dict(type='SquareCrop', scale=0.8, random=False),
+    dict(type='Resize', scale=(112, 112), keep_ratio=False),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs', meta_keys=('img_shape', 'person_boxes')),
 """
 
 from .color import ClipColorJitter
 from .crop import SquareCrop
 from .flip_erase import FlipOrErase
 from .loading import DecordInitFromPath, LoadImageRGB
+from .person_boxes import LoadPersonBoxes
 from .sampling import ReflectSampleFrames
+from .video_frame import LoadVideoFrame
 from .views import TwoViews
 
 __all__ = [
@@ -55,6 +74,8 @@ __all__ = [
     'DecordInitFromPath',
     'FlipOrErase',
     'LoadImageRGB',
+    'LoadPersonBoxes',
+    'LoadVideoFrame',
     'ReflectSampleFrames',
     'SquareCrop',
     'TwoViews',

@@ -6,6 +6,7 @@ from mmcv.transforms import BaseTransform
 
 from ...registration import register
 from .frames import get_frames, set_frames
+from .person_boxes import crop_person_boxes
 
 
 @register(TRANSFORMS)
@@ -23,6 +24,7 @@ class SquareCrop(BaseTransform):
 
     - imgs or img
     - img_shape
+    - person_boxes, where it is there
 
     Args:
         scale (float | tuple[float, float]): Side over the shorter side of the frame, in (0, 1], or
@@ -54,6 +56,9 @@ class SquareCrop(BaseTransform):
         side = max(1, round(factor * min(height, width)))
         free = height - side, width - side
         top, left = (np.random.randint(n + 1) if self.random else n // 2 for n in free)
+        crop_person_boxes(
+            results, left / width, top / height, (left + side) / width, (top + side) / height
+        )
         return set_frames(results, [x[top : top + side, left : left + side] for x in frames])
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform
 
 from ...registration import register
 from .frames import get_frames, set_frames
+from .person_boxes import flip_person_boxes
 
 
 @register(TRANSFORMS)
@@ -23,6 +24,7 @@ class FlipOrErase(BaseTransform):
     Modified Keys:
 
     - imgs or img
+    - person_boxes, where it is there
 
     Args:
         flip (float): Probability of a flip. Defaults to 0.5.
@@ -66,6 +68,7 @@ class FlipOrErase(BaseTransform):
         draw = np.random.rand()
         frames = get_frames(results)
         if draw < self.flip:
+            flip_person_boxes(results)
             return set_frames(results, [cv2.flip(frame, 1) for frame in frames])
         if draw >= 1 - self.erase:
             return set_frames(results, self._erase(frames))

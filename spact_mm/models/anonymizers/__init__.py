@@ -1,6 +1,23 @@
 """Anonymizers f_A: frames (N, 3, H, W) in [0, 1] to frames of the same shape and range."""
 
+from .blacken import BlackenAnonymizer
+from .constant import ConstantAnonymizer
+from .downsample import DownsampleAnonymizer
+from .gaussian_blur import GaussianBlurAnonymizer
 from .identity import IdentityAnonymizer
+from .pixelate import PixelateAnonymizer
+from .sequential import SequentialAnonymizer
 from .unet import UNetAnonymizer
+from .unet_plus_plus import UNetPlusPlusAnonymizer
 
-__all__ = ['IdentityAnonymizer', 'UNetAnonymizer']
+__all__ = [
+    'BlackenAnonymizer',
+    'ConstantAnonymizer',
+    'DownsampleAnonymizer',
+    'GaussianBlurAnonymizer',
+    'IdentityAnonymizer',
+    'PixelateAnonymizer',
+    'SequentialAnonymizer',
+    'UNetAnonymizer',
+    'UNetPlusPlusAnonymizer',
+]

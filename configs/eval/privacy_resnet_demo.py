@@ -1,0 +1,87 @@
+# A fresh privacy attacker f'_B on the images of the demo set, behind a frozen anonymizer; raw images
+# by default. It sees the whole image, 64 x 48.
+_base_ = '../_base_/default_runtime.py'
+_base_.pop('model_wrapper_cfg')
+_base_.default_hooks.pop('pictures')
+
+demo_root = 'data/demo'
+attributes = ['dark_skin', 'long_hair', 'glasses', 'shirt_print', 'hat', 'companion']
+
+model = dict(
+    type='mmpretrain.ImageClassifier',
+    _scope_='mmpretrain',
+    data_preprocessor=dict(
+        type='AnonymizedImagePreprocessor',
+        # Which anonymizer, and the checkpoint of the minimax training that holds its weights.
+        anonymizer=dict(type='IdentityAnonymizer'),
+        checkpoint=None,
+        mean=[127.5] * 3,
+        std=[60.0] * 3,
+        num_classes=len(attributes),
+        to_onehot=False,
+    ),
+    # ResNet-18, narrow, with the small stem of CIFAR's.
+    backbone=dict(
+        type='ResNet_CIFAR', depth=18, base_channels=16, stem_channels=16, strides=(2, 2, 2, 2)
+    ),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='MultiLabelLinearClsHead', num_classes=len(attributes), in_channels=128),
+)
+custom_hooks = [dict(type='ReproducibleEpochHook')]
+
+epochs = 15
+train_cfg = dict(by_epoch=True, max_epochs=epochs)
+optim_wrapper = dict(optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.02))
+iterations = dict(by_epoch=True, convert_to_iter_based=True)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.05, begin=0, end=3, **iterations),
+    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=3, end=epochs, **iterations),
+]
+
+train_pipeline = [
+    dict(type='LoadImageRGB'),
+    dict(type='mmpretrain.Resize', scale=(72, 56)),
+    dict(type='mmpretrain.RandomCrop', crop_size=(48, 64)),
+    dict(type='mmpretrain.RandomFlip', prob=0.5),
+    dict(type='mmpretrain.PackInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageRGB'),
+    dict(type='mmpretrain.Resize', scale=(64, 48)),
+    dict(type='mmpretrain.PackInputs'),
+]
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='ReproducibleDataset',
+        dataset=dict(
+            type='VISPRDataset',
+            ann_file=f'{demo_root}/train_attributes.json',
+            data_prefix=dict(img_path=f'{demo_root}/images'),
+            attributes=attributes,
+            pipeline=train_pipeline,
+        ),
+    ),
+)
+test_dataloader = dict(
+    batch_size=32,
+    num_workers=1,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='ReproducibleDataset',
+        dataset=dict(
+            type='VISPRDataset',
+            ann_file=f'{demo_root}/test_attributes.json',
+            data_prefix=dict(img_path=f'{demo_root}/images'),
+            attributes=attributes,
+            pipeline=test_pipeline,
+            test_mode=True,
+        ),
+    ),
+)
+test_cfg = dict()
+test_evaluator = dict(type='PrivacyAttributeMetric')

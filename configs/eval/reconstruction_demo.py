@@ -1,0 +1,19 @@
+# A reconstruction attack on the images of the demo set: a UNet learns to undo the anonymizer.
+_base_ = './privacy_resnet_demo.py'
+_base_.pop('model')
+
+model = dict(
+    type='ReconstructionAttack',
+    anonymizer=dict(type='IdentityAnonymizer'),
+    checkpoint=None,
+    inverter=dict(type='UNetAnonymizer', base_channels=12, num_levels=3),
+)
+epochs = 6
+train_cfg = dict(max_epochs=epochs)
+optim_wrapper = dict(optimizer=dict(lr=1e-2, weight_decay=0))
+iterations = dict(by_epoch=True, convert_to_iter_based=True)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.05, begin=0, end=1, **iterations),
+    dict(type='CosineAnnealingLR', eta_min=1e-4, begin=1, end=epochs, **iterations),
+]
+test_evaluator = dict(_delete_=True, type='ReconstructionMetric')

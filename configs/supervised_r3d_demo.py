@@ -1,0 +1,24 @@
+# The supervised adversarial baseline (Wu et al.) on the demo set: f_B predicts the attributes from
+# labels, which SPAct does without. Everything else is as in spact_r3d_demo.py.
+_base_ = './spact_r3d_demo.py'
+_base_.model.pop('privacy_branch')
+
+attributes = ['dark_skin', 'long_hair', 'glasses', 'shirt_print', 'hat', 'companion']
+model = dict(
+    privacy_branch=dict(
+        type='AttributePrivacyBranch',
+        backbone=dict(type='mmpretrain.ResNet', depth=18, base_channels=16, stem_channels=16),
+        head=dict(
+            type='mmpretrain.MultiLabelLinearClsHead',
+            num_classes=len(attributes),
+            in_channels=128,
+            # MMPretrain sums over the attributes; this makes it their mean.
+            loss=dict(
+                type='mmpretrain.CrossEntropyLoss',
+                use_sigmoid=True,
+                loss_weight=1 / len(attributes),
+            ),
+        ),
+    )
+)
+train_cfg = dict(privacy_dataloader=dict(dataset=dict(dataset=dict(attributes=attributes))))

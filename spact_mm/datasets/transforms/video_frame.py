@@ -1,0 +1,65 @@
+"""Read one frame of a video, as an image."""
+
+import math
+
+import decord
+import numpy as np
+from mmaction.registry import TRANSFORMS
+
+from ...registration import register
+from .loading import DecordInitFromPath
+
+
+@register(TRANSFORMS)
+class LoadVideoFrame(DecordInitFromPath):
+    """Load a single frame of a video, opened by its path (see :class:`DecordInitFromPath`).
+
+    Required Keys:
+
+    - filename
+    - frame_index (int, optional): Which frame, from 0.
+    - frame_position (float, optional): Where no index is given, the part of the video in [0, 1)
+      that precedes the frame. None, or no such key: a random frame.
+
+    Added Keys:
+
+    - img (np.ndarray): (H, W, 3) uint8 RGB.
+    - img_shape (tuple): (H, W).
+    - ori_shape (tuple): (H, W).
+    - frame_index (int)
+
+    Args:
+        num_threads (int): Decoding threads. Defaults to 1.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Load the frame.
+
+        Raises:
+            OSError: If the file is missing, truncated, without a frame or no video.
+            ValueError: If the video has no such frame.
+        """
+        filename = results['filename']
+        reader = self._get_video_reader(filename)
+        index = self._pick(results, len(reader))
+        try:
+            image = reader.get_batch([index]).asnumpy()[0]
+        except decord.DECORDError as error:
+            raise OSError(f'Frame {index} of the video {filename} cannot be decoded.') from error
+        results['img'] = image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        results['frame_index'] = index
+        return results
+
+    def _pick(self, results: dict, total: int) -> int:
+        index, position = results.get('frame_index'), results.get('frame_position')
+        if index is None and position is None:
+            return int(np.random.randint(total))
+        if index is None:
+            index = math.floor(position * total)
+        if not 0 <= index < total:
+            raise ValueError(
+                f'The video {results["filename"]} has no frame {index}, as it has {total}; correct '
+                'its annotation.'
+            )
+        return int(index)

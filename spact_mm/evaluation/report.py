@@ -1,0 +1,289 @@
+"""The trade-off between utility and privacy as a page to read and a file to compute with."""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..engine.checkpoint_files import AtomicLocalBackend
+from .summary import Summary, advantage_removed
+
+_MISSING = '–'
+#: For each goal what is measured, and how it relates to what is asked.
+_GOALS = dict(
+    top1_kept=('Top-1 kept of raw', 'at least '),
+    advantage_removed=("attacker's advantage over chance removed", 'more than '),
+    not_dominated=('obfuscations better in both', ''),
+    within_supervised_spread=('worse than the supervised baseline by', 'at most '),
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a metric is shown.
+
+    Attributes:
+        metric (str): Key of the metric in the rows.
+        title (str): Head of the column.
+        higher_is_better (bool): For those who want utility and privacy; the arrow in the head.
+        chance (str, optional): Key of the metric's chance level. With ``is_attack``, a column
+            "advantage removed" follows.
+        is_attack (bool): Whether the metric is an attacker's success. Defaults to False.
+        unit (str): ``'%'`` for fractions, shown in percent; else the number is shown as it is.
+        digits (int): Digits after the point. Defaults to 1.
+    """
+
+    metric: str
+    title: str
+    higher_is_better: bool
+    chance: str | None = None
+    is_attack: bool = False
+    unit: str = '%'
+    digits: int = 1
+
+    @property
+    def head(self) -> str:
+        """Title with its arrow and unit."""
+        unit = f' ({self.unit})' if self.unit else ''
+        return f'{self.title}{unit} {"↑" if self.higher_is_better else "↓"}'
+
+    def format(self, value: float) -> str:
+        """Return a value of the metric as text, without its unit."""
+        return f'{value * (100 if self.unit == "%" else 1):.{self.digits}f}'
+
+
+#: The metrics that a protocol reports, by the key they have in its rows.
+COLUMNS = {
+    column.metric: column
+    for column in (
+        Column('top1', 'Top-1', True, 'top1_chance'),
+        Column('cmap', 'cMAP', False, 'cmap_chance', is_attack=True),
+        Column('f1', 'F1', False),
+        Column('cmap_finetuned', 'fine-tuned cMAP', False, 'cmap_chance', is_attack=True),
+        Column('cmap_video', 'video-level cMAP', False, 'cmap_video_chance', is_attack=True),
+        Column('identity_top1', 'identity Top-1', False, 'identity_chance', is_attack=True),
+        Column('cmap_reconstructed', 'cMAP on reconstructions', False, 'cmap_chance', True),
+        Column('psnr', 'reconstruction PSNR', False, unit='dB'),
+        Column('ssim', 'reconstruction SSIM', False, unit='', digits=3),
+    )
+}
+
+
+def write_markdown(
+    path: str | os.PathLike,
+    title: str,
+    rows: Sequence[Mapping],
+    summary: Summary,
+    columns: Sequence[str | Column] = ('top1', 'cmap', 'f1'),
+    attack_columns: Sequence[str | Column] = (),
+    published: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
+    raw: str = 'raw',
+    goals: Mapping[str, Mapping] | None = None,
+    notes: Sequence[str] = (),
+    provenance: Mapping[str, object] | None = None,
+) -> str:
+    """Write a report: table in the paper's layout, further attackers, goals, notes, provenance.
+
+    Args:
+        path: The file; its folder is created.
+        title (str): Its heading.
+        rows (Sequence[Mapping]): As for :func:`summarize`; the seeds, commits and configuration
+            hashes of the provenance come from here.
+        summary (dict): From :func:`summarize`.
+        columns (Sequence[str | Column]): Columns of the first table, keys of :data:`COLUMNS` or
+            columns of one's own.
+        attack_columns (Sequence[str | Column]): Columns of a second table, if any.
+        published (Mapping, optional): ``{source: {method: {metric: value}}}``, in the units of
+            the rows; columns of their own, in the first table.
+        raw (str): The method that changes are relative to.
+        goals (Mapping, optional): From :func:`spact_mm.evaluation.summary.goals`.
+        notes (Sequence[str]): What a reader must know, such as what is not protected.
+        provenance (Mapping, optional): Command, data, machine, date and the like.
+
+    Returns:
+        str: The text that was written.
+    """
+    published = published or {}
+    columns = [_column(column) for column in columns]
+    attack_columns = [_column(column) for column in attack_columns]
+    parts = [f'# {title}', _table(summary, columns, raw, published), _legend(raw)]
+    if attack_columns:
+        parts += ['## Further attackers', _table(summary, attack_columns, raw, {})]
+    if any('[n = ' in part for part in parts):
+        parts.append('[n = ...]: fewer seeds than the row has, the others lack a fold or all.')
+    if any('†' in part for part in parts):
+        parts.append('† Incomplete: every seed lacks a fold that another one has.')
+    if goals:
+        parts += ['## Goals, met or missed', _goals_table(goals)]
+    if notes:
+        parts += ['## Notes', _list(notes)]
+    lines = [f'{name}: {value}' for name, value in {**_origin(rows), **(provenance or {})}.items()]
+    if lines:
+        parts += ['## Provenance', _list(lines)]
+    text = '\n\n'.join(parts) + '\n'
+    AtomicLocalBackend().put_text(text, os.fspath(path))
+    return text
+
+
+def write_json(
+    path: str | os.PathLike,
+    rows: Sequence[Mapping],
+    summary: Summary,
+    extra: Mapping | None = None,
+) -> None:
+    """Write ``{"rows": [...], "summary": {...}, **extra}``, whole or not at all.
+
+    Args:
+        path: The file; its folder is created.
+        rows (Sequence[Mapping]): As for :func:`summarize`.
+        summary (dict): From :func:`summarize`.
+        extra (Mapping, optional): Further entries, such as the goals. Numbers that JSON does not
+            have (NaN, infinity) become null.
+    """
+    content = _as_json({'rows': list(rows), 'summary': summary, **(extra or {})})
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + '\n'
+    AtomicLocalBackend().put_text(text, os.fspath(path))
+
+
+def _table(
+    summary: Summary, columns: Sequence[Column], raw: str, published: Mapping[str, Mapping]
+) -> str:
+    methods = list(summary)
+    for values in published.values():
+        methods += [method for method in values if method not in methods]
+    shown = {
+        source: [c for c in columns if any(c.metric in metrics for metrics in values.values())]
+        for source, values in published.items()
+    }
+    levels = {column.metric: _chance(summary, raw, column) for column in columns}
+
+    head = ['method', 'seeds']
+    for column in columns:
+        head += [column.head, *_advantage_head(column, levels)]
+    head += [f'{c.head}, {source}' for source, picked in shown.items() for c in picked]
+    table = [head, ['---'] + ['---:'] * (len(head) - 1)]
+
+    for method in methods:
+        entries = summary.get(method, {})
+        seeds = max((entries[c.metric]['n'] for c in columns if c.metric in entries), default=0)
+        cells = [method, str(seeds) if seeds else _MISSING]
+        for column in columns:
+            entry = entries.get(column.metric)
+            base = summary.get(raw, {}).get(column.metric) if method != raw else None
+            cells.append(_cell(column, entry, base, seeds))
+            if _advantage_head(column, levels):
+                cells.append(_advantage_cell(entry, base, levels[column.metric]))
+        for source, picked in shown.items():
+            values = published[source].get(method, {})
+            cells += [
+                c.format(values[c.metric]) if c.metric in values else _MISSING for c in picked
+            ]
+        table.append(cells)
+
+    if any(level is not None for level in levels.values()):
+        cells = ['chance', _MISSING]
+        for column in columns:
+            level = levels[column.metric]
+            cells.append(_MISSING if level is None else column.format(level))
+            cells += [_MISSING] * len(_advantage_head(column, levels))
+        table.append(cells + [_MISSING] * (len(head) - len(cells)))
+    return '\n'.join(f'| {" | ".join(cells)} |' for cells in table)
+
+
+def _advantage_head(column: Column, levels: Mapping[str, float | None]) -> list[str]:
+    shown = column.is_attack and levels[column.metric] is not None
+    return ['advantage removed (%) ↑'] if shown else []
+
+
+def _cell(column: Column, entry: dict | None, base: dict | None, seeds: int) -> str:
+    """``mean ± std (change against raw)``, no ± where one seed shows no spread."""
+    if entry is None:
+        return _MISSING
+    text = column.format(entry['mean'])
+    if entry['n'] > 1:
+        text += f' ± {column.format(entry["std"])}'
+    if not entry.get('complete', True):
+        text += '†'
+    if entry['n'] < seeds:
+        text += f' [n = {entry["n"]}]'
+    # A ratio of decibels says nothing.
+    if base is not None and base['mean'] != 0 and column.unit == '%':
+        change = round(100 * (entry['mean'] / base['mean'] - 1), 1)
+        arrow = '↑ ' if change > 0 else '↓ ' if change < 0 else ''
+        text += f' ({arrow}{abs(change):.1f} %)'
+    return text
+
+
+def _advantage_cell(entry: dict | None, base: dict | None, level: float) -> str:
+    if entry is None or base is None:
+        return _MISSING
+    removed = advantage_removed(entry['mean'], base['mean'], level)
+    return _MISSING if math.isnan(removed) else f'{100 * removed:.1f}'
+
+
+def _legend(raw: str) -> str:
+    return (
+        'Mean ± sample standard deviation over seeds, each the mean over its folds; in parentheses '
+        f'the relative change against {raw}. Advantage removed = (A({raw}) − A) / (A({raw}) − '
+        'chance), A the attacker in the column before it.'
+    )
+
+
+def _goals_table(goals: Mapping[str, Mapping]) -> str:
+    words = {True: 'met', False: '**missed**', None: 'unknown'}
+    lines = ['| goal | asked | measured | |', '| --- | --- | --- | --- |']
+    for name, goal in goals.items():
+        title, relation = _GOALS[name]
+        asked, measured = _goal_text(goal['goal']), _goal_text(goal['value'])
+        lines.append(f'| {title} | {relation}{asked} | {measured} | {words[goal["met"]]} |')
+    return '\n'.join(lines)
+
+
+def _goal_text(value) -> str:
+    if value is None:
+        return _MISSING
+    if isinstance(value, Mapping):
+        return ', '.join(f'{metric} {100 * number:.1f} %' for metric, number in value.items())
+    return f'{100 * value:.1f} %' if isinstance(value, float | int) else ', '.join(value) or 'none'
+
+
+def _origin(rows: Sequence[Mapping]) -> dict[str, str]:
+    """Return what the rows tell of where they come from."""
+    origin = {}
+    for key, name in (('seed', 'seeds'), ('commit', 'commit'), ('config_hash', 'config hashes')):
+        found = dict.fromkeys(str(row[key]) for row in rows if row.get(key) is not None)
+        if found:
+            origin[name] = ', '.join(found)
+    return origin
+
+
+def _chance(summary: Summary, raw: str, column: Column) -> float | None:
+    """Return the chance level on raw video, or of the first method that has one."""
+    found = [summary.get(raw, {}), *summary.values()]
+    return next((m[column.chance]['mean'] for m in found if column.chance in m), None)
+
+
+def _column(column: str | Column) -> Column:
+    if isinstance(column, Column):
+        return column
+    if column not in COLUMNS:
+        raise ValueError(
+            f'The report knows no column {column!r}; take one of {list(COLUMNS)}, or give a Column.'
+        )
+    return COLUMNS[column]
+
+
+def _list(lines: Iterable[str]) -> str:
+    return '\n'.join(f'- {line}' for line in lines)
+
+
+def _as_json(value):
+    """Turn tuples, numpy numbers and unknown numbers into what JSON has."""
+    if isinstance(value, Mapping):
+        return {str(key): _as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value.item() if hasattr(value, 'item') else value

@@ -1,0 +1,174 @@
+"""The anonymizer in a checkpoint of a whole model: its config and its weights."""
+
+import ast
+import re
+from collections.abc import Mapping
+
+from mmengine.runner import CheckpointLoader
+from torch import Tensor, nn
+
+#: Where a checkpoint keeps the weights: a minimax model, in which a distributed wrapper may have
+#: left its mark, and a fresh model behind an anonymizer.
+_PREFIXES = (
+    r'(?:module\.)?anonymizer\.(?:module\.)?',
+    r'(?:module\.)?data_preprocessor\.anonymizer\.',
+)
+#: Where their configs keep the anonymizer.
+_CONFIG_PATHS = (('anonymizer',), ('data_preprocessor', 'anonymizer'))
+
+
+def load_checkpoint(filename: str) -> Mapping:
+    """Load a checkpoint to the CPU.
+
+    Args:
+        filename (str): A path or address that MMEngine knows.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no checkpoint.
+    """
+    checkpoint = CheckpointLoader.load_checkpoint(filename, map_location='cpu')
+    if not isinstance(checkpoint, Mapping):
+        raise ValueError(
+            f'{filename} holds a {type(checkpoint).__name__} instead of a state_dict: choose a '
+            'checkpoint of a whole model.'
+        )
+    return checkpoint
+
+
+def find_weights(checkpoint: Mapping) -> dict[str, Tensor]:
+    """Return the anonymizer's weights by their names in the anonymizer; none, if it has none.
+
+    Args:
+        checkpoint (Mapping): Of a :class:`MinimaxAnonymization`, or of any model behind an
+            anonymizing preprocessor.
+    """
+    state = checkpoint.get('state_dict', checkpoint)
+    for prefix in _PREFIXES:
+        found = {
+            key[match.end() :]: value
+            for key, value in state.items()
+            if (match := re.match(prefix, key))
+        }
+        if found:
+            return found
+    return {}
+
+
+def find_config(checkpoint: Mapping, filename: str) -> dict:
+    """Return the anonymizer's config as the checkpoint tells it.
+
+    The text of the whole config is stored in ``meta['cfg']`` by MMEngine. It is read as data, and
+    nothing in it is run.
+
+    Args:
+        checkpoint (Mapping): As for :func:`find_weights`.
+        filename (str): What to call it in an error.
+
+    Raises:
+        ValueError: If it does not tell.
+    """
+    text = (checkpoint.get('meta') or {}).get('cfg')
+    if isinstance(text, str):
+        for path in _CONFIG_PATHS:
+            try:
+                config = _read_entry(text, ('model', *path))
+            except (SyntaxError, ValueError):
+                config = None
+            if isinstance(config, dict) and 'type' in config:
+                return config
+    raise ValueError(
+        f"{filename} does not tell its anonymizer in meta['cfg'] as model.anonymizer: give the "
+        'config that it was trained with, such as anonymizer=dict(type=...).'
+    )
+
+
+def load_weights(anonymizer: nn.Module, checkpoint: Mapping, filename: str) -> None:
+    """Fill an anonymizer from a checkpoint, strictly.
+
+    Args:
+        anonymizer (nn.Module): One without a state is left as it is.
+        checkpoint (Mapping): As for :func:`find_weights`.
+        filename (str): What to call it in an error.
+
+    Raises:
+        ValueError: If the checkpoint has no anonymizer, or another one.
+    """
+    weights = find_weights(checkpoint)
+    if not weights and anonymizer.state_dict():
+        raise ValueError(
+            f"{filename} holds no anonymizer (keys 'anonymizer.*' or "
+            "'data_preprocessor.anonymizer.*'): choose a checkpoint of the minimax training."
+        )
+    mismatch = describe_mismatch(anonymizer, weights)
+    if mismatch:
+        raise ValueError(
+            f'{filename} holds another anonymizer than {type(anonymizer).__name__}, it has '
+            f'{mismatch}: use the anonymizer config it was trained with.'
+        )
+    anonymizer.load_state_dict(weights, strict=False)
+
+
+def describe_mismatch(anonymizer: nn.Module, weights: Mapping[str, Tensor]) -> str:
+    """Tell how weights differ from what an anonymizer has, by their first names.
+
+    Returns:
+        str: The middle of a sentence, empty where they fit.
+    """
+    own = anonymizer.state_dict()
+    # As in MMEngine: old checkpoints lack this counter, which nothing uses.
+    missing = [k for k in own if k not in weights and not k.endswith('num_batches_tracked')]
+    unexpected = [k for k in weights if k not in own]
+    shapes = [k for k in own if k in weights and own[k].shape != weights[k].shape]
+    kinds = (('no', missing), ('also', unexpected), ('other shapes of', shapes))
+    return ', '.join(f'{what} {_listing(names)}' for what, names in kinds if names)
+
+
+def _listing(names: list[str]) -> str:
+    more = f' and {len(names) - 3} more' if len(names) > 3 else ''
+    return ', '.join(names[:3]) + more
+
+
+def _read_entry(text: str, path: tuple[str, ...]):
+    """Return an entry of a config's text, as ``Config.pretty_text`` writes it, None if absent."""
+    assignments = [
+        ast.keyword(arg=node.targets[0].id, value=node.value)
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    ]
+    node = ast.Call(ast.Name('dict'), [], assignments)
+    for name in path:
+        node = _entries(node).get(name)
+        if node is None:
+            return None
+    return _literal(node)
+
+
+def _entries(node: ast.expr) -> dict:
+    """Return the entries of ``dict(a=...)``, ``{'a': ...}`` or ``dict({'a': ...})`` unread.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    if isinstance(node, ast.Dict):
+        return {ast.literal_eval(k): v for k, v in zip(node.keys, node.values, strict=True)}
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
+        entries = {}
+        for argument in node.args:
+            entries.update(_entries(argument))
+        return entries | {keyword.arg: keyword.value for keyword in node.keywords}
+    raise ValueError('The config text has something else in place of a dict.')
+
+
+def _literal(node: ast.expr):
+    """Evaluate constants, lists, tuples and dicts.
+
+    Raises:
+        ValueError: If there is anything else.
+    """
+    if isinstance(node, (ast.Call, ast.Dict)):
+        return {name: _literal(value) for name, value in _entries(node).items()}
+    if isinstance(node, (ast.List, ast.Tuple)):
+        items = [_literal(item) for item in node.elts]
+        return items if isinstance(node, ast.List) else tuple(items)
+    return ast.literal_eval(node)

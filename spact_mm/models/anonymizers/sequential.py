@@ -1,0 +1,70 @@
+"""Anonymizers in a row."""
+
+from collections.abc import Sequence
+
+from mmaction.registry import MODELS
+from mmengine.model import BaseModule, ModuleList
+from torch import Tensor
+
+from ...registration import register
+
+
+@register(MODELS)
+class SequentialAnonymizer(BaseModule):
+    """Apply anonymizers one after the other.
+
+    For instance an obfuscation before a network, or an anonymizer followed by an attacker's network
+    that tries to invert it. Weights of a stage come from its own ``init_cfg``::
+
+        dict(
+            type='SequentialAnonymizer',
+            stages=[
+                dict(type='DownsampleAnonymizer', factor=2),
+                dict(
+                    type='UNetAnonymizer',
+                    init_cfg=dict(
+                        type='Pretrained', checkpoint='minimax.pth', prefix='anonymizer.'
+                    ),
+                ),
+            ],
+        )
+
+    Args:
+        stages (Sequence[dict]): Configs of anonymizers, in the order they are applied.
+        init_cfg (dict, optional): Initialization config of all stages.
+
+    Raises:
+        ValueError: If there is no stage.
+    """
+
+    def __init__(self, stages: Sequence[dict], init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg=init_cfg)
+        if not stages:
+            raise ValueError(
+                'SequentialAnonymizer has no stages; list at least one, for instance '
+                "dict(type='IdentityAnonymizer')."
+            )
+        self.stages = ModuleList([MODELS.build(stage) for stage in stages])
+
+    @property
+    def needs_boxes(self) -> bool:
+        """Whether a stage covers persons."""
+        return any(getattr(stage, 'needs_boxes', False) for stage in self.stages)
+
+    def forward(self, frames: Tensor, boxes: Sequence[Tensor] | None = None) -> Tensor:
+        """Anonymize frames.
+
+        Args:
+            frames (Tensor): RGB in [0, 1], shape (N, 3, H, W).
+            boxes (Sequence[Tensor], optional): Boxes of persons, for the stages that need them;
+                see :class:`BlackenAnonymizer`.
+
+        Returns:
+            Tensor: RGB in [0, 1], same shape.
+        """
+        for stage in self.stages:
+            if getattr(stage, 'needs_boxes', False):
+                frames = stage(frames, boxes)
+            else:
+                frames = stage(frames)
+        return frames

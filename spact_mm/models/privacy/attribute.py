@@ -1,0 +1,123 @@
+"""The supervised privacy branch f_B: it predicts labelled attributes."""
+
+from collections.abc import Sequence
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.model import BaseModule
+from mmengine.structures import BaseDataElement
+from torch import Tensor, nn
+
+from ...registration import register
+
+
+@register(MODELS)
+class AttributePrivacyBranch(BaseModule):
+    """Predict privacy attributes of an image, as in Wu et al. (arXiv 1906.05675).
+
+    The children are MMPretrain's and are built in its scope, so that their types need no
+    ``mmpretrain.`` and a head's default loss is MMPretrain's; ``_scope_`` in a child's config
+    overrides this. Seven attributes::
+
+        dict(
+            type='AttributePrivacyBranch',
+            backbone=dict(type='mmpretrain.ResNet', depth=50),
+            head=dict(
+                type='mmpretrain.MultiLabelLinearClsHead',
+                num_classes=7,
+                in_channels=2048,
+                loss=dict(type='mmpretrain.CrossEntropyLoss', use_sigmoid=True, loss_weight=1 / 7),
+            ),
+        )
+
+    MMPretrain sums the binary cross entropy over the attributes; the weight makes it their mean.
+
+    Args:
+        backbone (dict): An image backbone of MMPretrain whose last output is (N, C, h, w).
+        head (dict): ``mmpretrain.MultiLabelLinearClsHead`` for attributes or
+            ``mmpretrain.LinearClsHead`` for one class of many, such as identities.
+        neck (dict, optional): Between both. Defaults to ``mmpretrain.GlobalAveragePooling``.
+        init_cfg (dict, optional): Initialization config.
+    """
+
+    #: Smallest number of images in a batch.
+    min_batch_size = 1
+
+    def __init__(
+        self, backbone: dict, head: dict, neck: dict | None = None, init_cfg: dict | None = None
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.backbone = _build(backbone)
+        self.neck = _build(neck or dict(type='GlobalAveragePooling'))
+        self.head = _build(head)
+
+    def extract(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Compute the features that the head takes, one view as its own BatchNorm batch.
+
+        Args:
+            images (Tensor): RGB in [0, 1], (N, 3, H, W).
+
+        Returns:
+            tuple[Tensor, ...]: The last is (N, C).
+        """
+        return self.neck(self.backbone(images))
+
+    def forward(
+        self,
+        views: Sequence[Tensor],
+        data_samples: Sequence[BaseDataElement] | None = None,
+        mode: str = 'loss',
+    ) -> dict[str, Tensor] | tuple[Tensor, ...] | list[BaseDataElement]:
+        """Compute the loss, the logits or the predictions.
+
+        Args:
+            views (Sequence[Tensor]): One or more views of N images, RGB in [0, 1], (N, 3, H, W)
+                each.
+            data_samples (Sequence, optional): MMPretrain's ``DataSample`` of each image, with
+                ``gt_score`` (K,) or ``gt_label``; only ``'loss'`` needs the labels.
+            mode (str): ``'loss'``, ``'tensor'`` or ``'predict'``. Defaults to ``'loss'``.
+
+        Returns:
+            ``dict(loss_privacy=...)``, the mean over the views; the logits (N, K) of each view; or
+            the data samples with ``pred_score`` (K,), from the logits' mean over the views.
+
+        Raises:
+            ValueError: If there is no view, if labels are absent or not the head's, or if the mode
+                is unknown.
+        """
+        if len(views) == 0:
+            raise ValueError('AttributePrivacyBranch needs at least one view, but got none.')
+        if mode == 'loss':
+            self._check_labels(data_samples)
+            losses = [self.head.loss(self.extract(v), data_samples)['loss'] for v in views]
+            return dict(loss_privacy=torch.stack(losses).mean())
+        if mode == 'tensor':
+            return tuple(self.head(self.extract(view)) for view in views)
+        if mode == 'predict':
+            # The heads are linear: the logits of mean features are the mean logits.
+            features = torch.stack([self.extract(view)[-1] for view in views]).mean(0)
+            return self.head.predict((features,), data_samples)
+        raise ValueError(
+            "AttributePrivacyBranch has the modes 'loss', 'tensor' and 'predict', "
+            f'but not {mode!r}.'
+        )
+
+    def _check_labels(self, data_samples: Sequence[BaseDataElement] | None) -> None:
+        for sample in [None] if data_samples is None else data_samples:
+            if sample is None or not ('gt_score' in sample or 'gt_label' in sample):
+                raise ValueError(
+                    'AttributePrivacyBranch needs a labelled privacy loader, but its samples have '
+                    'no labels; give train_cfg a privacy_dataloader whose data set has attributes '
+                    "(VISPRDataset(attributes='VISPR1'))."
+                )
+            if 'gt_score' in sample and len(sample.gt_score) != self.head.num_classes:
+                raise ValueError(
+                    f'The head of AttributePrivacyBranch has num_classes={self.head.num_classes}, '
+                    f'but the privacy samples have {len(sample.gt_score)} attributes; make both '
+                    'equal.'
+                )
+
+
+def _build(config: dict) -> nn.Module:
+    """Build a child in MMPretrain's scope, unless its config names another one."""
+    return MODELS.build(dict(dict(_scope_='mmpretrain'), **config))

@@ -1,0 +1,143 @@
+"""What a protocol's stages have found, as a report."""
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..evaluation.report import write_json, write_markdown
+from ..evaluation.summary import goals, summarize
+from ..evaluation.tradeoff import plot_tradeoff
+from .plan import Protocol
+from .stage import Stage
+
+
+def collect_rows(stages: Sequence[Stage]) -> list[dict]:
+    """Return a row for each method, seed and fold with a result.
+
+    Args:
+        stages (Sequence[Stage]): Stages, done or not.
+
+    Returns:
+        list[dict]: ``method``, ``seed``, ``fold``, the metrics, and where they are from:
+        ``config_hash`` (of all stages of the row), ``commit`` (several if they differ), ``time``
+        (of the last stage) and ``seconds`` (of all).
+    """
+    groups: dict[tuple, list[dict]] = {}
+    for stage in stages:
+        result = stage.read_result()
+        if result is not None:
+            groups.setdefault((stage.method, stage.seed, stage.fold), []).append(result)
+    rows = []
+    for (method, seed, fold), results in groups.items():
+        metrics = {key: value for result in results for key, value in result['metrics'].items()}
+        if not metrics:
+            continue
+        hashes = ' '.join(sorted(result['config_hash'] for result in results))
+        rows.append(
+            dict(
+                method=method,
+                seed=seed,
+                fold=fold,
+                **metrics,
+                config_hash=hashlib.sha256(hashes.encode()).hexdigest()[:12],
+                commit=' '.join(sorted({result['commit'] for result in results})),
+                time=max(result['time'] for result in results),
+                seconds=round(sum(result['seconds'] for result in results), 1),
+            )
+        )
+    return rows
+
+
+def write_report(
+    protocol: Protocol,
+    command: str,
+    columns: Sequence = ('top1', 'cmap', 'f1'),
+    attack_columns: Sequence = (),
+    published: Mapping | None = None,
+    raw: str = 'raw',
+    method: str = 'SPAct',
+    supervised: str | None = 'supervised',
+    obfuscations: Sequence[str] = (),
+    chance: Mapping[str, str] | None = None,
+    x: str = 'cmap',
+    goal: Mapping | None = None,
+    notes: Sequence[str] = (),
+    data: str = '',
+) -> Path | None:
+    """Write ``report.json``, ``report.md`` and ``tradeoff.png`` of what is done so far.
+
+    Args:
+        protocol (Protocol): The protocol.
+        command (str): The command that made the results.
+        columns (Sequence): Columns of the table, see
+            :data:`spact_mm.evaluation.report.COLUMNS`.
+        attack_columns (Sequence): Columns of the table of further attackers.
+        published (Mapping, optional): ``{source: {method: {metric: fraction}}}``.
+        raw (str): The method that changes are relative to.
+        method (str): The method that the goals are about.
+        supervised (str, optional): The baseline that needs labels.
+        obfuscations (Sequence[str]): Methods that are not trained.
+        chance (Mapping, optional): Metric to the metric that is its chance level. Defaults to
+            ``dict(top1='top1_chance', cmap='cmap_chance')``.
+        x (str): Metric of the attacker in the plot.
+        goal (Mapping, optional): ``min_top1_kept`` and ``min_advantage_removed``.
+        notes (Sequence[str]): What a reader must know.
+        data (str): The data, for the provenance.
+
+    Returns:
+        Path | None: ``report.md``, None if nothing is done yet.
+    """
+    rows = collect_rows(protocol.stages)
+    if not rows:
+        return None
+    order = {name: position for position, name in enumerate(protocol.methods)}
+    rows.sort(key=lambda row: (order[row['method']], row['seed'], row['fold'] or 0))
+    summary = summarize(rows)
+    judged = None
+    if method in summary:
+        judged = goals(
+            summary, method, raw, supervised, obfuscations, privacy=x, **dict(goal or {})
+        )
+    chance = chance or dict(top1='top1_chance', cmap='cmap_chance')
+    metrics = summary.get(raw, next(iter(summary.values())))
+    levels = {key: metrics[name]['mean'] for key, name in chance.items() if name in metrics}
+    seconds = sum(row['seconds'] for row in rows)
+    provenance = {
+        'Command': f'`{command}`',
+        'Data': data,
+        'Computing time': f'{seconds / 3600:.2f} process hours',
+        'Written': time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime()),
+    }
+    write_json(
+        protocol.work_dir / 'report.json',
+        rows,
+        summary,
+        dict(protocol=protocol.name, command=command, goals=judged),
+    )
+    if 'top1' in metrics and x in metrics:
+        plot_tradeoff(
+            summary,
+            protocol.work_dir / 'tradeoff.png',
+            published=published,
+            chance=levels,
+            title=protocol.title,
+            raw=raw,
+            x=x,
+            connect=[list(obfuscations)] if obfuscations else (),
+        )
+    path = protocol.work_dir / 'report.md'
+    write_markdown(
+        path,
+        protocol.title,
+        rows,
+        summary,
+        columns,
+        attack_columns,
+        published,
+        raw,
+        judged,
+        notes,
+        {key: value for key, value in provenance.items() if value},
+    )
+    return path

@@ -1,0 +1,200 @@
+"""One stage of a protocol: a run of MMEngine's Runner, and its result file."""
+
+import hashlib
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@dataclass
+class Stage:
+    """A run of a protocol and where it leaves its files.
+
+    Attributes:
+        name (str): Kind of stage, a key of the protocol's ``stages``, or ``'train'``.
+        method (str): Method it belongs to.
+        seed (int): Seed of everything random in it.
+        fold (int | None): Fold of the data.
+        folder (Path): Holds ``config.py``, ``result.json`` and, if it trains, ``weights.pth``.
+        config (ConfigDict): The whole config.
+        is_trained (bool): Whether it trains, or only tests.
+        metrics (dict[str, str]): Key in the report to name of MMEngine's metric.
+        needs (list[Stage]): Stages that must be done before.
+        files (list[str]): Files and folders of data that the config names.
+    """
+
+    name: str
+    method: str
+    seed: int
+    fold: int | None
+    folder: Path
+    config: ConfigDict
+    is_trained: bool
+    metrics: dict[str, str]
+    needs: list['Stage'] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.hash = self._hash()
+
+    @property
+    def id(self) -> str:
+        """Name for people and logs."""
+        fold = '' if self.fold is None else f' fold {self.fold}'
+        return f'{self.method}, seed {self.seed}{fold}: {self.name}'
+
+    @property
+    def weights(self) -> Path:
+        """The trained weights, there when the stage is done."""
+        return self.folder / 'weights.pth'
+
+    def _hash(self) -> str:
+        """Return what identifies the result: config, lists of data, and the stages before."""
+        content = dict(
+            config=self.config,
+            is_trained=self.is_trained,
+            metrics=self.metrics,
+            needs=[stage.hash for stage in self.needs],
+            lists={file: _digest(file) for file in self.files if os.path.isfile(file)},
+        )
+        text = json.dumps(content, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def read_result(self) -> dict | None:
+        """Return the result of this very config, None where there is none."""
+        try:
+            result = json.loads((self.folder / 'result.json').read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+        return result if result.get('config_hash') == self.hash else None
+
+    def read_progress(self) -> float:
+        """Return the fraction of the training that is done."""
+        try:
+            state = json.loads((self.folder / 'progress.json').read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return 0.0
+        return state['done'] / max(state['total'], 1)
+
+    def prepare(self) -> None:
+        """Write what :func:`run_stage` reads; start anew where another config left files."""
+        order = self.folder / 'stage.json'
+        if order.is_file() and json.loads(order.read_text())['hash'] != self.hash:
+            _clear(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        Config(self.config).dump(self.folder / 'config.py')
+        keys = ('name', 'method', 'seed', 'fold', 'is_trained', 'metrics', 'hash')
+        _write(order, {key: getattr(self, key) for key in keys})
+
+
+def find_files(config: Mapping) -> Iterator[tuple[str, str]]:
+    """Yield each file and folder of data that a config names, and the key."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            if key == 'data_prefix':
+                yield from ((f'data_prefix.{k}', v) for k, v in value.items() if v)
+            else:
+                yield from find_files(value)
+        elif key == 'ann_file' and isinstance(value, str) and value:
+            yield key, value
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                if isinstance(item, Mapping):
+                    yield from find_files(item)
+
+
+def run_stage(folder: str | os.PathLike) -> dict:
+    """Run the stage that :meth:`Stage.prepare` left in a folder, from where it was interrupted.
+
+    Args:
+        folder: Folder of the stage.
+
+    Returns:
+        dict: What is written to ``result.json``: the metrics and where they are from.
+
+    Raises:
+        KeyError: If the test yields no metric that the protocol asks for.
+    """
+    folder = Path(folder)
+    order = json.loads((folder / 'stage.json').read_text())
+    config = Config.fromfile(folder / 'config.py')
+    config.work_dir = str(folder / 'run')
+    config.custom_hooks = [
+        *config.get('custom_hooks', []),
+        dict(type='ProgressFileHook', path=str(folder / 'progress.json')),
+    ]
+    start = time.time()
+    # MMEngine takes what is newest in the work dir.
+    config.resume = order['is_trained'] and (folder / 'run' / 'last_checkpoint').is_file()
+    if config.resume:
+        config.load_from = None
+    runner = Runner.from_cfg(config)
+    if order['is_trained']:
+        runner.train()
+        _save_weights(runner, folder / 'weights.pth')
+    values = runner.test() if order['metrics'] else {}
+    absent = [name for name in order['metrics'].values() if name not in values]
+    if absent:
+        raise KeyError(
+            f'The test of {folder} yields no metric {absent[0]!r}; choose from {sorted(values)} in '
+            f'stages.{order["name"]}.metrics of the protocol.'
+        )
+    result = dict(
+        order,
+        metrics={key: float(values[name]) for key, name in order['metrics'].items()},
+        config_hash=order['hash'],
+        commit=current_commit(),
+        time=time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
+        seconds=round(time.time() - start, 1),
+    )
+    del result['hash']
+    _write(folder / 'result.json', result)
+    # What is only for resuming.
+    for checkpoint in (folder / 'run').glob('*.pth'):
+        checkpoint.unlink()
+    return result
+
+
+def current_commit() -> str:
+    """Return the commit of the code, with ``-dirty`` where it was changed; '' outside git."""
+    command = ['git', '-C', str(_PACKAGE), 'describe', '--always', '--dirty', '--abbrev=7']
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def _save_weights(runner: Runner, path: Path) -> None:
+    """Save the model without what only resuming needs, as a plain file."""
+    model = runner.model.module if hasattr(runner.model, 'module') else runner.model
+    content = dict(
+        state_dict={key: value.cpu() for key, value in model.state_dict().items()},
+        meta=dict(cfg=runner.cfg.pretty_text, epoch=runner.epoch),
+    )
+    temporary = path.with_suffix('.tmp')
+    torch.save(content, temporary)
+    temporary.replace(path)
+
+
+def _digest(file: str) -> str:
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:12]
+
+
+def _clear(folder: Path) -> None:
+    """Remove the results of a stage; folders below belong to nobody else."""
+    for path in sorted(folder.rglob('*'), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def _write(path: Path, content: dict) -> None:
+    temporary = path.with_suffix('.tmp')
+    temporary.write_text(json.dumps(content, indent=1))
+    temporary.replace(path)

@@ -1,0 +1,208 @@
+"""Write lists of the Weizmann actions, with held-out persons and actions, and check the videos."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from spact_mm.datasets.annotation_files import write_attribute_file, write_video_list
+from spact_mm.datasets.integrity import (
+    ConversionReport,
+    add_check_arguments,
+    check_video,
+    find_broken,
+    list_files,
+    run_converter,
+)
+
+PAGE = 'http://www.wisdom.weizmann.ac.il/~vision/SpaceTimeActions.html'
+PERSONS = ('daria', 'denis', 'eli', 'ido', 'ira', 'lena', 'lyova', 'moshe', 'shahar')
+# `skip` comes last, so that the others have the same labels in copies of the set without it.
+ACTIONS = ('bend', 'jack', 'jump', 'pjump', 'run', 'side', 'walk', 'wave1', 'wave2', 'skip')
+# One clip a person, but lena's are recorded twice (`lena_run1.avi`, `lena_run2.avi`).
+NUM_CLIPS = {action: 10 if action in ('run', 'walk', 'skip') else 9 for action in ACTIONS}
+# What each fold holds out: persons from the action evaluation, actions from the identity one.
+FOLDS = (
+    (('daria', 'eli', 'lyova'), ('run', 'walk', 'jack')),
+    (('ira', 'denis', 'moshe'), ('bend', 'side', 'wave1')),
+    (('lena', 'ido', 'shahar'), ('jump', 'pjump', 'wave2', 'skip')),
+)
+
+
+class Clip(NamedTuple):
+    """One video: its path relative to the video folder, who is in it and what they do."""
+
+    path: str
+    person: str
+    action: str
+
+
+def parse_clip(path: str) -> Clip | None:
+    """Read person and action off a file name, ``<person>_<action>.avi``.
+
+    Args:
+        path: The file, relative to the video folder; its folders do not matter.
+
+    Returns:
+        Clip | None: None for a file that is not of the set.
+    """
+    person, _, action = PurePosixPath(path).stem.lower().partition('_')
+    if action not in ACTIONS and action[-1:] in ('1', '2'):
+        action = action[:-1]
+    return Clip(path, person, action) if person in PERSONS and action in ACTIONS else None
+
+
+def split_fold(clips: Iterable[Clip], fold: int) -> dict[str, list[Clip]]:
+    """Divide the clips by the persons and actions that a fold holds out.
+
+    Args:
+        clips: The clips of the set.
+        fold: Index into :data:`FOLDS`.
+
+    Returns:
+        dict[str, list[Clip]]: ``action_test`` are the clips of the held-out persons and
+        ``action_train`` the rest; ``identity_test`` are those of the held-out actions and
+        ``identity_train`` the rest; ``anonymizer`` are those in neither test list.
+    """
+    persons, actions = FOLDS[fold]
+    names = ('action_train', 'action_test', 'identity_train', 'identity_test', 'anonymizer')
+    lists = {name: [] for name in names}
+    for clip in clips:
+        is_person, is_action = clip.person in persons, clip.action in actions
+        lists['action_test' if is_person else 'action_train'].append(clip)
+        lists['identity_test' if is_action else 'identity_train'].append(clip)
+        if not (is_person or is_action):
+            lists['anonymizer'].append(clip)
+    return lists
+
+
+def convert(args: argparse.Namespace) -> int:
+    """Check the data set and write the lists.
+
+    Args:
+        args: The options of :func:`parse_args`.
+
+    Returns:
+        int: The exit code, 0 where no clip of the actions is missing or broken, else 1.
+
+    Raises:
+        FileNotFoundError: If the video folder is absent or holds no clip of the set.
+        ValueError: If nothing is left for one of the lists.
+    """
+    root, out = Path(args.videos), Path(args.out)
+    if not root.is_dir():
+        raise FileNotFoundError(
+            f'The video folder {root} does not exist; download the zip files of the actions from '
+            f'{PAGE}, unpack them and pass their folder by --videos.'
+        )
+    report = ConversionReport('Weizmann actions', args.check)
+    on_disk = list_files(root, ['.avi'])
+    # By stem, as a clip may lie both in the folder of its zip file and beside it.
+    found = {
+        PurePosixPath(clip.path).stem.lower(): clip for clip in map(parse_clip, on_disk) if clip
+    }
+    if not found:
+        raise FileNotFoundError(
+            f'{root} holds no clip named <person>_<action>.avi; download the zip files of the '
+            f'actions from {PAGE}, unpack them and pass their folder by --videos.'
+        )
+    have = {clip.action for clip in found.values()}
+    classes = [action for action in ACTIONS if action in (args.actions or have)]
+    clips = sorted((c for c in found.values() if c.action in classes), key=lambda c: c.path)
+    report.unlisted = sorted(set(on_disk) - {clip.path for clip in clips})
+    pairs = {(clip.person, clip.action) for clip in clips}
+    report.missing = [
+        f'{person}_{action}.avi'
+        for action in classes
+        for person in PERSONS
+        if (person, action) not in pairs
+    ]
+    paths = [clip.path for clip in clips]
+    report.broken = find_broken(root, paths, check_video, args.check, args.workers)
+    usable = [clip for clip in clips if clip.path not in report.broken]
+    num_published = sum(NUM_CLIPS[action] for action in classes)
+    report.add_count('clips', len(clips), num_published, len(usable))
+    folds = [split_fold(usable, fold) for fold in range(len(FOLDS))]
+    _check_lists(folds, classes)
+
+    _write_names(out / 'classes.txt', classes)
+    _write_names(out / 'persons.txt', PERSONS)
+    for fold, lists in enumerate(folds):
+        _write_fold(out, f'fold{fold}', lists, classes, report)
+    absent = [action for action in ACTIONS if action not in classes]
+    if absent:
+        print(f'  note: without {", ".join(absent)}; classes.txt holds {len(classes)} actions')
+    return report.finish(out / 'weizmann_report.json', args.allow_missing)
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        '--videos',
+        default='data/weizmann/videos',
+        help='the folder of the clips, with or without subfolders (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--out', default='data/weizmann', help='where the lists go (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--actions',
+        nargs='+',
+        choices=ACTIONS,
+        help='the actions to take, at least one of each fold (default: all that are found)',
+    )
+    add_check_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def _check_lists(folds: Sequence[dict[str, list[Clip]]], classes: Sequence[str]) -> None:
+    for fold, lists in enumerate(folds):
+        empty = [name for name, clips in lists.items() if not clips]
+        if empty:
+            persons, actions = FOLDS[fold]
+            raise ValueError(
+                f'No clip is left for {empty[0]} of fold {fold}, which holds out the persons '
+                f'{", ".join(persons)} and the actions {", ".join(actions)}, while the actions '
+                f'are {", ".join(classes)}; take more by --actions or download them from {PAGE}.'
+            )
+
+
+def _write_fold(
+    out: Path,
+    fold: str,
+    lists: dict[str, list[Clip]],
+    classes: Sequence[str],
+    report: ConversionReport,
+) -> None:
+    """Write the six files of one fold and count them."""
+    for name, key in (
+        ('action_train.txt', 'action_train'),
+        ('action_test.txt', 'action_test'),
+        ('anonymizer_train.txt', 'anonymizer'),
+        ('identity_train.json', 'identity_train'),
+        ('identity_test.json', 'identity_test'),
+        ('anonymizer_identity.json', 'anonymizer'),
+    ):
+        path, clips = out / fold / name, lists[key]
+        if path.suffix == '.txt':
+            write_video_list(path, [(clip.path, classes.index(clip.action)) for clip in clips])
+        else:
+            persons = [(clip.path, [clip.person]) for clip in clips]
+            write_attribute_file(path, PERSONS, persons, dataset='Weizmann')
+        report.add_count(f'{fold}/{name}', len(clips), len(clips), len(clips))
+
+
+def _write_names(path: Path, names: Iterable[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(''.join(f'{name}\n' for name in names), encoding='utf-8')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the converter and return its exit code."""
+    return run_converter(convert, parse_args(argv))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
