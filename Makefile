@@ -18,12 +18,13 @@ $(VENV)/.ready: requirements.txt setup.py pyproject.toml
 
 env: $(VENV)/.ready
 
-# ---- the embedded default: data, training, test, pictures ------------------------------------------
+# ---- the embedded default: data, training, fresh attackers, table and plot -------------------------
 demo: env
 	$(RUN) tools/data/demo/render.py --out data/demo
-	tools/launch.sh tools/train.py configs/spact_r3d_demo.py --work-dir $(DEMO) --seed 0 --resume
-	tools/launch.sh tools/test.py configs/spact_r3d_demo.py "$$(cat $(DEMO)/last_checkpoint)" --work-dir $(DEMO)/test
-	@echo "Pictures (raw over anonymized): $(DEMO)/anonymization/"
+	$(RUN) tools/protocol.py configs/protocols/demo.py --work-dir $(DEMO) \
+	  --methods raw "downsample 4×" SPAct --seeds 0
+	@echo "Table: $(DEMO)/report.md  Plot: $(DEMO)/tradeoff.png"
+	@echo "Pictures (raw over anonymized): $(DEMO)/spact/seed0/train/run/anonymization/"
 
 # ---- checks ---------------------------------------------------------------------------------------
 test: env

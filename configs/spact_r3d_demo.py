@@ -10,10 +10,10 @@ num_classes = 8
 # ---- Models: those of the recipe, narrow ------------------------------------------------------
 model = dict(
     type='MinimaxAnonymization',
-    anonymizer=dict(type='UNetAnonymizer', base_channels=12, num_levels=3),
+    anonymizer=dict(type='UNetAnonymizer', base_channels=8, num_levels=3),
     recognizer=dict(
         type='Recognizer3D',
-        # R3D, pooled after the stem as ResNets are, with one block in each of three stages.
+        # R3D for small frames: a 3x3x3 stem, pooled, and one block in each of three stages.
         backbone=dict(
             type='ResNet3d',
             depth=18,
@@ -22,6 +22,7 @@ model = dict(
             out_indices=(2,),
             base_channels=16,
             pretrained=None,
+            conv1_kernel=(3, 3, 3),
             pool1_stride_t=1,
             with_pool2=False,
             spatial_strides=(1, 2, 2),
@@ -50,12 +51,12 @@ model = dict(
         neck=dict(type='mmpretrain.MoCoV2Neck', in_channels=128, hid_channels=128, out_channels=64),
         loss=dict(type='NTXentLoss', temperature=0.1),
     ),
-    privacy_weight=1.0,
+    privacy_weight=4.0,
     reconstruction_frames=1,
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
-reconstruction_epochs, warmup_epochs, minimax_epochs = 9, 8, 3
+reconstruction_epochs, warmup_epochs, minimax_epochs = 7, 5, 12
 minimax_begin = reconstruction_epochs + warmup_epochs
 custom_hooks = [
     dict(
@@ -72,7 +73,7 @@ custom_hooks = [
 optim_wrapper = dict(
     constructor='MinimaxOptimWrapperConstructor',
     anonymizer=dict(optimizer=dict(type='Adam', lr=1.5e-2)),
-    recognizer=dict(optimizer=dict(type='Adam', lr=1e-3)),
+    recognizer=dict(optimizer=dict(type='Adam', lr=4e-3)),
     privacy_branch=dict(optimizer=dict(type='Adam', lr=1e-3)),
 )
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
@@ -82,7 +83,7 @@ param_scheduler = dict(
         dict(
             type='CosineAnnealingLR', eta_min=2e-4, begin=1, end=reconstruction_epochs, **iterations
         ),
-        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=20, by_epoch=True),  # 4e-3
+        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=15, by_epoch=True),  # 3e-3
     ],
     recognizer=[
         dict(
@@ -94,12 +95,12 @@ param_scheduler = dict(
         ),
         dict(
             type='CosineAnnealingLR',
-            eta_min=1e-4,
+            eta_min=2e-4,
             begin=reconstruction_epochs + 2,
             end=minimax_begin,
             **iterations,
         ),
-        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=3, by_epoch=True),  # 3e-4
+        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=3, by_epoch=True),  # 6e-4
     ],
     privacy_branch=[],
 )
@@ -110,8 +111,10 @@ train_pipeline = [
     dict(type='DecordInitFromPath', num_threads=1),
     dict(type='ReflectSampleFrames', clip_len=8, frame_interval=4, num_clips=1),
     dict(type='DecordDecode'),
-    dict(type='SquareCrop', scale=(0.85, 1.0)),
-    dict(type='Resize', scale=(size, size), keep_ratio=False),
+    # The middle of the frame, where the person is, give or take a seventh.
+    dict(type='SquareCrop', scale=1.0, random=False),
+    dict(type='Resize', scale=(size + 8, size + 8), keep_ratio=False),
+    dict(type='RandomCrop', size=size),
     dict(type='ClipColorJitter'),
     dict(type='FlipOrErase', flip=0.5, erase=0.25, erase_size=(0.08, 0.16)),
     dict(type='FormatShape', input_format='NCTHW'),
@@ -121,7 +124,7 @@ test_pipeline = [
     dict(type='DecordInitFromPath', num_threads=1),
     dict(type='ReflectSampleFrames', clip_len=8, frame_interval=4, num_clips=5, test_mode=True),
     dict(type='DecordDecode'),
-    dict(type='SquareCrop', scale=1.0, random=False),
+    dict(type='SquareCrop', scale=size / (size + 8), random=False),
     dict(type='Resize', scale=(size, size), keep_ratio=False),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
@@ -131,8 +134,10 @@ privacy_pipeline = [
     dict(
         type='TwoViews',
         transforms=[
-            dict(type='SquareCrop', scale=(0.7, 1.0)),
-            dict(type='Resize', scale=(size, size), keep_ratio=False),
+            # Nearly all of the image, as an attacker would look at it: f_A learns to hide what both
+            # views show.
+            dict(type='RandomResizedCrop', area_range=(0.65, 1.0), aspect_ratio_range=(1.2, 1.5)),
+            dict(type='Resize', scale=(size * 4 // 3, size), keep_ratio=False),
             dict(type='ClipColorJitter'),
             dict(type='FlipOrErase', flip=0.5, erase=0.25, erase_size=(0.08, 0.16)),
         ],

@@ -1,13 +1,12 @@
 # A fresh action target f'_T on the demo set, behind a frozen anonymizer; raw video by default.
 _base_ = '../spact_r3d_demo.py'
-recipe = {
-    key: _base_.pop(key) for key in ('model', 'optim_wrapper', 'param_scheduler', 'train_cfg')
-}
-for key in ('val_dataloader', 'val_cfg', 'val_evaluator', 'test_evaluator', 'model_wrapper_cfg'):
+model = _base_.pop('model').recognizer
+for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'model_wrapper_cfg'):
+    _base_.pop(key)
+for key in ('val_dataloader', 'val_cfg', 'val_evaluator', 'test_evaluator'):
     _base_.pop(key)
 _base_.default_hooks.pop('pictures')
 
-model = recipe['model'].recognizer
 model.data_preprocessor.update(
     type='AnonymizedActionPreprocessor',
     # Which anonymizer, and the checkpoint of the minimax training that holds its weights.
@@ -16,7 +15,21 @@ model.data_preprocessor.update(
 )
 custom_hooks = [dict(type='ReproducibleEpochHook')]
 
-epochs = 8
+# Crops and flips only; the recipe's further augmentations are for f_A.
+train_pipeline = [
+    dict(type='DecordInitFromPath', num_threads=1),
+    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=4, num_clips=1),
+    dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=1.0, random=False),
+    dict(type='Resize', scale=(_base_.size + 8, _base_.size + 8), keep_ratio=False),
+    dict(type='RandomCrop', size=_base_.size),
+    dict(type='Flip', flip_ratio=0.5),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+train_dataloader = dict(dataset=dict(dataset=dict(pipeline=train_pipeline)))
+
+epochs = 7
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=epochs)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.01))
 iterations = dict(by_epoch=True, convert_to_iter_based=True)

@@ -1,5 +1,5 @@
-# A fresh privacy attacker f'_B on the images of the demo set, behind a frozen anonymizer; raw images
-# by default. It sees the whole image, 64 x 48.
+# A fresh privacy attacker f'_B on the images of the demo set, behind a frozen anonymizer; raw
+# images by default. It sees the whole image, 64 x 48.
 _base_ = '../_base_/default_runtime.py'
 _base_.pop('model_wrapper_cfg')
 _base_.default_hooks.pop('pictures')
