@@ -32,6 +32,8 @@ class Column:
         is_attack (bool): Whether the metric is an attacker's success. Defaults to False.
         unit (str): ``'%'`` for fractions, shown in percent; else the number is shown as it is.
         digits (int): Digits after the point. Defaults to 1.
+        raw_metric (str, optional): Metric of the raw method to compare with where that has not
+            this one: undoing the anonymizer, say, is of no use to an attacker who sees raw video.
     """
 
     metric: str
@@ -41,6 +43,7 @@ class Column:
     is_attack: bool = False
     unit: str = '%'
     digits: int = 1
+    raw_metric: str | None = None
 
     @property
     def head(self) -> str:
@@ -60,10 +63,17 @@ COLUMNS = {
         Column('top1', 'Top-1', True, 'top1_chance'),
         Column('cmap', 'cMAP', False, 'cmap_chance', is_attack=True),
         Column('f1', 'F1', False),
-        Column('cmap_finetuned', 'fine-tuned cMAP', False, 'cmap_chance', is_attack=True),
+        Column('cmap_finetuned', 'fine-tuned cMAP', False, 'cmap_chance', True, raw_metric='cmap'),
         Column('cmap_video', 'video-level cMAP', False, 'cmap_video_chance', is_attack=True),
         Column('identity_top1', 'identity Top-1', False, 'identity_chance', is_attack=True),
-        Column('cmap_reconstructed', 'cMAP on reconstructions', False, 'cmap_chance', True),
+        Column(
+            'cmap_reconstructed',
+            'cMAP on reconstructions',
+            False,
+            'cmap_chance',
+            True,
+            raw_metric='cmap',
+        ),
         Column('psnr', 'reconstruction PSNR', False, unit='dB'),
         Column('ssim', 'reconstruction SSIM', False, unit='', digits=3),
     )
@@ -170,7 +180,8 @@ def _table(
         cells = [method, str(seeds) if seeds else _MISSING]
         for column in columns:
             entry = entries.get(column.metric)
-            base = summary.get(raw, {}).get(column.metric) if method != raw else None
+            reference = summary.get(raw, {}) if method != raw else {}
+            base = reference.get(column.metric) or reference.get(column.raw_metric)
             cells.append(_cell(column, entry, base, seeds))
             if _advantage_head(column, levels):
                 cells.append(_advantage_cell(entry, base, levels[column.metric]))

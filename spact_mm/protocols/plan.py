@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
-from mmengine.runner.checkpoint import CheckpointLoader
 
-from ..models.anonymizers.checkpoint import find_config, find_weights
+from ..models.anonymizers.checkpoint import find_config, find_weights, load_checkpoint
 from .stage import Stage, find_files
 
-_METHOD_KEYS = {'name', 'anonymizer', 'train', 'checkpoint', 'options'}
+_METHOD_KEYS = {'name', 'anonymizer', 'train', 'checkpoint', 'configs', 'options'}
 _STAGE_KEYS = {'config', 'options', 'metrics', 'train', 'load', 'inverter', 'slot', 'skip'}
 _PROTOCOL_KEYS = {'title', 'seeds', 'folds', 'methods', 'stages', 'report'}
+#: How to get the files of a key, where no converter writes them.
+_SOURCES = dict(box_file='as docs/person_boxes.md tells')
 
 
 @dataclass
@@ -38,15 +39,15 @@ class Protocol:
 
     def find_missing(self) -> list[str]:
         """Return a sentence for each file or folder of data that does not exist."""
-        users: dict[str, list[str]] = {}
+        users: dict[tuple[str, str], list[str]] = {}
         for stage in self.stages:
-            for file in stage.files:
+            for key, file in sorted(set(find_files(stage.config))):
                 if not os.path.exists(file):
-                    users.setdefault(file, []).append(stage.id)
+                    users.setdefault((key, file), []).append(stage.id)
         return [
             f'{file} does not exist, which {len(ids)} stages need, the first being "{ids[0]}"; '
-            'write it with the converter in tools/data/.'
-            for file, ids in users.items()
+            f'write it {_SOURCES.get(key, "with the converter in tools/data/")}.'
+            for (key, file), ids in users.items()
         ]
 
 
@@ -67,7 +68,8 @@ def load_protocol(
     - ``methods``: list of ``dict(name=...)`` with either ``anonymizer=dict(type=...)`` (needs no
       training), ``train=dict(config=..., options=...)`` (a minimax config) or ``checkpoint=...``
       (a minimax checkpoint, with or without ``anonymizer``). The first is the raw one.
-      ``options=dict(stage=dict(...))`` changes the config of a stage for this method only.
+      ``configs=dict(stage=...)`` gives a stage another config, and
+      ``options=dict(stage=dict(...))`` changes it, for this method only.
     - ``stages``: the measurements of each method, ``name=dict(config=..., metrics=dict(...))``:
 
       - ``config``: a config that trains and tests, relative to this file.
@@ -137,12 +139,16 @@ class _Planner:
                     f'The method {method.name!r} of {path} has no anonymizer: give it anonymizer, '
                     'train or checkpoint.'
                 )
-            unknown = set(method.get('options', {})) - {*spec.stages, 'train'}
-            if unknown:
-                raise ValueError(
-                    f'The method {method.name!r} of {path} has options for the unknown stage '
-                    f'{sorted(unknown)[0]!r}; choose from {["train", *spec.stages]}.'
-                )
+            for key, known in (
+                ('options', ['train', *spec.stages]),
+                ('configs', list(spec.stages)),
+            ):
+                unknown = set(method.get(key, {})) - set(known)
+                if unknown:
+                    raise ValueError(
+                        f'The method {method.name!r} of {path} has {key} for the unknown stage '
+                        f'{sorted(unknown)[0]!r}; choose from {known}.'
+                    )
         for name, stage in spec.stages.items():
             _check_keys(stage, _STAGE_KEYS, f'The stage {name!r} of {path}')
         self._anonymizers = {method.name: self._read_checkpoint(method) for method in spec.methods}
@@ -156,8 +162,12 @@ class _Planner:
                 f'The checkpoint {method.checkpoint} of the method {method.name!r} of {self.path} '
                 'does not exist; train it first or correct the path.'
             )
-        content = CheckpointLoader.load_checkpoint(method.checkpoint, map_location='cpu')
-        find_weights(content, method.checkpoint)
+        content = load_checkpoint(method.checkpoint)
+        if not find_weights(content):
+            raise ValueError(
+                f'The checkpoint {method.checkpoint} of the method {method.name!r} of {self.path} '
+                'holds no anonymizer; choose one of a minimax training.'
+            )
         return method.get('anonymizer') or find_config(content, method.checkpoint)
 
     def plan(self, methods: Sequence[str], seed: int, fold: int | None) -> list[Stage]:
@@ -216,13 +226,14 @@ class _Planner:
         return stage
 
     def _read_config(self, spec, method, name, seed, fold) -> Config:
-        path = Path(self.path.parent, spec.config)
+        method = self.methods[method]
+        path = Path(self.path.parent, method.get('configs', {}).get(name, spec.config))
         if not path.is_file():
             raise FileNotFoundError(
                 f'The config {path} of the stage {name!r} of {self.path} does not exist.'
             )
         config = Config.fromfile(path)
-        for options in (spec.get('options', {}), self.methods[method].get('options', {}).get(name)):
+        for options in (spec.get('options', {}), method.get('options', {}).get(name)):
             config.merge_from_dict(_fill(options or {}, seed=seed, fold=fold))
         return config
 

@@ -105,7 +105,7 @@ def find_files(config: Mapping) -> Iterator[tuple[str, str]]:
                 yield from ((f'data_prefix.{k}', v) for k, v in value.items() if v)
             else:
                 yield from find_files(value)
-        elif key == 'ann_file' and isinstance(value, str) and value:
+        elif key in ('ann_file', 'box_file') and isinstance(value, str) and value:
             yield key, value
         elif isinstance(value, (list, tuple)):
             for item in value:

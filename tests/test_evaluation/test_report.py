@@ -170,3 +170,14 @@ def test_a_failing_write_leaves_the_old_file(tmp_path):
     with pytest.raises(TypeError):
         write_json(path, [dict(method=object())], {})
     assert path.read_text(encoding='utf-8') == before
+
+
+def test_attacks_that_raw_lacks_are_compared_with_the_attack_on_raw(tmp_path):
+    rows = [
+        dict(method='raw', seed=0, cmap=0.9, cmap_chance=0.5),
+        dict(method='ours', seed=0, cmap=0.6, cmap_chance=0.5, cmap_finetuned=0.7),
+    ]
+    text = write_markdown(
+        tmp_path / 'r.md', 'T', rows, summarize(rows), ['cmap'], attack_columns=['cmap_finetuned']
+    )
+    assert '| ours | 1 | 70.0 (↓ 22.2 %) | 50.0 |' in text

@@ -1,0 +1,35 @@
+# A fresh action target f'_T on the Weizmann actions, behind a frozen anonymizer; raw video by
+# default. Its test clips show persons that it has not seen.
+_base_ = '../spact_r3d_weizmann.py'
+model = _base_.pop('model').recognizer
+for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'model_wrapper_cfg'):
+    _base_.pop(key)
+for key in ('val_dataloader', 'val_cfg', 'val_evaluator', 'test_evaluator'):
+    _base_.pop(key)
+_base_.default_hooks.pop('pictures')
+
+model.data_preprocessor.update(
+    type='AnonymizedActionPreprocessor',
+    # Which anonymizer, and the checkpoint of the minimax training that holds its weights.
+    anonymizer=dict(type='IdentityAnonymizer'),
+    checkpoint=None,
+)
+custom_hooks = [dict(type='ReproducibleEpochHook')]
+train_dataloader = dict(
+    dataset=dict(
+        dataset=dict(
+            dataset=dict(ann_file=f'{_base_.weizmann_root}/fold{_base_.fold}/action_train.txt')
+        )
+    )
+)
+
+epochs = 10
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=epochs)
+optim_wrapper = dict(optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.01))
+iterations = dict(by_epoch=True, convert_to_iter_based=True)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.05, begin=0, end=2, **iterations),
+    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=2, end=epochs, **iterations),
+]
+# The last checkpoint is the one that counts: nothing is selected.
+test_evaluator = dict(type='AccMetric')

@@ -1,0 +1,6 @@
+# The attacker of privacy_mobilenetv3_vispr1.py on seven other attributes, whose list is unconfirmed
+# (spact_mm/datasets/vispr.py).
+_base_ = './privacy_mobilenetv3_vispr1.py'
+attributes = 'VISPR2'
+train_dataloader = dict(dataset=dict(dataset=dict(attributes=attributes)))
+test_dataloader = dict(dataset=dict(dataset=dict(attributes=attributes)))

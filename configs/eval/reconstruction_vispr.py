@@ -1,0 +1,20 @@
+# A reconstruction attack on VISPR: a UNet as large as f_A learns to undo it, by the settings with
+# which f_A learns to be the identity (spact_r3d_ucf101.py). Its images are those of
+# privacy_resnet50_vispr1.py, so that the attacker trained there can look at what it makes.
+_base_ = './privacy_resnet50_vispr1.py'
+_base_.pop('model')
+_base_.pop('param_scheduler')
+
+model = dict(
+    type='ReconstructionAttack',
+    # Which anonymizer, and the checkpoint of the minimax training that holds its weights.
+    anonymizer=dict(type='IdentityAnonymizer'),
+    checkpoint=None,
+    # with_cp=True: less than half of the activation memory, about a tenth slower.
+    inverter=dict(type='UNetAnonymizer', base_channels=64, num_levels=4, with_cp=False),
+)
+epochs = 20
+train_cfg = dict(max_epochs=epochs)
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
+param_scheduler = [dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=5)]
+test_evaluator = dict(_delete_=True, type='ReconstructionMetric')

@@ -1,0 +1,29 @@
+# What the protocols have in common.
+
+# The methods that are not trained, but blackening, which needs boxes of persons
+# (docs/person_boxes.md) and so other configs in each protocol.
+untrained = [
+    dict(name='raw', anonymizer=dict(type='IdentityAnonymizer')),
+    dict(name='downsample 2×', anonymizer=dict(type='DownsampleAnonymizer', factor=2)),
+    dict(name='downsample 4×', anonymizer=dict(type='DownsampleAnonymizer', factor=4)),
+    dict(
+        name='weak blur',
+        anonymizer=dict(type='GaussianBlurAnonymizer', kernel_size=13, sigma=10),
+    ),
+    dict(
+        name='strong blur',
+        anonymizer=dict(type='GaussianBlurAnonymizer', kernel_size=21, sigma=10),
+    ),
+]
+obfuscations = ['downsample 2×', 'downsample 4×', 'blackening', 'weak blur', 'strong blur']
+notes = [
+    'Frames are rewritten one by one. Gait, body shape, place and time stay.',
+    'Published numbers are of other networks, other training and other hardware.',
+]
+attacker_metrics = dict(cmap='privacy/cMAP', f1='privacy/F1', cmap_chance='privacy/cMAP_chance')
+# For an attacker who starts from one that was trained on raw images.
+finetuning = {
+    'optim_wrapper.optimizer.lr': 4e-5,
+    'train_cfg.max_epochs': 30,
+    'param_scheduler.1.milestones': [15, 25],
+}

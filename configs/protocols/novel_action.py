@@ -1,0 +1,37 @@
+# Novel actions: f_A is trained on UCF101, the action target on HMDB51.
+#
+# The f_A are those of known.py, novel_attributes.py and novel_action_pa_hmdb51.py too: with one
+# --work-dir for all four, each is trained once. The report is that of the last one, and
+# --report-only writes that of another.
+_base_ = ['./_base_/common.py', './_base_/published.py']
+
+protocol = dict(
+    title='UCF101 to HMDB51: novel actions',
+    seeds=[0, 1, 2],
+    methods=[
+        *_base_.untrained,
+        dict(
+            name='blackening',
+            anonymizer=dict(type='BlackenAnonymizer'),
+            configs=dict(novel_action='../eval/action_r3d_hmdb51_boxes.py'),
+        ),
+        # An f_A that is trained already: checkpoint='work_dirs/.../epoch_370.pth' in place of
+        # train, for all seeds the same.
+        dict(name='supervised', train=dict(config='../supervised_r3d_ucf101.py')),
+        dict(name='SPAct', train=dict(config='../spact_r3d_ucf101.py')),
+    ],
+    stages=dict(
+        novel_action=dict(config='../eval/action_r3d_hmdb51.py', metrics=dict(top1='acc/top1')),
+    ),
+    report=dict(
+        columns=['top1'],
+        published=_base_.published.novel_action,
+        obfuscations=_base_.obfuscations,
+        data='f_A: UCF101 split 1 (9,537 videos), VISPR (10,000 images); HMDB51 split 1 '
+        '(3,570/1,530 videos)',
+        notes=[
+            *_base_.notes,
+            'UCF101 and HMDB51 share some action classes, and both hold videos of YouTube.',
+        ],
+    ),
+)

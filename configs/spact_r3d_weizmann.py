@@ -1,0 +1,181 @@
+# SPAct on the Weizmann actions (tools/data/weizmann): real people, small enough for a CPU. f_A sees
+# no clip of the persons and actions that the fold holds out. There is no second data set: the two
+# views are frames of one clip, as the paper describes it.
+_base_ = './_base_/default_runtime.py'
+
+weizmann_root = 'data/weizmann'
+fold = 0
+size = 64
+num_classes = 9
+
+# ---- Models: those of the recipe, narrow ------------------------------------------------------
+model = dict(
+    type='MinimaxAnonymization',
+    anonymizer=dict(type='UNetAnonymizer', base_channels=8, num_levels=3),
+    recognizer=dict(
+        type='Recognizer3D',
+        # R3D, pooled after the stem as ResNets are, with one block in each of three stages.
+        backbone=dict(
+            type='ResNet3d',
+            depth=18,
+            num_stages=3,
+            stage_blocks=(1, 1, 1),
+            out_indices=(2,),
+            base_channels=16,
+            pretrained=None,
+            pool1_stride_t=1,
+            with_pool2=False,
+            spatial_strides=(1, 2, 2),
+            temporal_strides=(1, 2, 2),
+            dilations=(1, 1, 1),
+            zero_init_residual=False,
+        ),
+        cls_head=dict(
+            type='I3DHead',
+            in_channels=64,
+            num_classes=num_classes,
+            dropout_ratio=0,
+            average_clips='prob',
+        ),
+        # Narrow networks learn faster from normalised inputs.
+        data_preprocessor=dict(
+            type='ActionDataPreprocessor',
+            mean=[127.5] * 3,
+            std=[60.0] * 3,
+            format_shape='NCTHW',
+        ),
+    ),
+    privacy_branch=dict(
+        type='ContrastivePrivacyBranch',
+        backbone=dict(type='mmpretrain.ResNet', depth=18, base_channels=16, stem_channels=16),
+        neck=dict(type='mmpretrain.MoCoV2Neck', in_channels=128, hid_channels=128, out_channels=64),
+        loss=dict(type='NTXentLoss', temperature=0.1),
+    ),
+    privacy_weight=1.0,
+    view_distance=(3, 7),  # clip frames, of which each is two video frames
+    reconstruction_frames=2,
+)
+
+# ---- Schedule ---------------------------------------------------------------------------------
+reconstruction_epochs, warmup_epochs, minimax_epochs = 5, 4, 11
+minimax_begin = reconstruction_epochs + warmup_epochs
+custom_hooks = [
+    dict(
+        type='MinimaxPhaseHook',
+        schedule=[
+            dict(phase='reconstruction', epochs=reconstruction_epochs),
+            dict(phase='adversaries', epochs=warmup_epochs),
+            dict(phase=('anonymizer', 'adversaries'), epochs=minimax_epochs),
+        ],
+    )
+]
+
+# ---- Optimizers -------------------------------------------------------------------------------
+optim_wrapper = dict(
+    constructor='MinimaxOptimWrapperConstructor',
+    anonymizer=dict(optimizer=dict(type='Adam', lr=1.5e-2)),
+    recognizer=dict(optimizer=dict(type='Adam', lr=4e-3)),
+    privacy_branch=dict(optimizer=dict(type='Adam', lr=1e-3)),
+)
+iterations = dict(by_epoch=True, convert_to_iter_based=True)
+param_scheduler = dict(
+    anonymizer=[
+        dict(type='LinearLR', start_factor=0.1, begin=0, end=1, **iterations),
+        dict(
+            type='CosineAnnealingLR', eta_min=2e-4, begin=1, end=reconstruction_epochs, **iterations
+        ),
+        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=20, by_epoch=True),  # 4e-3
+    ],
+    recognizer=[
+        dict(
+            type='LinearLR',
+            start_factor=0.05,
+            begin=reconstruction_epochs,
+            end=reconstruction_epochs + 1,
+            **iterations,
+        ),
+        dict(
+            type='CosineAnnealingLR',
+            eta_min=2e-4,
+            begin=reconstruction_epochs + 1,
+            end=minimax_begin,
+            **iterations,
+        ),
+        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=3, by_epoch=True),  # 6e-4
+    ],
+    privacy_branch=[],
+)
+
+# ---- Data -------------------------------------------------------------------------------------
+# Eight frames, every second: 0.6 s at 25 frames a second, about a cycle of most actions.
+train_pipeline = [
+    dict(type='DecordInitFromPath', num_threads=1),
+    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=2, num_clips=1),
+    dict(type='DecordDecode'),
+    # The middle of the frame, give or take a ninth.
+    dict(type='SquareCrop', scale=1.0, random=False),
+    dict(type='Resize', scale=(size + 8, size + 8), keep_ratio=False),
+    dict(type='RandomCrop', size=size),
+    dict(type='Flip', flip_ratio=0.5),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+test_pipeline = [
+    dict(type='DecordInitFromPath', num_threads=1),
+    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=2, num_clips=4, test_mode=True),
+    dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=size / (size + 8), random=False),
+    dict(type='Resize', scale=(size, size), keep_ratio=False),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+# So few clips that an epoch takes each of them several times.
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='ReproducibleDataset',
+        dataset=dict(
+            type='RepeatDataset',
+            times=4,
+            dataset=dict(
+                type='VideoDataset',
+                ann_file=f'{weizmann_root}/fold{fold}/anonymizer_train.txt',
+                data_prefix=dict(video=f'{weizmann_root}/videos'),
+                pipeline=train_pipeline,
+            ),
+        ),
+    ),
+)
+val_dataloader = dict(
+    batch_size=8,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='ReproducibleDataset',
+        dataset=dict(
+            type='VideoDataset',
+            ann_file=f'{weizmann_root}/fold{fold}/action_test.txt',
+            data_prefix=dict(video=f'{weizmann_root}/videos'),
+            pipeline=test_pipeline,
+            test_mode=True,
+        ),
+    ),
+)
+test_dataloader = val_dataloader
+
+train_cfg = dict(
+    type='MinimaxTrainLoop',
+    max_epochs=minimax_begin + minimax_epochs,
+    privacy_dataloader=None,
+    # Before the minimax, and at the end.
+    val_interval=minimax_begin,
+)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+val_evaluator = [dict(type='AccMetric'), dict(type='FrameChangeMetric')]
+test_evaluator = val_evaluator
