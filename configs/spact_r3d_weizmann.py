@@ -14,7 +14,7 @@ model = dict(
     anonymizer=dict(type='UNetAnonymizer', base_channels=8, num_levels=3),
     recognizer=dict(
         type='Recognizer3D',
-        # R3D, pooled after the stem as ResNets are, with one block in each of three stages.
+        # R3D with one block in each of three stages, and a first kernel that is longer in time.
         backbone=dict(
             type='ResNet3d',
             depth=18,
@@ -23,9 +23,10 @@ model = dict(
             out_indices=(2,),
             base_channels=16,
             pretrained=None,
-            pool1_stride_t=1,
+            conv1_kernel=(5, 3, 3),
+            with_pool1=False,
             with_pool2=False,
-            spatial_strides=(1, 2, 2),
+            spatial_strides=(2, 2, 2),
             temporal_strides=(1, 2, 2),
             dilations=(1, 1, 1),
             zero_init_residual=False,
@@ -52,7 +53,7 @@ model = dict(
         loss=dict(type='NTXentLoss', temperature=0.1),
     ),
     privacy_weight=1.0,
-    view_distance=(3, 7),  # clip frames, of which each is two video frames
+    view_distance=(2, 5),  # clip frames, of which each is three video frames
     reconstruction_frames=2,
 )
 
@@ -107,10 +108,10 @@ param_scheduler = dict(
 )
 
 # ---- Data -------------------------------------------------------------------------------------
-# Eight frames, every second: 0.6 s at 25 frames a second, about a cycle of most actions.
+# Eight frames, every third: 0.9 s, the whole of the shortest clip.
 train_pipeline = [
     dict(type='DecordInitFromPath', num_threads=1),
-    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=2, num_clips=1),
+    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=3, num_clips=1),
     dict(type='DecordDecode'),
     # The middle of the frame, give or take a ninth.
     dict(type='SquareCrop', scale=1.0, random=False),
@@ -122,7 +123,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='DecordInitFromPath', num_threads=1),
-    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=2, num_clips=4, test_mode=True),
+    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=3, num_clips=4, test_mode=True),
     dict(type='DecordDecode'),
     dict(type='SquareCrop', scale=size / (size + 8), random=False),
     dict(type='Resize', scale=(size, size), keep_ratio=False),

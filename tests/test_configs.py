@@ -33,6 +33,7 @@ def clip_shape(path):
 def test_config_trains_two_iterations_of_each_phase_and_tests_one(path):
     config = Config.fromfile(path)
     model = MODELS.build(config.model)
+    model.init_weights()
     settings = dict(config.optim_wrapper)
     constructor = settings.pop('constructor')
     optimizers = OPTIM_WRAPPER_CONSTRUCTORS.build(

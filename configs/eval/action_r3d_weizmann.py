@@ -23,9 +23,9 @@ train_dataloader = dict(
     )
 )
 
-epochs = 10
+epochs = 12
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=epochs)
-optim_wrapper = dict(optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.01))
+optim_wrapper = dict(optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01))
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, begin=0, end=2, **iterations),

@@ -1,25 +1,19 @@
 # The demo set's protocol: known actions, known attributes; persons of the test set are in no
 # training. `make demo` runs raw, one obfuscation and SPAct with one seed.
-blur = dict(type='GaussianBlurAnonymizer', sigma=10)
-attacker = dict(cmap='privacy/cMAP', f1='privacy/F1', cmap_chance='privacy/cMAP_chance')
-obfuscations = ['downsample 2×', 'downsample 4×', 'weak blur', 'strong blur']
+_base_ = './_base_/common.py'
 
 protocol = dict(
     title='Demo set: action recognition against attribute leakage',
     seeds=[0, 1, 2],
     methods=[
-        dict(name='raw', anonymizer=dict(type='IdentityAnonymizer')),
-        dict(name='downsample 2×', anonymizer=dict(type='DownsampleAnonymizer', factor=2)),
-        dict(name='downsample 4×', anonymizer=dict(type='DownsampleAnonymizer', factor=4)),
-        dict(name='weak blur', anonymizer=dict(kernel_size=13, **blur)),
-        dict(name='strong blur', anonymizer=dict(kernel_size=21, **blur)),
+        *_base_.untrained,
         dict(name='supervised', train=dict(config='../supervised_r3d_demo.py')),
         dict(name='SPAct', train=dict(config='../spact_r3d_demo.py')),
     ],
     stages=dict(
         # Fresh models, from scratch.
         action=dict(config='../eval/action_r3d_demo.py', metrics=dict(top1='acc/top1')),
-        privacy=dict(config='../eval/privacy_resnet_demo.py', metrics=attacker),
+        privacy=dict(config='../eval/privacy_resnet_demo.py', metrics=_base_.attacker_metrics),
         # The same attacker, frame by frame over whole videos.
         video=dict(
             config='../eval/privacy_resnet_demo_video.py',
@@ -31,7 +25,13 @@ protocol = dict(
         finetuned=dict(
             config='../eval/privacy_resnet_demo.py',
             load='raw:privacy',
-            options={'optim_wrapper.optimizer.lr': 1e-3, 'train_cfg.max_epochs': 8},
+            options={
+                'optim_wrapper.optimizer.lr': 1e-3,
+                'train_cfg.max_epochs': 7,
+                'param_scheduler.0.end': 1,
+                'param_scheduler.1.begin': 1,
+                'param_scheduler.1.end': 7,
+            },
             metrics=dict(cmap_finetuned='privacy/cMAP'),
             skip=['raw'],
         ),
@@ -53,7 +53,7 @@ protocol = dict(
     ),
     report=dict(
         attack_columns=['cmap_finetuned', 'cmap_video', 'cmap_reconstructed', 'psnr', 'ssim'],
-        obfuscations=obfuscations,
+        obfuscations=[method.name for method in _base_.untrained[1:]],
         goal=dict(min_top1_kept=0.95, min_advantage_removed=0.5),
         data='the rendered demo set (480/160 videos, 1200/400 images; 8 actions, 6 attributes)',
         notes=[
