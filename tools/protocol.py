@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import signal
 import sys
 import time
 
@@ -11,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import spact_mm  # noqa: F401  (before anything of MMAction2)
 from spact_mm.apis import refuse_in_one_sentence
-from spact_mm.protocols import load_protocol, run_stages, write_report
+from spact_mm.protocols import load_protocol, lock, run_stages, write_report
 
 EPILOG = """
 A stage that is done is not repeated, so the same command goes on after a crash or Ctrl-C. Results
@@ -135,8 +136,11 @@ def main() -> int:
     failed = {}
     try:
         if not args.report_only:
+            # Whoever ends this process means its stages too.
+            for ending in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(ending, signal.default_int_handler)
             display = Display(protocol)
-            with display.bars:
+            with lock(protocol.work_dir), display.bars:
                 failed = run_stages(protocol.stages, args.jobs, display)
     except KeyboardInterrupt:
         print('Interrupted; the same command goes on from here.', file=sys.stderr)
@@ -147,7 +151,8 @@ def main() -> int:
         if report is not None:
             print(f'{report}, {report.with_name("report.json")}')
     for name, log in failed.items():
-        print(f'Failed: {name}; see {log}.', file=sys.stderr)
+        last = log.read_text(errors='replace').strip().splitlines()[-1:]
+        print(f'Failed: {name}; see {log}: {"".join(last)}', file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -121,8 +121,10 @@ def load_protocol(
     for seed in seeds if seeds is not None else spec.seeds:
         for fold in _choose('fold', folds, all_folds, path):
             stages += planner.plan(chosen, int(seed), fold)
+    # Those whose weights others start from are measured too.
+    planned = [name for name in known if any(stage.method == name for stage in stages)]
     return Protocol(
-        path.stem, spec.get('title', path.stem), work_dir, stages, chosen, spec.get('report', {})
+        path.stem, spec.get('title', path.stem), work_dir, stages, planned, spec.get('report', {})
     )
 
 

@@ -1,10 +1,13 @@
 """Run the stages of a protocol, each in a process of its own."""
 
+import fcntl
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -30,13 +33,10 @@ class _Running:
             devices = visible.split(',') if visible else range(torch.cuda.device_count())
             environment['CUDA_VISIBLE_DEVICES'] = str(devices[slot % len(devices)])
         self.log = stage.folder / 'log.txt'
-        command = [sys.executable, '-m', 'spact_mm.protocols', str(stage.folder)]
-        if _LAUNCHER.is_file():
-            command = [str(_LAUNCHER), *command[1:]]
         with self.log.open('a') as file:
             # A group of its own, so that its data workers end with it.
             self.process = subprocess.Popen(
-                command,
+                stage_command(stage),
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 env=environment,
@@ -44,9 +44,37 @@ class _Running:
             )
 
     def stop(self) -> None:
+        """End the process and its data workers; it resumes from its last checkpoint."""
         if self.process.poll() is None:
-            os.killpg(self.process.pid, 15)
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+
+def stage_command(stage: Stage) -> list[str]:
+    """Return the command that runs a prepared stage."""
+    command = [sys.executable, '-m', 'spact_mm.protocols', str(stage.folder)]
+    # Absent where the package is installed without its repository.
+    return [str(_LAUNCHER), *command[1:]] if _LAUNCHER.is_file() else command
+
+
+@contextmanager
+def lock(work_dir: Path) -> Iterator[None]:
+    """Keep a work dir from being used by two protocols at a time.
+
+    Raises:
+        RuntimeError: If another process uses it.
+    """
+    work_dir.mkdir(parents=True, exist_ok=True)
+    with (work_dir / '.lock').open('w') as file:
+        try:
+            # Gone with the process, however it ends.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RuntimeError(
+                f'Another process runs a protocol in {work_dir}; wait for it or choose another '
+                '--work-dir.'
+            ) from None
+        yield
 
 
 def default_jobs() -> int:
