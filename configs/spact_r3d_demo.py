@@ -52,7 +52,7 @@ model = dict(
         neck=dict(type='mmpretrain.MoCoV2Neck', in_channels=128, hid_channels=128, out_channels=64),
         loss=dict(type='NTXentLoss', temperature=0.1),
     ),
-    privacy_weight=10.0,
+    privacy_weight=5.0,
     reconstruction_frames=1,
 )
 
@@ -84,14 +84,7 @@ param_scheduler = dict(
         dict(
             type='CosineAnnealingLR', eta_min=2e-4, begin=1, end=reconstruction_epochs, **iterations
         ),
-        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=20, by_epoch=True),  # 4e-3
-        dict(
-            type='CosineAnnealingLR',
-            eta_min=1e-3,
-            begin=minimax_begin,
-            end=minimax_begin + minimax_epochs,
-            **iterations,
-        ),
+        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=15, by_epoch=True),  # 3e-3
     ],
     recognizer=[
         dict(
