@@ -177,7 +177,8 @@ class _Planner:
         for method in methods:
             for name, spec in self._stages_of(method):
                 self._make(method, name, spec, seed, fold, made)
-        return list(made.values())
+        # The long ones first, so that none is waited for at the end.
+        return sorted(made.values(), key=lambda stage: stage.name != 'train')
 
     def _stages_of(self, method: str) -> Iterator[tuple[str, ConfigDict]]:
         if 'train' in self.methods[method]:
