@@ -152,7 +152,7 @@ def write_config(folder, data, schedule=SCHEDULE, **changes):
             anonymizer=dict(base_channels=2, num_levels=2),
             recognizer=dict(
                 backbone=dict(depth=18, base_channels=4),
-                cls_head=dict(in_channels=32, num_classes=CLASSES, dropout_ratio=0.5, init_std=0.3),
+                cls_head=dict(in_channels=16, num_classes=CLASSES, dropout_ratio=0.5, init_std=0.3),
             ),
             privacy_branch=dict(
                 backbone=dict(depth=18, base_channels=4, stem_channels=4),
@@ -201,6 +201,8 @@ def _loader(config, data):
         for inner in (transform, *transform.get('transforms', ())):
             if inner['type'] == 'Resize':
                 inner['scale'] = (SIZE, SIZE)
+            if inner['type'] == 'RandomCrop':
+                inner['size'] = SIZE
             if inner['type'] == 'FlipOrErase':
                 inner['erase_size'] = (0.1, 0.3)
             if inner['type'] == 'ReflectSampleFrames':

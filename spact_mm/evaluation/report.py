@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ..engine.checkpoint_files import AtomicLocalBackend
 from .summary import Summary, advantage_removed
@@ -85,8 +85,8 @@ def write_markdown(
     title: str,
     rows: Sequence[Mapping],
     summary: Summary,
-    columns: Sequence[str | Column] = ('top1', 'cmap', 'f1'),
-    attack_columns: Sequence[str | Column] = (),
+    columns: Sequence[str | Mapping | Column] = ('top1', 'cmap', 'f1'),
+    attack_columns: Sequence[str | Mapping | Column] = (),
     published: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
     raw: str = 'raw',
     goals: Mapping[str, Mapping] | None = None,
@@ -101,9 +101,9 @@ def write_markdown(
         rows (Sequence[Mapping]): As for :func:`summarize`; the seeds, commits and configuration
             hashes of the provenance come from here.
         summary (dict): From :func:`summarize`.
-        columns (Sequence[str | Column]): Columns of the first table, keys of :data:`COLUMNS` or
-            columns of one's own.
-        attack_columns (Sequence[str | Column]): Columns of a second table, if any.
+        columns (Sequence[str | Mapping | Column]): Columns of the first table, keys of
+            :data:`COLUMNS` or columns of one's own, which may be dictionaries of their attributes.
+        attack_columns (Sequence[str | Mapping | Column]): Columns of a second table, if any.
         published (Mapping, optional): ``{source: {method: {metric: value}}}``, in the units of
             the rows; columns of their own, in the first table.
         raw (str): The method that changes are relative to.
@@ -275,12 +275,22 @@ def _chance(summary: Summary, raw: str, column: Column) -> float | None:
     return next((m[column.chance]['mean'] for m in found if column.chance in m), None)
 
 
-def _column(column: str | Column) -> Column:
+def _column(column: str | Mapping | Column) -> Column:
     if isinstance(column, Column):
         return column
+    if isinstance(column, Mapping):
+        try:
+            return Column(**column)
+        except TypeError as error:
+            names = [entry.name for entry in fields(Column)]
+            raise ValueError(
+                f'The column {dict(column)} of the report is none ({error}); it has metric, title '
+                f'and higher_is_better, and may have {", ".join(names[3:])}.'
+            ) from error
     if column not in COLUMNS:
         raise ValueError(
-            f'The report knows no column {column!r}; take one of {list(COLUMNS)}, or give a Column.'
+            f'The report knows no column {column!r}; take one of {list(COLUMNS)}, or give a Column '
+            'or a dictionary of its attributes.'
         )
     return COLUMNS[column]
 

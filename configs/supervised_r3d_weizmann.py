@@ -1,0 +1,42 @@
+# The supervised adversarial baseline (Wu et al.) on the Weizmann actions: f_B is told who is in each
+# frame, which SPAct does without. Everything else is as in spact_r3d_weizmann.py.
+_base_ = './spact_r3d_weizmann.py'
+_base_.model.pop('privacy_branch')
+
+num_persons = 9
+model = dict(
+    privacy_branch=dict(
+        type='AttributePrivacyBranch',
+        backbone=dict(type='mmpretrain.ResNet', depth=18, base_channels=16, stem_channels=16),
+        # The persons that the fold holds out have no frame; labels are those of the attackers.
+        head=dict(type='mmpretrain.LinearClsHead', num_classes=num_persons, in_channels=128),
+    )
+)
+
+privacy_pipeline = [
+    dict(type='LoadVideoFrame'),
+    dict(type='SquareCrop', scale=1.0, random=False),
+    dict(type='mmpretrain.Resize', scale=(_base_.size + 8, _base_.size + 8)),
+    dict(type='mmpretrain.RandomCrop', crop_size=_base_.size),
+    dict(type='mmpretrain.RandomFlip', prob=0.5),
+    dict(type='mmpretrain.PackInputs', meta_keys=('video_id',)),
+]
+privacy_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='ReproducibleDataset',
+        dataset=dict(
+            type='VideoAttributeDataset',
+            ann_file=f'{_base_.weizmann_root}/fold{_base_.fold}/anonymizer_identity.json',
+            data_prefix=dict(video=f'{_base_.weizmann_root}/videos'),
+            single_label=True,
+            frames_per_video=8,
+            pipeline=privacy_pipeline,
+        ),
+    ),
+)
+train_cfg = dict(privacy_dataloader=dict(_delete_=True, **privacy_dataloader))

@@ -1,0 +1,203 @@
+"""What a protocol's config becomes."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from spact_mm.protocols import load_protocol
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+DEMO = CONFIGS / 'protocols' / 'demo.py'
+
+
+def write_protocol(folder, methods, stages=None, **keys):
+    stages = stages or dict(
+        privacy=dict(
+            config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'),
+            metrics=dict(cmap='privacy/cMAP'),
+        )
+    )
+    protocol = dict(dict(seeds=[0], methods=methods, stages=stages), **keys)
+    path = folder / 'mine.py'
+    path.write_text(f'protocol = {protocol!r}\n')
+    return path
+
+
+RAW = dict(name='raw', anonymizer=dict(type='IdentityAnonymizer'))
+
+
+def find(protocol, method, name, **keys):
+    (stage,) = (
+        s
+        for s in protocol.stages
+        if (s.method, s.name) == (method, name)
+        and all(getattr(s, key) == value for key, value in keys.items())
+    )
+    return stage
+
+
+def test_demo_plans_every_stage_of_every_method_and_seed():
+    protocol = load_protocol(DEMO)
+    # 7 methods, each with action, privacy, video; 6 with three more attacks; 2 trainings.
+    assert len(protocol.stages) == 3 * (7 * 3 + 6 * 3 + 2)
+    assert protocol.methods[0] == 'raw' and protocol.methods[-1] == 'SPAct'
+    assert protocol.work_dir == Path('work_dirs/protocols/demo')
+    assert len({stage.folder for stage in protocol.stages}) == len(protocol.stages)
+    order = {id(stage): position for position, stage in enumerate(protocol.stages)}
+    for stage in protocol.stages:
+        assert all(order[id(need)] < order[id(stage)] for need in stage.needs)
+        assert stage.config.randomness == dict(seed=stage.seed)
+
+
+def test_trained_anonymizer_reaches_the_stages_with_its_weights():
+    protocol = load_protocol(DEMO, seeds=[1], methods=['SPAct'])
+    training = find(protocol, 'SPAct', 'train')
+    assert training.is_trained and not training.metrics
+    action = find(protocol, 'SPAct', 'action')
+    preprocessor = action.config.model.data_preprocessor
+    assert preprocessor.type == 'AnonymizedActionPreprocessor'
+    assert preprocessor.anonymizer == training.config.model.anonymizer
+    assert preprocessor.checkpoint == str(training.weights)
+    assert training in action.needs
+    inverter = find(protocol, 'SPAct', 'inverter')
+    assert inverter.config.model.checkpoint == str(training.weights)
+    attack = find(protocol, 'SPAct', 'reconstruction')
+    chain = attack.config.model.data_preprocessor.anonymizer
+    assert chain.type == 'SequentialAnonymizer'
+    assert [(s.init_cfg.checkpoint, s.init_cfg.prefix) for s in chain.stages] == [
+        (str(training.weights), 'anonymizer.'),
+        (str(inverter.weights), 'inverter.'),
+    ]
+    # The attacker of raw images comes along, and is reported.
+    assert attack.config.load_from == str(find(protocol, 'raw', 'privacy').weights)
+    assert protocol.methods == ['raw', 'SPAct']
+    assert {s.name for s in protocol.stages if s.method == 'raw'} == {'privacy'}
+
+
+def test_test_persons_are_in_no_training_of_the_demo():
+    for stage in load_protocol(DEMO, seeds=[0]).stages:
+        for loader in (
+            stage.config.train_dataloader,
+            (stage.config.get('train_cfg') or {}).get('privacy_dataloader'),
+        ):
+            if loader is not None:
+                assert '/train_' in loader.dataset.dataset.ann_file
+        # Nothing is selected: no stage that is measured looks at test data while it trains.
+        if stage.metrics:
+            assert stage.config.get('val_dataloader') is None
+
+
+def test_hash_changes_with_config_lists_and_stages_before(tmp_path):
+    ann = tmp_path / 'a.json'
+    ann.write_text('1')
+
+    def plan(**options):
+        stages = dict(
+            first=dict(
+                config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'),
+                options={'train_dataloader.dataset.dataset.ann_file': str(ann), **options},
+            ),
+            second=dict(
+                config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'), load='first', train=False
+            ),
+        )
+        protocol = load_protocol(write_protocol(tmp_path, [RAW], stages), tmp_path / 'w')
+        return [stage.hash for stage in protocol.stages]
+
+    before = plan()
+    assert plan() == before
+    changed = plan(**{'optim_wrapper.optimizer.lr': 1.0})
+    assert changed[0] != before[0] and changed[1] != before[1]
+    ann.write_text('2')
+    assert plan()[0] != before[0]
+
+
+def test_folds_and_seeds_fill_the_options(tmp_path):
+    stages = dict(
+        privacy=dict(
+            config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'),
+            options={'test_dataloader.dataset.dataset.ann_file': 'fold{fold}/seed{seed}.json'},
+        )
+    )
+    path = write_protocol(tmp_path, [RAW], stages, folds=[0, 1], seeds=[5, 6])
+    protocol = load_protocol(path, tmp_path / 'w', folds=[1])
+    assert [s.config.test_dataloader.dataset.dataset.ann_file for s in protocol.stages] == [
+        'fold1/seed5.json',
+        'fold1/seed6.json',
+    ]
+    missing = protocol.find_missing()
+    assert any('fold1/seed6.json does not exist' in sentence for sentence in missing)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'sentence'),
+    [
+        (dict(methods=[dict(name='x')]), "The method 'x' of .* has no anonymizer"),
+        (dict(methods=[dict(RAW, typo=1)]), "unknown key 'typo'"),
+        (dict(methods=[dict(RAW, options=dict(nope={}))]), "unknown stage 'nope'"),
+        (
+            dict(methods=[dict(name='x', checkpoint='no.pth')]),
+            'checkpoint no.pth .* does not exist',
+        ),
+        (
+            dict(methods=[RAW], stages=dict(a=dict(config='no.py'))),
+            "no.py of the stage 'a' .* does not exist",
+        ),
+        (
+            dict(
+                methods=[RAW],
+                stages=dict(
+                    a=dict(config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'), load='b')
+                ),
+            ),
+            "needs 'b', which does not exist",
+        ),
+        (
+            dict(
+                methods=[RAW],
+                stages=dict(
+                    a=dict(config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'), slot='model.x')
+                ),
+            ),
+            'has no model.x',
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_runs(tmp_path, changes, sentence):
+    with pytest.raises((ValueError, FileNotFoundError), match=sentence) as caught:
+        load_protocol(write_protocol(tmp_path, **changes), tmp_path / 'w')
+    assert '\n' not in str(caught.value)
+
+
+def test_unknown_method_fold_and_file():
+    with pytest.raises(ValueError, match="has no method 'SPact'; choose from 'raw', 'downsample"):
+        load_protocol(DEMO, methods=['SPact'])
+    with pytest.raises(ValueError, match='has no fold 7'):
+        load_protocol(DEMO, folds=[7])
+    with pytest.raises(FileNotFoundError, match=r'nope.py does not exist'):
+        load_protocol('nope.py')
+    with pytest.raises(ValueError, match='has no dictionary "protocol"'):
+        load_protocol(CONFIGS / 'spact_r3d_demo.py')
+
+
+def test_checkpoint_without_an_anonymizer_is_refused(tmp_path):
+    torch.save(dict(state_dict={'backbone.w': torch.ones(1)}), tmp_path / 'other.pth')
+    method = dict(name='mine', checkpoint=str(tmp_path / 'other.pth'))
+    with pytest.raises(ValueError, match=r"other.pth of the method 'mine' .* no anonymizer"):
+        load_protocol(write_protocol(tmp_path, [method]), tmp_path / 'w')
+
+
+def test_result_of_another_config_is_cleared(tmp_path):
+    path = write_protocol(tmp_path, [RAW])
+    (stage,) = load_protocol(path, tmp_path / 'w').stages
+    stage.prepare()
+    (stage.folder / 'weights.pth').write_text('old')
+    stage.prepare()
+    assert (stage.folder / 'weights.pth').exists()
+    stage.hash = 'another'
+    stage.prepare()
+    assert not (stage.folder / 'weights.pth').exists()
+    assert (stage.folder / 'config.py').exists()
+    shutil.rmtree(tmp_path / 'w')
