@@ -1,5 +1,5 @@
-# The supervised adversarial baseline (Wu et al.) on the Weizmann actions: f_B is told who is in each
-# frame, which SPAct does without. Everything else is as in spact_r3d_weizmann.py.
+# The supervised adversarial baseline (Wu et al.) on the Weizmann actions: f_B is told who is in
+# each frame, which SPAct does without. Everything else is as in spact_r3d_weizmann.py.
 _base_ = './spact_r3d_weizmann.py'
 _base_.model.pop('privacy_branch')
 

@@ -17,7 +17,7 @@ identity_data = {
     'train_dataloader.dataset.dataset.ann_file': f'{fold}/identity_train.json',
     'test_dataloader.dataset.dataset.ann_file': f'{fold}/identity_test.json',
 }
-identity_column = dict(
+attack = dict(
     higher_is_better=False, chance='identity_chance', is_attack=True, raw_metric='identity_top1'
 )
 
@@ -103,8 +103,8 @@ protocol = dict(
                 chance='identity_chance',
                 is_attack=True,
             ),
-            dict(metric='identity_top1_finetuned', title='fine-tuned', **identity_column),
-            dict(metric='identity_top1_reconstructed', title='on reconstructions', **identity_column),
+            dict(metric='identity_top1_finetuned', title='fine-tuned', **attack),
+            dict(metric='identity_top1_reconstructed', title='on reconstructions', **attack),
             'psnr',
             'ssim',
         ],

@@ -41,7 +41,7 @@ class Protocol:
         """Return a sentence for each file or folder of data that does not exist."""
         users: dict[tuple[str, str], list[str]] = {}
         for stage in self.stages:
-            for key, file in sorted(set(find_files(stage.config))):
+            for key, file in sorted(set(find_files(_data_of(stage.config)))):
                 if not os.path.exists(file):
                     users.setdefault((key, file), []).append(stage.id)
         return [
@@ -223,7 +223,7 @@ class _Planner:
             is_trained=spec.get('train', True),
             metrics=dict(spec.get('metrics', {})),
             needs=needs,
-            files=sorted({file for _, file in find_files(config)}),
+            files=sorted({file for _, file in find_files(_data_of(config))}),
         )
         made[method, name] = stage
         return stage
@@ -268,6 +268,14 @@ class _Planner:
             node = node[key]
         node.anonymizer, node.checkpoint = anonymizer, checkpoint
         return needs
+
+
+def _data_of(config: Mapping) -> dict:
+    """Return the parts of a config that load data when it runs."""
+    used = [
+        f'{split}_{part}' for split in ('train', 'val', 'test') for part in ('dataloader', 'cfg')
+    ]
+    return {key: config[key] for key in used if isinstance(config.get(key), Mapping)}
 
 
 def _pretrained(checkpoint, prefix: str) -> dict:

@@ -147,6 +147,19 @@ def test_unknown_columns_are_refused(tmp_path):
     assert set(COLUMNS) >= {'top1', 'cmap', 'f1', 'cmap_finetuned', 'identity_top1', 'psnr'}
 
 
+def test_a_column_may_be_a_dictionary_as_configs_hold_them(tmp_path):
+    rows = [dict(method='raw', seed=0, gait=0.5)]
+    column = dict(metric='gait', title='gait Top-1', higher_is_better=False)
+    text = write_markdown(tmp_path / 'r.md', 'T', rows, summarize(rows), columns=[column])
+    assert text.startswith(
+        '# T\n\n| method | seeds | gait Top-1 (%) ↓ |\n| --- | ---: | ---: |\n| raw | 1 | 50.0 |\n'
+    )
+    with pytest.raises(
+        ValueError, match=r'metric, title and higher_is_better, and may have chance'
+    ):
+        write_markdown(tmp_path / 'r.md', 'T', [], {}, columns=[dict(metric='gait', color='red')])
+
+
 def test_json_holds_what_json_has(tmp_path):
     path = tmp_path / 'new' / 'results.json'
     rows = [dict(method='raw', seed=np.int64(3), cmap=math.nan, top1=np.float64(0.5))]

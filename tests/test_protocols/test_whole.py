@@ -1,0 +1,123 @@
+"""A whole protocol on a tiny data set: every kind of stage, interrupted and continued."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from e2e import ROOT, run_process, write_config, write_image
+
+from spact_mm.datasets.annotation_files import write_attribute_file
+from spact_mm.protocols import load_protocol, run_stage
+from spact_mm.protocols.stage import find_files
+
+ATTRIBUTES = ['hat', 'glasses']
+
+
+def write_attributes(data):
+    rng = np.random.default_rng(0)
+    for split, count in (('train', 24), ('test', 12)):
+        names = [f'{split}/{index:02}.jpg' for index in range(count)]
+        for index, name in enumerate(names):
+            write_image(data / 'images' / name, index)
+        entries = [(n, [a for a in ATTRIBUTES if rng.random() < 0.5]) for n in names]
+        write_attribute_file(data / f'{split}_attributes.json', ATTRIBUTES, entries, 'test')
+    videos = [f'test/{index:02}.mp4' for index in range(8)]
+    entries = [(n, ATTRIBUTES[: i % 3]) for i, n in enumerate(videos)]
+    write_attribute_file(data / 'test_video_attributes.json', ATTRIBUTES, entries, 'test')
+
+
+def write_protocol(folder, data, recipe):
+    """Write the demo's protocol with other data, narrow networks and one epoch each."""
+    demo = load_protocol(ROOT / 'configs' / 'protocols' / 'demo.py', seeds=[0])
+    (spec,) = [dict(stage) for stage in [_read('configs/protocols/demo.py')]]
+    stages = spec['stages']
+    for name, stage in stages.items():
+        planned = next(s for s in demo.stages if s.name == name)
+        stage['config'] = str(ROOT / 'configs' / 'protocols' / stage['config'])
+        options = {'train_cfg.max_epochs': 1}
+        for loader in ('train_dataloader', 'test_dataloader'):
+            dataset = f'{loader}.dataset.dataset'
+            for key, path in find_files(planned.config[loader]):
+                options[f'{dataset}.{key}'] = str(data / Path(path).relative_to('data/demo'))
+            if name != 'action':
+                options[f'{dataset}.attributes'] = ATTRIBUTES
+            options[f'{loader}.batch_size'] = 4
+        if name in ('privacy', 'video', 'finetuned', 'reconstruction'):
+            options['model.head.num_classes'] = len(ATTRIBUTES)
+            options['model.data_preprocessor.num_classes'] = len(ATTRIBUTES)
+        if name == 'action':
+            options['model.cls_head.num_classes'] = 4
+        stage['options'] = options
+    methods = [
+        dict(name='raw', anonymizer=dict(type='IdentityAnonymizer')),
+        dict(name='identity', anonymizer=dict(type='IdentityAnonymizer')),
+        dict(name='grey', anonymizer=dict(type='ConstantAnonymizer')),
+        dict(name='SPAct', train=dict(config=str(recipe))),
+    ]
+    for name in ('video', 'finetuned', 'inverter', 'reconstruction'):
+        stages[name]['skip'] = ['raw', 'identity', 'grey']
+    protocol = dict(title='Tiny', seeds=[0], methods=methods, stages=stages, report={})
+    path = folder / 'whole.py'
+    path.write_text(f'protocol = {protocol!r}\n')
+    return path
+
+
+def _read(path):
+    from mmengine.config import Config
+
+    return Config.fromfile(ROOT / path).protocol.to_dict()
+
+
+@pytest.mark.slow
+def test_whole_protocol_goes_on_where_it_stopped(tmp_path, tiny_data, monkeypatch):
+    # Layout of the config, half a second for each file.
+    monkeypatch.setattr('mmengine.config.config.FormatCode', lambda text, **style: (text, True))
+    data = tmp_path / 'data'
+    shutil.copytree(tiny_data, data)
+    write_attributes(data)
+    schedule = (
+        dict(phase='reconstruction', epochs=1),
+        dict(phase=('anonymizer', 'adversaries'), epochs=1),
+    )
+    recipe = write_config(tmp_path / 'recipe', data, schedule)
+    path = write_protocol(tmp_path, data, recipe)
+    protocol = load_protocol(path, tmp_path / 'work')
+    assert not protocol.find_missing()
+    assert [s.name for s in protocol.stages if s.method == 'SPAct'] == [
+        'train', 'action', 'privacy', 'video', 'finetuned', 'inverter', 'reconstruction',
+    ]  # fmt: skip
+    last = protocol.stages[-1]
+    for stage in protocol.stages[:-1]:
+        stage.prepare()
+        run_stage(stage.folder)
+        assert stage.read_result()['config_hash'] == stage.hash
+        assert stage.weights.exists() == stage.is_trained
+    before = {s.id: (s.folder / 'result.json').stat().st_mtime_ns for s in protocol.stages[:-1]}
+
+    command = [sys.executable, ROOT / 'tools' / 'protocol.py', path, '--work-dir', 'work']
+    process = run_process(tmp_path, *command, '--jobs', '1')
+    assert process.code == 0, process.stderr
+    assert process.stdout.count('done: ') == 1 and f'done: {last.id}' in process.stdout
+    after = {s.id: (s.folder / 'result.json').stat().st_mtime_ns for s in protocol.stages[:-1]}
+    assert after == before
+
+    report = json.loads((tmp_path / 'work' / 'report.json').read_text())
+    rows = {row['method']: row for row in report['rows']}
+    # The same seed and the same anonymizer give the same numbers.
+    for metric in ('top1', 'cmap', 'f1'):
+        assert rows['identity'][metric] == rows['raw'][metric]
+    # One picture for all: one class for all, and precision at the rate of the positives.
+    assert rows['grey']['cmap'] == pytest.approx(rows['grey']['cmap_chance'], abs=1e-9)
+    assert rows['grey']['top1'] == 0.25
+    assert set(rows['SPAct']) >= {'cmap_video', 'cmap_finetuned', 'psnr', 'cmap_reconstructed'}
+    assert (tmp_path / 'work' / 'report.md').exists()
+    assert (tmp_path / 'work' / 'tradeoff.png').exists()
+
+    # A file of the data gone, the tool says so and runs nothing.
+    (data / 'test_attributes.json').unlink()
+    process = run_process(tmp_path, *command)
+    assert process.code == 1
+    assert 'test_attributes.json does not exist, which' in process.stderr

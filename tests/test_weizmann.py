@@ -1,0 +1,260 @@
+"""The protocol with real people: which clip trains and tests what, and a tiny run of it."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from e2e import ROOT
+from mmaction.registry import DATASETS, MODELS
+from mmengine.config import Config
+from tiny import action_batch
+
+from spact_mm.datasets.annotation_files import read_attribute_file
+from spact_mm.evaluation.report import write_markdown
+from spact_mm.evaluation.summary import summarize
+from spact_mm.protocols import load_protocol
+
+CONFIGS = ROOT / 'configs'
+PROTOCOL = CONFIGS / 'protocols' / 'weizmann.py'
+METHODS = ['raw', 'downsample 2×', 'downsample 4×', 'weak blur', 'strong blur']
+METHODS += ['supervised', 'SPAct']
+TRAINED = METHODS[-2:]
+
+
+def load_converter():
+    path = ROOT / 'tools' / 'data' / 'weizmann' / 'convert.py'
+    spec = importlib.util.spec_from_file_location('weizmann_convert', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='module')
+def lists(tmp_path_factory):
+    """Return a folder with the lists of the data set below ``data``; its videos are no videos."""
+    folder = tmp_path_factory.mktemp('weizmann')
+    videos = folder / 'data' / 'weizmann' / 'videos'
+    videos.mkdir(parents=True)
+    converter = load_converter()
+    for action in converter.ACTIONS[:9]:
+        for person in converter.PERSONS:
+            twice = person == 'lena' and action in ('run', 'walk')
+            for style in ('1', '2') if twice else ('',):
+                (videos / f'{person}_{action}{style}.avi').write_bytes(b'0')
+    argv = ['--videos', str(videos), '--out', str(videos.parent), '--check', 'none']
+    assert converter.main([*argv, '--workers', '1']) == 0
+    return folder
+
+
+@pytest.fixture(scope='module')
+def plan(lists):
+    """Return the stages of all methods and folds for one seed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(lists)
+        protocol = load_protocol(PROTOCOL, lists / 'work', seeds=[0])
+        assert protocol.find_missing() == []
+    return protocol
+
+
+def clips(folder, path):
+    """Return the names of the clips of a list."""
+    if path.endswith('.json'):
+        return {entry['img_path'] for entry in read_attribute_file(folder / path)['data_list']}
+    return {line.split()[0] for line in (folder / path).read_text().splitlines()}
+
+
+def files(config):
+    """Return the annotation files that a config names."""
+    text = json.dumps(config, default=str)
+    return {part for part in text.split('"') if part.startswith('data/') and '.' in part}
+
+
+def trained_on(stage, folder):
+    """Return the clips that a stage and all that it builds on have been trained on."""
+    names = set()
+    if stage.is_trained:
+        privacy = (stage.config.get('train_cfg') or {}).get('privacy_dataloader') or {}
+        for file in files(stage.config.train_dataloader) | files(privacy):
+            names |= clips(folder, file)
+    return names.union(*(trained_on(need, folder) for need in stage.needs))
+
+
+def evaluated_on(stage, folder):
+    (file,) = files(stage.config.test_dataloader)
+    return clips(folder, file)
+
+
+def persons(names):
+    return {name.split('_')[0] for name in names}
+
+
+def actions(names):
+    return {name.split('_')[1].removesuffix('.avi').replace('run1', 'run') for name in names}
+
+
+def test_plan_has_all_methods_folds_and_stages(plan):
+    assert plan.methods == METHODS
+    assert {stage.fold for stage in plan.stages} == {0, 1, 2}
+    expected = {'action', 'privacy', 'finetuned', 'inverter', 'reconstruction'}
+    for method in METHODS:
+        names = {stage.name for stage in plan.stages if stage.method == method}
+        extra = {'train'} if method in TRAINED else set()
+        assert names == ({'action', 'privacy'} if method == 'raw' else expected | extra)
+
+
+def test_no_stage_mixes_folds(plan):
+    for stage in plan.stages:
+        used = files(stage.config.train_dataloader) | files(stage.config.test_dataloader)
+        used |= files((stage.config.get('train_cfg') or {}).get('privacy_dataloader') or {})
+        folds = {file.split('/')[2] for file in used if '/fold' in file}
+        assert folds == {f'fold{stage.fold}'}, stage.id
+        assert all(need.fold == stage.fold and need.seed == stage.seed for need in stage.needs)
+
+
+def test_no_anonymizer_has_seen_a_test_clip_or_a_test_person(plan, lists):
+    stages = [stage for stage in plan.stages if stage.name == 'train']
+    assert len(stages) == 2 * 3
+    for stage in stages:
+        fold = f'data/weizmann/fold{stage.fold}'
+        seen = trained_on(stage, lists)
+        unseen_persons = clips(lists, f'{fold}/action_test.txt')
+        unseen_actions = clips(lists, f'{fold}/identity_test.json')
+        assert len(seen) in (36, 38)
+        assert not seen & (unseen_persons | unseen_actions), stage.id
+        assert not persons(seen) & persons(unseen_persons), stage.id
+
+
+def test_no_test_clip_is_in_any_training_before_it(plan, lists):
+    """Neither of the tested model nor of what it is loaded from or looks through."""
+    for stage in plan.stages:
+        if not stage.metrics:
+            continue
+        seen, tested = trained_on(stage, lists), evaluated_on(stage, lists)
+        assert seen and tested and not seen & tested, stage.id
+        if stage.name == 'action':
+            assert not persons(seen) & persons(tested), stage.id
+        else:
+            assert not actions(seen) & actions(tested), stage.id
+            assert persons(tested) == persons(trained_on_by_itself(stage, lists)), stage.id
+
+
+def trained_on_by_itself(stage, folder):
+    return clips(folder, next(iter(files(stage.config.train_dataloader))))
+
+
+def test_only_the_supervised_baseline_is_told_who_it_is(plan):
+    for stage in plan.stages:
+        if stage.name == 'train':
+            privacy = stage.config.train_cfg.privacy_dataloader
+            assert (privacy is not None) == (stage.method == 'supervised')
+
+
+def test_evaluation_configs_build_for_raw_video():
+    action = MODELS.build(Config.fromfile(CONFIGS / 'eval/action_r3d_weizmann.py').model)
+    data = action_batch(clips=2, shape=(1, 3, 8, 64, 64))
+    action.eval()
+    with torch.no_grad():
+        predictions = action.test_step(data)
+    assert [p.pred_score.shape for p in predictions] == [(9,), (9,)]
+    attacker = MODELS.build(Config.fromfile(CONFIGS / 'eval/privacy_resnet_weizmann.py').model)
+    images = [torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8) for _ in range(2)]
+    attacker.eval()
+    with torch.no_grad():
+        logits = attacker(**attacker.data_preprocessor(dict(inputs=images)), mode='tensor')
+    assert logits.shape == (2, 9)
+    inverter = MODELS.build(Config.fromfile(CONFIGS / 'eval/reconstruction_weizmann.py').model)
+    batch = inverter.data_preprocessor(dict(inputs=images))
+    assert inverter(batch['inputs']).shape == (2, 3, 64, 64)
+
+
+def test_views_are_six_to_fifteen_video_frames_apart():
+    config = Config.fromfile(CONFIGS / 'spact_r3d_weizmann.py')
+    (sampling,) = (t for t in config.train_pipeline if t.type == 'ReflectSampleFrames')
+    assert [d * sampling.frame_interval for d in config.model.view_distance] == [6, 15]
+    assert config.train_cfg.privacy_dataloader is None
+
+
+def test_report_has_the_columns_of_the_protocol(plan, tmp_path):
+    rows = []
+    for method, success in (('raw', 0.8), ('SPAct', 0.45)):
+        keys = {key for stage in plan.stages if stage.method == method for key in stage.metrics}
+        values = dict.fromkeys(keys, success) | dict(identity_chance=0.1, cmap_chance=0.1)
+        rows.append(dict(method=method, seed=0, fold=0, **values))
+    report = plan.report
+    text = write_markdown(
+        tmp_path / 'r.md', 'T', rows, summarize(rows), report.columns, report.attack_columns
+    )
+    assert 'identity Top-1 (%) ↓ | advantage removed (%) ↑' in text
+    # (0.8 - 0.45) / (0.8 - 0.1), with the attacker from scratch as that of raw video.
+    assert '| 45.0 (↓ 43.8 %) | 50.0 | 45.0 (↓ 43.8 %) | 50.0 |' in text
+
+
+# ---- with the real clips -------------------------------------------------------------------------
+@pytest.fixture
+def real(shared_data, tmp_path):
+    """Return a folder with the real clips and their lists below ``data/weizmann``."""
+    source = shared_data / 'weizmann' / 'cut.py'
+    if not source.is_file():
+        pytest.skip(f'the clips of the Weizmann set are not at {source.parent}')
+    root = tmp_path / 'data' / 'weizmann'
+    subprocess.run([sys.executable, source, root / 'videos'], check=True, capture_output=True)
+    argv = ['--videos', str(root / 'videos'), '--out', str(root), '--workers', '1']
+    assert load_converter().main(argv) == 0
+    return tmp_path
+
+
+def test_pipelines_yield_frames_of_the_size_with_a_label(real, monkeypatch):
+    monkeypatch.chdir(real)
+    paths = [*CONFIGS.glob('*weizmann*.py'), *CONFIGS.glob('eval/*weizmann*.py')]
+    assert len(paths) == 5
+    for path in paths:
+        config = Config.fromfile(path)
+        privacy = config.train_cfg.get('privacy_dataloader') or {}
+        datasets = [config.train_dataloader.dataset, config.test_dataloader.dataset]
+        for dataset in filter(None, [*datasets, privacy.get('dataset')]):
+            data = DATASETS.build(dataset)
+            sample = data[len(data) - 1]
+            assert sample['inputs'].shape[-2:] == (64, 64)
+            assert sample['inputs'].dtype == torch.uint8
+            assert 0 <= int(sample['data_samples'].gt_label) < 9
+
+
+@pytest.mark.slow
+def test_tiny_run_on_real_people(real):
+    """The protocol tool trains f_A and both fresh models on fold 0, and writes the report."""
+    config = Config.fromfile(PROTOCOL)
+    protocol = config.protocol
+    for spec in [method.train for method in protocol.methods if 'train' in method]:
+        spec.config = str(PROTOCOL.parent / spec.config)
+    protocol.stages = {name: protocol.stages[name] for name in ('action', 'privacy')}
+    for stage in protocol.stages.values():
+        stage.config = str(PROTOCOL.parent / stage.config)
+    protocol.stages.action.options['train_dataloader.dataset.dataset.times'] = 1
+    protocol.stages.action.options['train_cfg.max_epochs'] = 1
+    protocol.stages.privacy.options['train_dataloader.dataset.dataset.frames_per_video'] = 1
+    protocol.stages.privacy.options['train_cfg.max_epochs'] = 1
+    (spact,) = (method for method in protocol.methods if method.name == 'SPAct')
+    epochs = {f'custom_hooks.0.schedule.{index}.epochs': 1 for index in range(3)}
+    spact.train.options.update(
+        {
+            **epochs,
+            'custom_hooks.0.force': True,
+            'train_dataloader.dataset.dataset.times': 1,
+            'train_cfg.max_epochs': 3,
+        }
+    )
+    (real / 'tiny.py').write_text(f'protocol = {protocol.to_dict()!r}\n')
+    command = [sys.executable, ROOT / 'tools' / 'protocol.py', 'tiny.py', '--methods', 'SPAct']
+    command += ['--folds', '0', '--seeds', '0', '--jobs', '1']
+    done = subprocess.run(command, cwd=real, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((real / 'work_dirs/protocols/tiny/report.json').read_text())
+    (row,) = report['rows']
+    assert (row['method'], row['seed'], row['fold']) == ('SPAct', 0, 0)
+    assert row['identity_chance'] == pytest.approx(5 / 29)
+    assert row['cmap_chance'] == pytest.approx(1 / 9)
+    assert row['top1'] * 27 == pytest.approx(round(row['top1'] * 27))
+    assert 'identity Top-1' in (real / 'work_dirs/protocols/tiny/report.md').read_text()
