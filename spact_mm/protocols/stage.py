@@ -68,6 +68,9 @@ class Stage:
             lists={file: _digest(file) for file in self.files if os.path.isfile(file)},
         )
         text = json.dumps(content, sort_keys=True, default=str)
+        # What the weights are counts, not the work dir that they are in.
+        for stage in self.needs:
+            text = text.replace(str(stage.weights), stage.hash)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def read_result(self) -> dict | None:

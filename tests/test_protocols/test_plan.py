@@ -114,6 +114,12 @@ def test_hash_changes_with_config_lists_and_stages_before(tmp_path):
     assert plan()[0] != before[0]
 
 
+def test_hash_does_not_depend_on_the_work_dir(tmp_path):
+    plans = [load_protocol(DEMO, tmp_path / name, seeds=[0]).stages for name in 'ab']
+    assert [stage.hash for stage in plans[0]] == [stage.hash for stage in plans[1]]
+    assert plans[0][-1].config != plans[1][-1].config
+
+
 def test_folds_and_seeds_fill_the_options(tmp_path):
     stages = dict(
         privacy=dict(
