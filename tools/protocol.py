@@ -5,6 +5,7 @@ import shlex
 import signal
 import sys
 import time
+from collections.abc import Iterable
 
 from mmengine.config import DictAction
 from rich.console import Console
@@ -12,11 +13,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import spact_mm  # noqa: F401  (before anything of MMAction2)
 from spact_mm.apis import refuse_in_one_sentence
-from spact_mm.protocols import load_protocol, lock, run_stages, write_report
+from spact_mm.protocols import (
+    Protocol,
+    Stage,
+    check_report,
+    estimate_seconds,
+    load_protocol,
+    lock,
+    run_stages,
+    write_report,
+)
 
 EPILOG = """
 A stage that is done is not repeated, so the same command goes on after a crash or Ctrl-C. Results
 are in the work dir: report.md, report.json, tradeoff.png, and a folder for each stage with its log.
+Data, checkpoints and the work dir are looked for from the current folder. Exit codes: 0 if all is
+done, 1 if a stage failed or nothing could be run, 2 for a wrong command line, 130 if interrupted.
 """
 
 
@@ -25,7 +37,11 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('config', help='a file of configs/protocols/')
     parser.add_argument('--work-dir', help='defaults to work_dirs/protocols/<name>')
-    parser.add_argument('--methods', nargs='+', help='only these, by their names')
+    parser.add_argument(
+        '--methods',
+        nargs='+',
+        help='only these, by their names, and the stages of others whose weights they need',
+    )
     parser.add_argument('--seeds', nargs='+', type=int, help='instead of those of the protocol')
     parser.add_argument('--folds', nargs='+', type=int, help='only these')
     parser.add_argument(
@@ -41,119 +57,153 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def print_plan(protocol, missing: list[str]) -> None:
+def print_plan(protocol: Protocol, missing: list[str]) -> None:
     """Print each stage with its state, then the missing data."""
-    for stage in protocol.stages:
-        state = 'done' if stage.read_result() else 'to do'
-        print(f'{state:6s} {stage.id:60s} {stage.hash}')
-    done = sum(stage.read_result() is not None for stage in protocol.stages)
-    print(f'{len(protocol.stages)} stages, {done} done, in {protocol.work_dir}')
+    done = [stage.read_result() is not None for stage in protocol.stages]
+    for stage, is_done in zip(protocol.stages, done, strict=True):
+        print(f'{"done" if is_done else "to do":6s} {stage.id:60s} {stage.hash}')
+    print(f'{len(protocol.stages)} stages, {sum(done)} done, in {protocol.work_dir}')
     print('\n'.join(['Missing:', *missing]) if missing else 'All data are there.')
 
 
 class Display:
     """Progress over all stages: bars on a terminal, a line for each stage elsewhere."""
 
-    def __init__(self, protocol) -> None:
-        self.total = len(protocol.stages)
-        self.done = sum(stage.read_result() is not None for stage in protocol.stages)
-        self.remaining = {id(s): s for s in protocol.stages if s.read_result() is None}
+    def __init__(self, protocol: Protocol) -> None:
         self.seconds: dict[str, list[float]] = {}
+        self.remaining: set[Stage] = set()
         for stage in protocol.stages:
             result = stage.read_result()
-            if result is not None:
+            if result is None:
+                self.remaining.add(stage)
+            else:
                 self.seconds.setdefault(stage.name, []).append(result['seconds'])
+        self.total, self.jobs = len(protocol.stages), 1
+        #: When those that run were started, and what was done of them then.
+        self.started: dict[Stage, tuple[float, float]] = {}
+        self.tasks: dict[Stage, int] = {}
         self.console = Console()
         self.bars = Progress(
             TextColumn('{task.description}', table_column=None),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn('ETA {task.fields[eta]}'),
+            TextColumn('{task.fields[eta]}'),
             console=self.console,
             disable=not self.console.is_terminal,
         )
-        self.overall = self.bars.add_task(
-            protocol.name, total=self.total, completed=self.done, eta='?'
-        )
-        self.tasks: dict[int, int] = {}
-        self.jobs = 1
+        self.overall = self.bars.add_task(protocol.name, total=self.total, eta='')
+        self.next_update = 0.0
 
-    def __call__(self, event: str, stage, running) -> None:
+    @property
+    def done(self) -> int:
+        """How many stages need nothing any more."""
+        return self.total - len(self.remaining)
+
+    def __call__(self, event: str, stage: Stage | None, running: Iterable[Stage]) -> None:
         """Show an event of :func:`~spact_mm.protocols.run_stages`."""
         running = list(running)
         self.jobs = max(self.jobs, len(running))
         if event == 'start':
-            self.tasks[id(stage)] = self.bars.add_task(stage.id, total=100, eta='')
-        elif event in ('done', 'failed'):
-            self.bars.remove_task(self.tasks.pop(id(stage)))
-            self.remaining.pop(id(stage), None)
-            self.done += 1
-            seconds = ''
-            if event == 'done':
-                result = stage.read_result()
-                self.seconds.setdefault(stage.name, []).append(result['seconds'])
-                values = '  '.join(f'{k} {v:.3f}' for k, v in result['metrics'].items())
-                seconds = f'{result["seconds"]:.0f} s  {values}'
-            else:
-                seconds = f'see {stage.folder / "log.txt"}'
-            self.console.print(
-                f'[{self.done}/{self.total}] {event}: {stage.id}  {seconds}  (ETA {self.eta()})',
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
-        for other in running:
-            self.bars.update(self.tasks[id(other)], completed=int(100 * other.read_progress()))
-        self.bars.update(self.overall, completed=self.done, eta=self.eta())
+            self.started[stage] = time.monotonic(), stage.read_progress()
+            self.tasks[stage] = self.bars.add_task(stage.id, total=100, eta='')
+        elif event != 'tick':
+            self.remaining.discard(stage)
+            if self.started.pop(stage, None):
+                self.bars.remove_task(self.tasks.pop(stage))
+            self.print_end(event, stage)
+        if event != 'tick' or time.monotonic() > self.next_update:
+            self.next_update = time.monotonic() + 1
+            for other in running:
+                self.bars.update(self.tasks[other], completed=int(100 * other.read_progress()))
+            self.bars.update(self.overall, completed=self.done, eta=f'ETA {self.eta()}')
+
+    def print_end(self, event: str, stage: Stage) -> None:
+        """Print how a stage ended."""
+        text = f'see {stage.log}' if event == 'failed' else 'needs one that failed'
+        if event == 'done':
+            result = stage.read_result()
+            self.seconds.setdefault(stage.name, []).append(result['seconds'])
+            values = '  '.join(f'{k} {v:.3f}' for k, v in result['metrics'].items())
+            text = f'{result["seconds"]:.0f} s  {values}'
+        self.console.print(
+            f'[{self.done}/{self.total}] {event}: {stage.id}  {text}  (ETA {self.eta()})',
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
 
     def eta(self) -> str:
-        """Return the time that is left, from the stages of the same kind."""
-        known = [value for values in self.seconds.values() for value in values]
-        if not known:
-            return '?'
-        mean = sum(known) / len(known)
-        left = 0.0
-        for stage in self.remaining.values():
-            times = self.seconds.get(stage.name)
-            expected = sum(times) / len(times) if times else mean
-            left += expected * (1 - stage.read_progress())
-        return time.strftime('%H:%M:%S', time.gmtime(left / self.jobs))
+        """Return the time that is left, from stages of the same kind or what is done of one."""
+        progress = {stage: stage.read_progress() for stage in self.remaining}
+        seconds = dict(self.seconds)
+        for stage, (start, before) in self.started.items():
+            if stage.name not in seconds and progress[stage] - before > 0.02:
+                fraction = progress[stage] - before
+                seconds[stage.name] = [(time.monotonic() - start) / fraction]
+        remaining = [(stage.name, 1 - done) for stage, done in progress.items()]
+        return format_seconds(estimate_seconds(remaining, seconds, self.jobs))
+
+
+def format_seconds(seconds: float | None) -> str:
+    """Return a duration as ``h:mm:ss``, '?' where it is unknown."""
+    if seconds is None:
+        return '?'
+    minutes, seconds = divmod(round(seconds), 60)
+    return f'{minutes // 60}:{minutes % 60:02}:{seconds:02}'
+
+
+def report(protocol: Protocol) -> None:
+    """Write the report of what is done and say where it is."""
+    path = write_report(protocol, shlex.join(['python', *sys.argv]), **protocol.report)
+    if path is None:
+        print(f'Nothing is measured yet in {protocol.work_dir}.')
+    else:
+        print(f'{path}, {path.with_name("report.json")}')
+
+
+def run(protocol: Protocol, jobs: int | None) -> int:
+    """Run what is not done, write the report, and return the exit code."""
+    # Whoever ends this process means its stages too.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
+    display = Display(protocol)
+    with lock(protocol.work_dir):
+        try:
+            with display.bars:
+                failed = run_stages(protocol.stages, jobs, display)
+        except KeyboardInterrupt:
+            print('Interrupted; the same command goes on from here.', file=sys.stderr)
+            return 130
+        finally:
+            report(protocol)
+    for stage in protocol.stages:
+        log = failed.get(stage.id)
+        if log == stage.log:
+            last = ''.join(log.read_text(errors='replace').strip().splitlines()[-1:])
+            print(f'Failed: {stage.id}; see {log}: {last}', file=sys.stderr)
+        elif log is not None:
+            print(f'Not run: {stage.id}; it needs what failed, see {log}', file=sys.stderr)
+    return 1 if failed else 0
 
 
 def main() -> int:
-    """Run the protocol; return the exit code."""
+    """Do what the command line says; return the exit code."""
     args = parse_args()
     protocol = load_protocol(
         args.config, args.work_dir, args.methods, args.seeds, args.folds, args.cfg_options
     )
+    check_report(protocol)
     missing = protocol.find_missing()
     if args.dry_run:
         print_plan(protocol, missing)
         return 0
-    if missing and not args.report_only:
+    if args.report_only:
+        report(protocol)
+        return 0
+    if missing:
         sys.exit('\n'.join(missing))
-    failed = {}
-    try:
-        if not args.report_only:
-            # Whoever ends this process means its stages too.
-            for ending in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(ending, signal.default_int_handler)
-            display = Display(protocol)
-            with lock(protocol.work_dir), display.bars:
-                failed = run_stages(protocol.stages, args.jobs, display)
-    except KeyboardInterrupt:
-        print('Interrupted; the same command goes on from here.', file=sys.stderr)
-        return 130
-    finally:
-        command = shlex.join(['python', *sys.argv])
-        report = write_report(protocol, command, **protocol.report)
-        if report is not None:
-            print(f'{report}, {report.with_name("report.json")}')
-    for name, log in failed.items():
-        last = log.read_text(errors='replace').strip().splitlines()[-1:]
-        print(f'Failed: {name}; see {log}: {"".join(last)}', file=sys.stderr)
-    return 1 if failed else 0
+    return run(protocol, args.jobs)
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 """How far a run is, for a process that watches it."""
 
 import json
+import time
 from pathlib import Path
 
 from mmaction.registry import HOOKS
@@ -16,20 +17,24 @@ class ProgressFileHook(Hook):
     """Write the fraction of the training that is done to a file.
 
     Args:
-        path (str): The file, JSON with ``done`` and ``total`` (iterations).
+        path (str): The file, JSON with ``done`` and ``total`` (iterations) and ``seconds``.
         interval (int): Iterations between writes. Defaults to 10.
+        seconds (float): What a run took before it was interrupted and resumed. Defaults to 0.
     """
 
     priority = 'VERY_LOW'
 
-    def __init__(self, path: str, interval: int = 10) -> None:
+    def __init__(self, path: str, interval: int = 10, seconds: float = 0.0) -> None:
         self.path = Path(path)
         self.interval = interval
+        self._start = time.time() - seconds
 
     @master_only
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
         """Write where the run is."""
         if self.every_n_train_iters(runner, self.interval):
+            state = dict(done=runner.iter + 1, total=runner.max_iters)
+            state['seconds'] = round(time.time() - self._start, 1)
             temporary = self.path.with_suffix('.tmp')
-            temporary.write_text(json.dumps(dict(done=runner.iter + 1, total=runner.max_iters)))
+            temporary.write_text(json.dumps(state))
             temporary.replace(self.path)

@@ -1,9 +1,10 @@
 """Reproducible epochs for loops other than the minimax's own."""
 
+import torch
 from mmaction.registry import HOOKS
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
-from mmengine.runner import Runner, set_random_seed
+from mmengine.runner import EpochBasedTrainLoop, Runner, set_random_seed
 
 from ..registration import register
 
@@ -13,10 +14,23 @@ class ReproducibleEpochHook(Hook):
     """Seed everything random in an epoch by the run's seed, the epoch and the rank.
 
     What ``MinimaxTrainLoop`` does by itself, for MMEngine's ``EpochBasedTrainLoop``: a run that is
-    resumed at an epoch's end goes on as if it had not been interrupted.
+    resumed at an epoch's end goes on as if it had not been interrupted, if its data set is a
+    :class:`~spact_mm.datasets.ReproducibleDataset`.
+
+    Raises:
+        ValueError: If the training is not one of epochs, which would all be the same.
     """
 
     priority = 'VERY_HIGH'
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse a loop that has no epochs."""
+        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
+            raise ValueError(
+                f'ReproducibleEpochHook seeds epochs, but train_cfg is a '
+                f'{type(runner.train_loop).__name__}; set train_cfg.by_epoch=True or take the hook '
+                'off custom_hooks.'
+            )
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Start the epoch's streams of random numbers."""
@@ -27,3 +41,13 @@ class ReproducibleEpochHook(Hook):
         if hasattr(dataset, 'set_epoch'):
             dataset.set_epoch(runner.epoch, seed)
         set_random_seed(((seed * 1_000_003 + runner.epoch) * 4_099 + get_rank()) % 2**32)
+        self._state = torch.get_rng_state()
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+        """Undo what the start of the workers drew.
+
+        A loader draws a seed when it starts its workers; persistent ones start at the first epoch
+        of a process, which is another one in a resumed run. Dropout must not notice.
+        """
+        if batch_idx == 0 and runner.train_loop.dataloader.num_workers > 0:
+            torch.set_rng_state(self._state)

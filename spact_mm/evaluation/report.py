@@ -115,8 +115,8 @@ def write_markdown(
         str: The text that was written.
     """
     published = published or {}
-    columns = [_column(column) for column in columns]
-    attack_columns = [_column(column) for column in attack_columns]
+    columns = [to_column(column) for column in columns]
+    attack_columns = [to_column(column) for column in attack_columns]
     parts = [f'# {title}', _table(summary, columns, raw, published), _legend(raw)]
     if attack_columns:
         parts += ['## Further attackers', _table(summary, attack_columns, raw, {})]
@@ -275,7 +275,12 @@ def _chance(summary: Summary, raw: str, column: Column) -> float | None:
     return next((m[column.chance]['mean'] for m in found if column.chance in m), None)
 
 
-def _column(column: str | Mapping | Column) -> Column:
+def to_column(column: str | Mapping | Column) -> Column:
+    """Return a column by its key of :data:`COLUMNS`, by its attributes, or as it is.
+
+    Raises:
+        ValueError: If there is no such column, or the attributes are not those of one.
+    """
     if isinstance(column, Column):
         return column
     if isinstance(column, Mapping):

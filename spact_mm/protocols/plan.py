@@ -1,18 +1,23 @@
 """A protocol's config as a list of stages."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
-from ..models.anonymizers.checkpoint import find_config, find_weights, load_checkpoint
+from ..models.anonymizers.checkpoint import (
+    describe_mismatch,
+    find_config,
+    find_weights,
+    load_checkpoint,
+)
+from .spec import folder_name, read_spec, resolve, stages_of
 from .stage import Stage, find_files
 
-_METHOD_KEYS = {'name', 'anonymizer', 'train', 'checkpoint', 'configs', 'options'}
-_STAGE_KEYS = {'config', 'options', 'metrics', 'train', 'load', 'inverter', 'slot', 'skip'}
-_PROTOCOL_KEYS = {'title', 'seeds', 'folds', 'methods', 'stages', 'report'}
 #: How to get the files of a key, where no converter writes them.
 _SOURCES = dict(box_file='as docs/person_boxes.md tells')
 
@@ -38,9 +43,11 @@ class Protocol:
     report: dict = field(default_factory=dict)
 
     def find_missing(self) -> list[str]:
-        """Return a sentence for each file or folder of data that does not exist."""
+        """Return a sentence for each file or folder of data that is needed and does not exist."""
         users: dict[tuple[str, str], list[str]] = {}
         for stage in self.stages:
+            if stage.read_result() is not None:
+                continue
             for key, file in sorted(set(find_files(_data_of(stage.config)))):
                 if not os.path.exists(file):
                     users.setdefault((key, file), []).append(stage.id)
@@ -67,7 +74,7 @@ def load_protocol(
     - ``seeds``, ``folds``: lists; ``folds`` defaults to ``[None]``.
     - ``methods``: list of ``dict(name=...)`` with either ``anonymizer=dict(type=...)`` (needs no
       training), ``train=dict(config=..., options=...)`` (a minimax config) or ``checkpoint=...``
-      (a minimax checkpoint, with or without ``anonymizer``). The first is the raw one.
+      (a minimax checkpoint, with or without ``anonymizer``). They are reported in this order.
       ``configs=dict(stage=...)`` gives a stage another config, and
       ``options=dict(stage=dict(...))`` changes it, for this method only.
     - ``stages``: the measurements of each method, ``name=dict(config=..., metrics=dict(...))``:
@@ -78,19 +85,23 @@ def load_protocol(
       - ``metrics``: key in the report to the metric's name.
       - ``train=False``: test only.
       - ``load='privacy'``: start from the weights of that stage of the same method, seed and fold;
-        ``load='raw:privacy'``: from that of the method called raw.
+        ``load='raw:privacy'``: from that of the method called raw, which is run and reported then,
+        whatever ``methods`` are chosen.
       - ``inverter='reconstruction'``: put the network trained by that stage behind the anonymizer.
       - ``slot``: where in the config the anonymizer goes. Defaults to
         ``'model.data_preprocessor'``; None leaves the config as it is.
       - ``skip``: methods that have no such stage.
     - ``report``: see :func:`~spact_mm.protocols.write_report`.
 
+    Configs are looked for relative to the protocol's file; data, checkpoints and ``work_dir``
+    relative to the current folder, as in MMEngine.
+
     Args:
         filename: The protocol's config file.
         work_dir: Defaults to ``work_dirs/protocols/<stem of the file>``.
         methods (Sequence[str], optional): Only these. None means all.
         seeds (Sequence[int], optional): Instead of those of the file.
-        folds (Sequence[int], optional): Only these.
+        folds (Sequence[int], optional): Only these. None means all.
         options (Mapping, optional): Changes of the protocol's config, as ``--cfg-options``.
 
     Returns:
@@ -98,31 +109,23 @@ def load_protocol(
 
     Raises:
         FileNotFoundError: If the file, or a config or checkpoint that it names, does not exist.
-        ValueError: If it names something that is not there.
+        ValueError: If it names something that is not there, or has a key that nobody reads.
     """
     path = Path(filename)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'The protocol {path} does not exist; choose a file of configs/protocols/.'
-        )
-    config = Config.fromfile(path)
-    if 'protocol' not in config:
-        raise ValueError(f'{path} has no dictionary "protocol"; choose one of configs/protocols/.')
-    if options:
-        config.merge_from_dict(dict(options))
-    spec = config.protocol
-    _check_keys(spec, _PROTOCOL_KEYS, f'The protocol {path}')
+    spec = read_spec(path, options)
     known = [method.name for method in spec.methods]
     chosen = _choose('method', methods, known, path)
-    all_folds = list(spec.get('folds', [None]))
+    chosen_folds = _choose('fold', folds, list(spec.get('folds', [None])), path)
     work_dir = Path(work_dir or Path('work_dirs', 'protocols', path.stem))
     planner = _Planner(path, spec, work_dir)
     stages: list[Stage] = []
-    for seed in seeds if seeds is not None else spec.seeds:
-        for fold in _choose('fold', folds, all_folds, path):
+    for seed in dict.fromkeys(spec.seeds if seeds is None else seeds):
+        for fold in chosen_folds:
             stages += planner.plan(chosen, int(seed), fold)
     # Those whose weights others start from are measured too.
     planned = [name for name in known if any(stage.method == name for stage in stages)]
+    for method in planned:
+        planner.check_anonymizer(method)
     return Protocol(
         path.stem, spec.get('title', path.stem), work_dir, stages, planned, spec.get('report', {})
     )
@@ -134,58 +137,67 @@ class _Planner:
     def __init__(self, path: Path, spec: ConfigDict, work_dir: Path) -> None:
         self.path, self.spec, self.work_dir = path, spec, work_dir
         self.methods = {method.name: method for method in spec.methods}
-        for method in spec.methods:
-            _check_keys(method, _METHOD_KEYS, f'The method {method.name!r} of {path}')
-            if not set(method) & {'anonymizer', 'train', 'checkpoint'}:
-                raise ValueError(
-                    f'The method {method.name!r} of {path} has no anonymizer: give it anonymizer, '
-                    'train or checkpoint.'
-                )
-            for key, known in (
-                ('options', ['train', *spec.stages]),
-                ('configs', list(spec.stages)),
-            ):
-                unknown = set(method.get(key, {})) - set(known)
-                if unknown:
-                    raise ValueError(
-                        f'The method {method.name!r} of {path} has {key} for the unknown stage '
-                        f'{sorted(unknown)[0]!r}; choose from {known}.'
-                    )
-        for name, stage in spec.stages.items():
-            _check_keys(stage, _STAGE_KEYS, f'The stage {name!r} of {path}')
-        self._anonymizers = {method.name: self._read_checkpoint(method) for method in spec.methods}
+        self._configs: dict[Path, Config] = {}
+        self._anonymizers: dict[str, tuple[ConfigDict, dict]] = {}
 
-    def _read_checkpoint(self, method: ConfigDict) -> ConfigDict | None:
-        """Check the checkpoint of a method before hours are spent; return its anonymizer."""
-        if 'checkpoint' not in method:
-            return method.get('anonymizer')
+    def plan(self, methods: Sequence[str], seed: int, fold: int | None) -> list[Stage]:
+        """Return the stages of methods, and those that they need, in an order to run them."""
+        made: dict[tuple[str, str], Stage] = {}
+        for method in methods:
+            for name, spec in stages_of(self.methods[method], self.spec):
+                self._make(method, name, spec, seed, fold, made)
+        # The long ones first, so that none is waited for at the end.
+        return sorted(made.values(), key=lambda stage: stage.name != 'train')
+
+    def check_anonymizer(self, method: str) -> None:
+        """Build the anonymizer of a method, unless it is to be trained, and fill it.
+
+        Raises:
+            ValueError: If it cannot be built, or its checkpoint is one of another.
+        """
+        if 'train' in self.methods[method]:
+            return
+        config, weights = self._read_anonymizer(method)
+        try:
+            network = MODELS.build(config)
+        except Exception as error:
+            reason = str(error.args[0] if error.args else error).splitlines()[0]
+            raise ValueError(
+                f'The anonymizer of the method {method!r} of {self.path} cannot be built '
+                f'({reason.rstrip(".")}); correct {dict(config)}.'
+            ) from error
+        mismatch = describe_mismatch(network, weights) if weights else ''
+        if mismatch:
+            raise ValueError(
+                f'The checkpoint {self.methods[method].checkpoint} of the method {method!r} of '
+                f'{self.path} holds another anonymizer than {config.type}, it has {mismatch}; give '
+                'the anonymizer that it was trained with, or none to take it from the checkpoint.'
+            )
+
+    def _read_anonymizer(self, name: str) -> tuple[ConfigDict, dict]:
+        """Return the anonymizer of a method that is not trained here, and its weights, if any."""
+        if name not in self._anonymizers:
+            method, weights = self.methods[name], {}
+            config = method.get('anonymizer')
+            if 'checkpoint' in method:
+                config, weights = self._read_checkpoint(method)
+            self._anonymizers[name] = ConfigDict(config), weights
+        return self._anonymizers[name]
+
+    def _read_checkpoint(self, method: ConfigDict) -> tuple[dict, dict]:
         if not os.path.isfile(method.checkpoint):
             raise FileNotFoundError(
                 f'The checkpoint {method.checkpoint} of the method {method.name!r} of {self.path} '
                 'does not exist; train it first or correct the path.'
             )
         content = load_checkpoint(method.checkpoint)
-        if not find_weights(content):
+        weights = find_weights(content)
+        if not weights:
             raise ValueError(
                 f'The checkpoint {method.checkpoint} of the method {method.name!r} of {self.path} '
                 'holds no anonymizer; choose one of a minimax training.'
             )
-        return method.get('anonymizer') or find_config(content, method.checkpoint)
-
-    def plan(self, methods: Sequence[str], seed: int, fold: int | None) -> list[Stage]:
-        made: dict[tuple[str, str], Stage] = {}
-        for method in methods:
-            for name, spec in self._stages_of(method):
-                self._make(method, name, spec, seed, fold, made)
-        # The long ones first, so that none is waited for at the end.
-        return sorted(made.values(), key=lambda stage: stage.name != 'train')
-
-    def _stages_of(self, method: str) -> Iterator[tuple[str, ConfigDict]]:
-        if 'train' in self.methods[method]:
-            yield 'train', self.methods[method].train
-        for name, spec in self.spec.stages.items():
-            if method not in spec.get('skip', ()):
-                yield name, spec
+        return method.get('anonymizer') or find_config(content, method.checkpoint), weights
 
     def _make(self, method, name, spec, seed, fold, made) -> Stage:
         if (method, name) in made:
@@ -193,26 +205,24 @@ class _Planner:
 
         def other(reference: str) -> Stage:
             """Return the stage that ``'stage'`` or ``'method:stage'`` names."""
-            owner, _, kind = reference.rpartition(':')
-            owner = owner or method
-            available = dict(self._stages_of(owner)) if owner in self.methods else {}
-            if kind not in available:
-                raise ValueError(
-                    f'The stage {name!r} of {self.path} needs {reference!r}, which does not exist.'
-                )
-            return self._make(owner, kind, available[kind], seed, fold, made)
+            owner, kind = resolve(reference, method)
+            found = dict(stages_of(self.methods[owner], self.spec))[kind]
+            return self._make(owner, kind, found, seed, fold, made)
 
         config = self._read_config(spec, method, name, seed, fold)
         needs = []
         slot = None if name == 'train' else spec.get('slot', 'model.data_preprocessor')
         if slot is not None:
-            needs += self._insert_anonymizer(config, slot, method, spec, other)
+            needs += self._insert_anonymizer(config, slot, method, name, spec, other)
         if 'load' in spec:
             needs.append(other(spec.load))
             config.load_from = str(needs[-1].weights)
-        config.randomness = dict(seed=seed)
-        folder = Path(self.work_dir, _slug(method), f'seed{seed}')
+        config.randomness = dict(config.get('randomness', {}), seed=seed)
+        folder = Path(self.work_dir, folder_name(method), f'seed{seed}')
         folder = folder if fold is None else folder / f'fold{fold}'
+        files = {file for _, file in find_files(_data_of(config))}
+        if 'checkpoint' in self.methods[method]:
+            files.add(self.methods[method].checkpoint)
         stage = Stage(
             name=name,
             method=method,
@@ -223,7 +233,7 @@ class _Planner:
             is_trained=spec.get('train', True),
             metrics=dict(spec.get('metrics', {})),
             needs=needs,
-            files=sorted({file for _, file in find_files(_data_of(config))}),
+            files=sorted(files),
         )
         made[method, name] = stage
         return stage
@@ -235,24 +245,28 @@ class _Planner:
             raise FileNotFoundError(
                 f'The config {path} of the stage {name!r} of {self.path} does not exist.'
             )
-        config = Config.fromfile(path)
+        if path not in self._configs:
+            self._configs[path] = Config.fromfile(path)
+        config = deepcopy(self._configs[path])
         for options in (spec.get('options', {}), method.get('options', {}).get(name)):
             config.merge_from_dict(_fill(options or {}, seed=seed, fold=fold))
         return config
 
-    def _insert_anonymizer(self, config, slot, method, spec, other) -> list[Stage]:
+    def _insert_anonymizer(self, config, slot, method, name, spec, other) -> list[Stage]:
         needs = []
         checkpoint = self.methods[method].get('checkpoint')
-        anonymizer = self._anonymizers[method]
         if 'train' in self.methods[method]:
             training = other('train')
             needs.append(training)
-            anonymizer, checkpoint = training.config.model.anonymizer, str(training.weights)
+            anonymizer = self._find_network(training, 'anonymizer')
+            checkpoint = str(training.weights)
+        else:
+            anonymizer, _ = self._read_anonymizer(method)
         anonymizer = ConfigDict(anonymizer)
         if 'inverter' in spec:
             attack = other(spec.inverter)
             needs.append(attack)
-            inverter = ConfigDict(attack.config.model.inverter)
+            inverter = ConfigDict(self._find_network(attack, 'inverter'))
             inverter.init_cfg = _pretrained(attack.weights, 'inverter.')
             if checkpoint is not None:
                 anonymizer.init_cfg = _pretrained(checkpoint, 'anonymizer.')
@@ -262,12 +276,21 @@ class _Planner:
         for key in slot.split('.'):
             if key not in node:
                 raise ValueError(
-                    f'The config {spec.config} has no {slot}, where the anonymizer should go; '
-                    f'give it one or set slot of the stage in {self.path}.'
+                    f'The config {spec.config} of the stage {name!r} has no {slot}, where the '
+                    f'anonymizer should go; give it one or set slot of the stage in {self.path}.'
                 )
             node = node[key]
         node.anonymizer, node.checkpoint = anonymizer, checkpoint
         return needs
+
+    def _find_network(self, stage: Stage, key: str) -> ConfigDict:
+        """Return the config of a network that a stage trains, a child of its model."""
+        if key not in stage.config.get('model', {}):
+            raise ValueError(
+                f'The config of the stage {stage.name!r} of the method {stage.method!r} of '
+                f'{self.path} has no model.{key}, which other stages need; choose one that has.'
+            )
+        return stage.config.model[key]
 
 
 def _data_of(config: Mapping) -> dict:
@@ -288,7 +311,10 @@ def _fill(options, **values):
         return {key: _fill(value, **values) for key, value in options.items()}
     if isinstance(options, (list, tuple)):
         return [_fill(value, **values) for value in options]
-    return options.format(**values) if isinstance(options, str) else options
+    if isinstance(options, str):
+        for name, value in values.items():
+            options = options.replace(f'{{{name}}}', str(value))
+    return options
 
 
 def _choose(kind: str, wanted: Sequence | None, known: Sequence, path: Path) -> list:
@@ -299,14 +325,3 @@ def _choose(kind: str, wanted: Sequence | None, known: Sequence, path: Path) -> 
             f'{", ".join(repr(item) for item in known)}.'
         )
     return list(known if wanted is None else [item for item in known if item in wanted])
-
-
-def _check_keys(spec: Mapping, known: set[str], what: str) -> None:
-    unknown = sorted(set(spec) - known)
-    if unknown:
-        raise ValueError(f'{what} has the unknown key {unknown[0]!r}; choose from {sorted(known)}.')
-
-
-def _slug(name: str) -> str:
-    text = name.lower().replace('×', 'x')
-    return ''.join(c if c.isalnum() else '_' for c in text).strip('_')

@@ -1,11 +1,12 @@
 """What a protocol's stages have found, as a report."""
 
 import hashlib
+import inspect
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ..evaluation.report import write_json, write_markdown
+from ..evaluation.report import to_column, write_json, write_markdown
 from ..evaluation.summary import goals, summarize
 from ..evaluation.tradeoff import plot_tradeoff
 from .plan import Protocol
@@ -100,12 +101,17 @@ def write_report(
             summary, method, raw, supervised, obfuscations, privacy=x, **dict(goal or {})
         )
     chance = chance or dict(top1='top1_chance', cmap='cmap_chance')
-    metrics = summary.get(raw, next(iter(summary.values())))
-    levels = {key: metrics[name]['mean'] for key, name in chance.items() if name in metrics}
+    found = [summary.get(raw, {}), *summary.values()]
+    levels = {
+        key: next(metrics[name]['mean'] for metrics in found if name in metrics)
+        for key, name in chance.items()
+        if any(name in metrics for metrics in found)
+    }
     seconds = sum(row['seconds'] for row in rows)
     provenance = {
         'Command': f'`{command}`',
         'Data': data,
+        'Stages': _count(protocol.stages),
         'Computing time': f'{seconds / 3600:.2f} process hours',
         'Written': time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime()),
     }
@@ -115,7 +121,7 @@ def write_report(
         summary,
         dict(protocol=protocol.name, command=command, goals=judged),
     )
-    if 'top1' in metrics and x in metrics:
+    if any('top1' in metrics and x in metrics for metrics in summary.values()):
         plot_tradeoff(
             summary,
             protocol.work_dir / 'tradeoff.png',
@@ -141,3 +147,35 @@ def write_report(
         {key: value for key, value in provenance.items() if value},
     )
     return path
+
+
+def check_report(protocol: Protocol) -> None:
+    """Refuse what :func:`write_report` will not understand, before there is anything to report.
+
+    Args:
+        protocol (Protocol): The protocol.
+
+    Raises:
+        ValueError: If a key, column or goal of the protocol's ``report`` is unknown.
+    """
+    _check_keys('report', protocol.report, write_report, ('protocol', 'command'))
+    goal = protocol.report.get('goal') or {}
+    given = ('summary', 'method', 'raw', 'supervised', 'obfuscations', 'privacy')
+    _check_keys('report.goal', goal, goals, given)
+    for key in ('columns', 'attack_columns'):
+        for column in protocol.report.get(key, ()):
+            to_column(column)
+
+
+def _check_keys(name: str, keys: Mapping, function: Callable, given: Sequence[str]) -> None:
+    known = [key for key in inspect.signature(function).parameters if key not in given]
+    unknown = sorted(set(keys) - set(known))
+    if unknown:
+        raise ValueError(
+            f'The protocol has the unknown key {unknown[0]!r} in {name}; choose from {known}.'
+        )
+
+
+def _count(stages: Sequence[Stage]) -> str:
+    done = sum(stage.read_result() is not None for stage in stages)
+    return f'{done} of {len(stages)} done' + ('' if done == len(stages) else ', the rest to come')

@@ -3,20 +3,23 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
-import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.runner import Runner
+from mmengine.runner import Runner, save_checkpoint
+
+from ..engine.checkpoint_files import AtomicLocalBackend, is_whole
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
-@dataclass
+@dataclass(eq=False)
 class Stage:
     """A run of a protocol and where it leaves its files.
 
@@ -30,7 +33,8 @@ class Stage:
         is_trained (bool): Whether it trains, or only tests.
         metrics (dict[str, str]): Key in the report to name of MMEngine's metric.
         needs (list[Stage]): Stages that must be done before.
-        files (list[str]): Files and folders of data that the config names.
+        files (list[str]): Files and folders that the config names: data, and an anonymizer's
+            checkpoint that no stage makes.
     """
 
     name: str
@@ -58,6 +62,11 @@ class Stage:
         """The trained weights, there when the stage is done."""
         return self.folder / 'weights.pth'
 
+    @property
+    def log(self) -> Path:
+        """What its processes have printed, one after another."""
+        return self.folder / 'log.txt'
+
     def _hash(self) -> str:
         """Return what identifies the result: config, lists of data, and the stages before."""
         content = dict(
@@ -70,46 +79,43 @@ class Stage:
         text = json.dumps(content, sort_keys=True, default=str)
         # What the weights are counts, not the work dir that they are in.
         for stage in self.needs:
-            text = text.replace(str(stage.weights), stage.hash)
+            text = text.replace(json.dumps(str(stage.weights)), f'"{stage.hash}"')
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def read_result(self) -> dict | None:
         """Return the result of this very config, None where there is none."""
-        try:
-            result = json.loads((self.folder / 'result.json').read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            return None
+        result = _read(self.folder / 'result.json')
         return result if result.get('config_hash') == self.hash else None
 
     def read_progress(self) -> float:
         """Return the fraction of the training that is done."""
-        try:
-            state = json.loads((self.folder / 'progress.json').read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            return 0.0
-        return state['done'] / max(state['total'], 1)
+        state = _read(self.folder / 'progress.json')
+        return state['done'] / max(state['total'], 1) if state else 0.0
 
     def prepare(self) -> None:
         """Write what :func:`run_stage` reads; start anew where another config left files."""
         order = self.folder / 'stage.json'
-        if order.is_file() and json.loads(order.read_text())['hash'] != self.hash:
-            _clear(self.folder)
+        if self.folder.exists() and _read(order).get('hash') != self.hash:
+            shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        Config(self.config).dump(self.folder / 'config.py')
         keys = ('name', 'method', 'seed', 'fold', 'is_trained', 'metrics', 'hash')
         _write(order, {key: getattr(self, key) for key in keys})
+        Config(self.config).dump(self.folder / 'config.py')
 
 
 def find_files(config: Mapping) -> Iterator[tuple[str, str]]:
     """Yield each file and folder of data that a config names, and the key."""
+    # As in MMEngine's data sets.
+    root = config.get('data_root') or ''
     for key, value in config.items():
-        if isinstance(value, Mapping):
-            if key == 'data_prefix':
-                yield from ((f'data_prefix.{k}', v) for k, v in value.items() if v)
-            else:
-                yield from find_files(value)
+        if key == 'data_prefix' and isinstance(value, Mapping):
+            folders = {f'data_prefix.{k}': v for k, v in value.items() if v}
+            yield from ((k, os.path.join(root, v)) for k, v in folders.items() if _is_local(v))
+        elif isinstance(value, Mapping):
+            yield from find_files(value)
         elif key in ('ann_file', 'box_file') and isinstance(value, str) and value:
-            yield key, value
+            if _is_local(value):
+                yield key, os.path.join(root if key == 'ann_file' else '', value)
         elif isinstance(value, (list, tuple)):
             for item in value:
                 if isinstance(item, Mapping):
@@ -129,18 +135,26 @@ def run_stage(folder: str | os.PathLike) -> dict:
         KeyError: If the test yields no metric that the protocol asks for.
     """
     folder = Path(folder)
+    # Of the code that was imported, whatever happens to it meanwhile.
+    start, commit = time.time(), current_commit()
     order = json.loads((folder / 'stage.json').read_text())
     config = Config.fromfile(folder / 'config.py')
     config.work_dir = str(folder / 'run')
-    config.custom_hooks = [
-        *config.get('custom_hooks', []),
-        dict(type='ProgressFileHook', path=str(folder / 'progress.json')),
-    ]
-    start = time.time()
     # MMEngine takes what is newest in the work dir.
-    config.resume = order['is_trained'] and (folder / 'run' / 'last_checkpoint').is_file()
+    config.resume = order['is_trained'] and any(map(is_whole, (folder / 'run').glob('*.pth')))
     if config.resume:
         config.load_from = None
+        start -= _read(folder / 'progress.json').get('seconds', 0)
+    else:
+        (folder / 'progress.json').unlink(missing_ok=True)
+    config.custom_hooks = [
+        *config.get('custom_hooks', []),
+        dict(
+            type='ProgressFileHook',
+            path=str(folder / 'progress.json'),
+            seconds=round(time.time() - start, 1),
+        ),
+    ]
     runner = Runner.from_cfg(config)
     if order['is_trained']:
         runner.train()
@@ -156,7 +170,7 @@ def run_stage(folder: str | os.PathLike) -> dict:
         order,
         metrics={key: float(values[name]) for key, name in order['metrics'].items()},
         config_hash=order['hash'],
-        commit=current_commit(),
+        commit=commit,
         time=time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
         seconds=round(time.time() - start, 1),
     )
@@ -170,8 +184,13 @@ def run_stage(folder: str | os.PathLike) -> dict:
 
 def current_commit() -> str:
     """Return the commit of the code, with ``-dirty`` where it was changed; '' outside git."""
+    if not (_PACKAGE.parent / '.git').exists():
+        return ''
     command = ['git', '-C', str(_PACKAGE), 'describe', '--always', '--dirty', '--abbrev=7']
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:  # no git
+        return ''
     return done.stdout.strip()
 
 
@@ -182,22 +201,30 @@ def _save_weights(runner: Runner, path: Path) -> None:
         state_dict={key: value.cpu() for key, value in model.state_dict().items()},
         meta=dict(cfg=runner.cfg.pretty_text, epoch=runner.epoch),
     )
-    temporary = path.with_suffix('.tmp')
-    torch.save(content, temporary)
-    temporary.replace(path)
+    save_checkpoint(content, str(path), backend_args=dict(backend='atomic_local'))
+
+
+def _is_local(path: str) -> bool:
+    return '://' not in path
 
 
 def _digest(file: str) -> str:
+    status = os.stat(file)
+    return _digest_of(file, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _digest_of(file: str, *_: int) -> str:
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:12]
 
 
-def _clear(folder: Path) -> None:
-    """Remove the results of a stage; folders below belong to nobody else."""
-    for path in sorted(folder.rglob('*'), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
+def _read(path: Path) -> dict:
+    """Return what :func:`_write` has written, nothing where it has not."""
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
 
 
 def _write(path: Path, content: dict) -> None:
-    temporary = path.with_suffix('.tmp')
-    temporary.write_text(json.dumps(content, indent=1))
-    temporary.replace(path)
+    AtomicLocalBackend().put_text(json.dumps(content, indent=1), str(path))

@@ -119,7 +119,7 @@ def test_devices_and_threads_are_shared_out(tmp_path, monkeypatch):
     monkeypatch.setattr(schedule.subprocess, 'Popen', record)
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
-    monkeypatch.setattr(os, 'cpu_count', lambda: 8)
+    monkeypatch.setattr(schedule, 'count_cores', lambda: 8)
     monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '3,5')
     assert schedule.default_jobs() == 2

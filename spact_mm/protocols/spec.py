@@ -1,0 +1,180 @@
+"""A protocol's config file, checked before hours are spent."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+
+_PROTOCOL_KEYS = {'title', 'seeds', 'folds', 'methods', 'stages', 'report'}
+_METHOD_KEYS = {'name', 'anonymizer', 'train', 'checkpoint', 'configs', 'options'}
+_TRAIN_KEYS = {'config', 'options', 'load'}
+_STAGE_KEYS = {'config', 'options', 'metrics', 'train', 'load', 'inverter', 'slot', 'skip'}
+#: What a row of the report has beside the metrics.
+ROW_KEYS = ('method', 'seed', 'fold', 'config_hash', 'commit', 'time', 'seconds')
+
+
+def read_spec(path: Path, options: Mapping | None = None) -> ConfigDict:
+    """Read the dictionary ``protocol`` of a file.
+
+    Args:
+        path (Path): The protocol's config file.
+        options (Mapping, optional): Changes of it, as of ``--cfg-options``.
+
+    Returns:
+        ConfigDict: The dictionary, see :func:`~spact_mm.protocols.load_protocol`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If something in it cannot be meant so.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'The protocol {path} does not exist; choose a file of configs/protocols/.'
+        )
+    config = Config.fromfile(path)
+    if 'protocol' not in config:
+        raise ValueError(f'{path} has no dictionary "protocol"; choose one of configs/protocols/.')
+    if options:
+        config.merge_from_dict(dict(options))
+    spec = config.protocol
+    _check_keys(spec, _PROTOCOL_KEYS, ('seeds', 'methods', 'stages'), f'The protocol {path}')
+    for key in ('seeds', 'folds', 'methods'):
+        value = spec.get(key, [None])
+        if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+            raise ValueError(f'{key} of the protocol {path} must be a list, but is {value!r}.')
+    for method in spec.methods:
+        _check_method(method, spec, path)
+    for name, stage in spec.stages.items():
+        _check_stage(name, stage, spec, path)
+    _check_folders([method.name for method in spec.methods], path)
+    for method in spec.methods:
+        _check_metrics(method.name, spec, path)
+        for name in dict(stages_of(method, spec)):
+            _check_needs(method.name, name, spec, path)
+    return spec
+
+
+def stages_of(method: ConfigDict, spec: ConfigDict) -> Iterator[tuple[str, ConfigDict]]:
+    """Yield name and description of each stage of a method."""
+    if 'train' in method:
+        yield 'train', method.train
+    for name, stage in spec.stages.items():
+        if method.name not in stage.get('skip', ()):
+            yield name, stage
+
+
+def resolve(reference: str, method: str) -> tuple[str, str]:
+    """Return method and stage that ``'stage'`` or ``'method:stage'`` names, seen from a method."""
+    owner, _, name = reference.rpartition(':')
+    return owner or method, name
+
+
+def folder_name(method: str) -> str:
+    """Return what the folder of a method is called."""
+    text = method.lower().replace('×', 'x')
+    return ''.join(c if c.isalnum() else '_' for c in text).strip('_')
+
+
+def _check_method(method: ConfigDict, spec: ConfigDict, path: Path) -> None:
+    what = f'The method {method.get("name")!r} of {path}'
+    _check_keys(method, _METHOD_KEYS, ('name',), what)
+    sources = [key for key in ('anonymizer', 'train', 'checkpoint') if key in method]
+    if not sources:
+        raise ValueError(f'{what} has no anonymizer: give it anonymizer, train or checkpoint.')
+    if 'train' in sources and len(sources) > 1:
+        raise ValueError(
+            f'{what} has both {sources[0]} and {sources[1]}; give train alone, as the anonymizer '
+            'comes from its config.'
+        )
+    if 'train' in method:
+        _check_keys(method.train, _TRAIN_KEYS, ('config',), f'train of the method {method.name!r}')
+    for key, known in (('options', ['train', *spec.stages]), ('configs', list(spec.stages))):
+        unknown = sorted(set(method.get(key, {})) - set(known))
+        if unknown:
+            raise ValueError(
+                f'{what} has {key} for the unknown stage {unknown[0]!r}; choose from {known}.'
+            )
+
+
+def _check_stage(name: str, stage: ConfigDict, spec: ConfigDict, path: Path) -> None:
+    what = f'The stage {name!r} of {path}'
+    _check_keys(stage, _STAGE_KEYS, ('config',), what)
+    if name == 'train' or not all(c.isalnum() or c in '_-' for c in name):
+        raise ValueError(f'{what} needs another name, of letters and digits and not "train".')
+    skip, known = stage.get('skip', []), [method.name for method in spec.methods]
+    unknown = [skip] if isinstance(skip, str) else [item for item in skip if item not in known]
+    if unknown:
+        raise ValueError(
+            f'{what} skips {unknown[0]!r}, which is no list of methods or no method; choose from '
+            f'{known}.'
+        )
+
+
+def _check_folders(methods: Sequence[str], path: Path) -> None:
+    seen: dict[str, str] = {}
+    for method in methods:
+        folder = folder_name(method)
+        if folder in seen or not folder:
+            other = f' and {seen[folder]!r}' if folder in seen else ''
+            raise ValueError(
+                f'The method {method!r}{other} of {path} would have the folder {folder!r}; give it '
+                'a name of letters and digits that no other method has.'
+            )
+        seen[folder] = method
+
+
+def _check_metrics(method: str, spec: ConfigDict, path: Path) -> None:
+    seen: dict[str, str] = {}
+    owner = next(m for m in spec.methods if m.name == method)
+    for name, stage in stages_of(owner, spec):
+        for metric in stage.get('metrics', ()):
+            if metric in seen or metric in ROW_KEYS:
+                other = f'the stage {seen[metric]!r} has too' if metric in seen else 'is reserved'
+                raise ValueError(
+                    f'The stage {name!r} of {path} has the metric {metric!r}, which {other}; give '
+                    'it another key.'
+                )
+            seen[metric] = name
+
+
+def _check_needs(
+    method: str, name: str, spec: ConfigDict, path: Path, before: Sequence = ()
+) -> None:
+    """Follow a stage to all that it builds on."""
+    methods = {m.name: m for m in spec.methods}
+    if (method, name) in before:
+        raise ValueError(f'The stage {name!r} of {path} needs itself, by load or inverter.')
+    stage = dict(stages_of(methods[method], spec))[name]
+    for key in ('load', 'inverter'):
+        if key not in stage:
+            continue
+        owner, kind = resolve(stage[key], method)
+        found = dict(stages_of(methods[owner], spec)) if owner in methods else {}
+        if kind not in found:
+            raise ValueError(
+                f'The stage {name!r} of {path} needs {stage[key]!r}, which does not exist for the '
+                f'method {method!r}.'
+            )
+        if not found[kind].get('train', True):
+            raise ValueError(
+                f'The stage {name!r} of {path} needs the weights of {stage[key]!r}, which is not '
+                'trained.'
+            )
+        is_learned = bool({'train', 'checkpoint'} & set(methods[owner]))
+        if key == 'load' and name != 'train' and owner != method and is_learned:
+            raise ValueError(
+                f'The stage {name!r} of {path} loads {stage[key]!r}, whose anonymizer would take '
+                f'the place of that of {method!r}; load from a method without a trained one.'
+            )
+        _check_needs(owner, kind, spec, path, (*before, (method, name)))
+
+
+def _check_keys(spec: Mapping, known: set[str], needed: Sequence[str], what: str) -> None:
+    if not isinstance(spec, Mapping):
+        raise ValueError(f'{what} must be a dictionary, but is {spec!r}.')
+    unknown = sorted(set(spec) - known)
+    if unknown:
+        raise ValueError(f'{what} has the unknown key {unknown[0]!r}; choose from {sorted(known)}.')
+    absent = [key for key in needed if key not in spec]
+    if absent:
+        raise ValueError(f'{what} has no {absent[0]!r}; give it one.')
