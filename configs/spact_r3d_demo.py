@@ -107,10 +107,10 @@ param_scheduler = dict(
 )
 
 # ---- Data -------------------------------------------------------------------------------------
-# Eight frames, every fourth: 1.3 s, a whole cycle of each action.
+# Eight frames, every second: 1.3 s, a whole cycle of each action.
 train_pipeline = [
     dict(type='DecordInitFromPath', num_threads=1),
-    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=4, num_clips=1),
+    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=2, num_clips=1),
     dict(type='DecordDecode'),
     # The middle of the frame, where the person is, give or take a seventh.
     dict(type='SquareCrop', scale=1.0, random=False),
@@ -123,7 +123,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='DecordInitFromPath', num_threads=1),
-    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=4, num_clips=5, test_mode=True),
+    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=2, num_clips=5, test_mode=True),
     dict(type='DecordDecode'),
     dict(type='SquareCrop', scale=size / (size + 8), random=False),
     dict(type='Resize', scale=(size, size), keep_ratio=False),

@@ -18,7 +18,7 @@ custom_hooks = [dict(type='ReproducibleEpochHook')]
 # Crops and flips only; the recipe's further augmentations are for f_A.
 train_pipeline = [
     dict(type='DecordInitFromPath', num_threads=1),
-    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=4, num_clips=1),
+    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=2, num_clips=1),
     dict(type='DecordDecode'),
     dict(type='SquareCrop', scale=1.0, random=False),
     dict(type='Resize', scale=(_base_.size + 8, _base_.size + 8), keep_ratio=False),

@@ -70,10 +70,10 @@ def parse_schedule(schedule: Sequence[dict]) -> list[Stage]:
 class MinimaxPhaseHook(Hook):
     """Set the phase of each iteration, a function of the epoch and the iteration in it alone.
 
-    ``before_run`` it checks that the schedule covers the run. When a stage with the phase
-    ``anonymizer`` begins, it measures f_A and f_T on training batches in eval mode and refuses a
-    start that has no hope: without a faithful f_A and a recognizer above chance the minimax
-    yields useless pictures and a useless recognizer.
+    ``before_run`` it checks that the schedule covers the run. When ``reconstruction`` is over it
+    measures f_A, and when a stage with the phase ``anonymizer`` begins f_A and f_T, on training
+    batches in eval mode, and refuses a start that has no hope: without a faithful f_A and a
+    recognizer above chance the minimax yields useless pictures and a useless recognizer.
 
     Args:
         schedule (list[dict]): For instance ``[dict(phase='reconstruction', epochs=5),
@@ -130,8 +130,8 @@ class MinimaxPhaseHook(Hook):
         self._stage = stage
         runner.logger.info(f'Phase: {stage}')
         self._forget_other_phases(runner, stage)
-        if runner.epoch == stage.begin and 'anonymizer' in stage.phases and not self.force:
-            self._refuse_hopeless_start(runner)
+        if runner.epoch == stage.begin and not self.force:
+            self._refuse_hopeless_start(runner, stage)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         """Set the phase of this iteration."""
@@ -146,7 +146,15 @@ class MinimaxPhaseHook(Hook):
         for key in [key for key in scalars if key.startswith(over)]:
             del scalars[key]
 
-    def _refuse_hopeless_start(self, runner: Runner) -> None:
+    def _refuse_hopeless_start(self, runner: Runner, stage: Stage) -> None:
+        """Check f_A once reconstruction is over, and f_T too when minimax starts."""
+        starts = 'anonymizer' in stage.phases
+        coming = any('anonymizer' in s.phases for s in self.stages if s.begin > stage.begin)
+        was_reconstructing = any(
+            s.end == stage.begin and 'reconstruction' in s.phases for s in self.stages
+        )
+        if not starts and not (coming and was_reconstructing):
+            return
         model, loader = _unwrapped(runner), runner.train_dataloader
         batches = math.ceil(self.readiness_clips / loader.batch_size)
         total = torch.zeros(4, dtype=torch.float64)
@@ -172,7 +180,7 @@ class MinimaxPhaseHook(Hook):
                 'reconstruction longer, load an anonymizer by init_cfg, or set force=True in '
                 'MinimaxPhaseHook.'
             )
-        if top1 <= least:
+        if starts and top1 <= least:
             raise ValueError(
                 f'Minimax cannot start: the recognizer has a Top-1 of {top1:.4f} on anonymized '
                 f'training clips, which is chance ({chance:.4f}) within the error of the '

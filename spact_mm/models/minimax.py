@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..registration import register
 from .frames import check_format, fold_frames, map_chunks, unfold_frames
+from .memory_format import use_channels_last
 from .minimax_preprocessor import MinimaxDataPreprocessor
 
 #: What one training iteration may do.
@@ -48,6 +49,8 @@ class MinimaxAnonymization(BaseModel):
             ``reconstruction`` uses beside the views. None means all. Defaults to None.
         max_frames_per_pass (int, optional): Bound on the frames that pass f_A at a time where no
             gradient is kept, so that memory does not grow with the test clips. Defaults to 256.
+        channels_last (bool): Store the weights channels-last: the same mathematics, faster or
+            slower depending on the device and the networks' width. Defaults to False.
         init_cfg (dict, optional): Initialization config of the whole model.
 
     Raises:
@@ -63,6 +66,7 @@ class MinimaxAnonymization(BaseModel):
         view_distance: tuple[int, int] = (3, 7),
         reconstruction_frames: int | None = None,
         max_frames_per_pass: int | None = 256,
+        channels_last: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         recognizer_module = MODELS.build(recognizer)
@@ -87,6 +91,8 @@ class MinimaxAnonymization(BaseModel):
         self.reconstruction_frames = reconstruction_frames
         self.max_frames_per_pass = max_frames_per_pass
         self.phase = 'reconstruction'
+        if channels_last:
+            use_channels_last(self)
 
     # -- inference ---------------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ from .anonymizers.checkpoint import (
     load_weights,
 )
 from .frames import check_format, fold_frames, map_chunks, unfold_frames
+from .memory_format import use_channels_last
 
 
 class _FrozenParameter(nn.Parameter):
@@ -77,6 +78,8 @@ class _AnonymizingMixin:
         self._absence = None
         self.anonymizer = self._build_anonymizer(anonymizer, checkpoint)
         _freeze(self.anonymizer)
+        # Without gradients it is the faster format on every device.
+        use_channels_last(self.anonymizer)
 
     def _build_anonymizer(self, config: dict | None, filename: str | None) -> nn.Module:
         content = None

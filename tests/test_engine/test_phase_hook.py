@@ -96,10 +96,18 @@ def test_minimax_starts_where_there_is_hope_or_force():
     MinimaxPhaseHook(SCHEDULE, force=True).before_train_epoch(runner(Model(0.5, 0), epoch=3))
 
 
-def test_check_is_made_at_the_start_of_minimax_only():
+def test_check_is_made_at_the_start_of_stages_only():
     hook = MinimaxPhaseHook(SCHEDULE)
-    for epoch in (0, 1, 2, 4, 5):
+    for epoch in (0, 1, 4, 5):
         hook.before_train_epoch(runner(Model(0.5, 0), epoch))
+
+
+def test_an_anonymizer_without_hope_is_refused_when_its_reconstruction_is_over():
+    MinimaxPhaseHook(SCHEDULE).before_train_epoch(runner(Model(0.01, 0), epoch=2))
+    with pytest.raises(ValueError, match=r'reconstruction L1 .* is 0\.0500'):
+        MinimaxPhaseHook(SCHEDULE).before_train_epoch(runner(Model(0.05, 8), epoch=2))
+    # Nothing is to come that would need it.
+    MinimaxPhaseHook(SCHEDULE[:2]).before_train_epoch(runner(Model(0.05, 8), epoch=2))
 
 
 def test_running_means_of_phases_that_are_over_are_dropped():
@@ -107,7 +115,7 @@ def test_running_means_of_phases_that_are_over_are_dropped():
     state = runner(Model(0, 8), 2, scalars)
     MinimaxPhaseHook(SCHEDULE).before_train_epoch(state)
     assert list(state.message_hub.log_scalars) == ['train/adversaries/loss', 'train/lr']
-    assert state.messages == ['Phase: adversaries (epochs 3 to 3)']
+    assert state.messages[0] == 'Phase: adversaries (epochs 3 to 3)'
 
 
 def test_each_iteration_sets_the_phase_of_the_model():

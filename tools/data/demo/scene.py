@@ -10,8 +10,8 @@ from figure import ATTRIBUTES, draw_figure
 from pen import Color, Pen
 from people import PREVALENCE, Person, color_distance, draw_color, draw_looks, draw_person
 
-FPS = 25
-MIN_FRAMES, MAX_FRAMES = 50, 100
+FPS = 12.5
+MIN_FRAMES, MAX_FRAMES = 25, 50
 SAMPLES_PER_PERSON = 2
 #: Persons are numbered in turn over these parts, so no two parts share one.
 PARTS = (('videos', 'train'), ('videos', 'test'), ('images', 'train'), ('images', 'test'))
@@ -33,7 +33,7 @@ class Sample:
         style (Style): How the person moves.
         speed (float): Cycles per second.
         phase (float): Where in the cycle the sample starts.
-        num_frames (int): Length at 25 frames per second.
+        num_frames (int): Length at 12.5 frames per second.
         size (tuple[int, int]): Frame width and height in pixels.
         place (tuple[float, float, float]): The figure's column and ground row in the frame, 0 to 1,
             and the body height in frame heights.

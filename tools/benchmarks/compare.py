@@ -1,0 +1,201 @@
+"""Compare variants in turn: A B A B ..., each in a process of its own, one at a time."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import torch
+
+#: What glibc needs to keep memory pages (tools/launch.sh); without them each tensor pays for
+#: fresh ones.
+KEPT_PAGES = dict(
+    MALLOC_MMAP_THRESHOLD_='4294967296',
+    MALLOC_TRIM_THRESHOLD_='4294967296',
+    MALLOC_TOP_PAD_='268435456',
+    OMP_WAIT_POLICY='PASSIVE',
+)
+_TOOL = Path(__file__).resolve().parents[1] / 'benchmark.py'
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to do the work.
+
+    Attributes:
+        name (str): What the table calls it.
+        case (str): Which of the tool's cases does it.
+        options (Mapping): The case's keyword arguments, plain data.
+        environment (Mapping): Variables of its process.
+    """
+
+    name: str
+    case: str
+    options: Mapping = field(default_factory=dict)
+    environment: Mapping = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One run: seconds on the clock, seconds of all threads of the process."""
+
+    wall: float
+    cpu: float
+
+
+class Worker:
+    """A process that holds one variant and runs it when told to."""
+
+    def __init__(self, variant: Variant) -> None:
+        self.variant = variant
+        environment = {k: v for k, v in os.environ.items() if k not in KEPT_PAGES}
+        environment.update(variant.environment)
+        self.process = subprocess.Popen(
+            [sys.executable, str(_TOOL), 'work'],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        self.call(case=variant.case, options=dict(variant.options))
+
+    def call(self, **message) -> dict:
+        """Send a message and wait for its answer.
+
+        Raises:
+            RuntimeError: If the process has ended.
+        """
+        try:
+            self.process.stdin.write(json.dumps(message) + '\n')
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ''
+        if not line:
+            raise RuntimeError(f'The variant {self.variant.name!r} has failed; its error is above.')
+        return json.loads(line)
+
+    def run(self) -> Timing:
+        """Run the variant once."""
+        return Timing(**self.call(call='run'))
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+    def __enter__(self) -> 'Worker':
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.close()
+
+
+def serve(cases: Mapping[str, Callable]) -> None:
+    """Be the process of a :class:`Worker`: answer messages until there are no more."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w')
+    # What libraries print goes where errors go.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    case = None
+    for line in sys.stdin:
+        message = json.loads(line)
+        if 'case' in message:
+            case = cases[message['case']](**message['options'])
+            answer = {}
+        elif message['call'] == 'run':
+            answer = _timed(case)
+        else:
+            answer = getattr(case, message['call'])(**message.get('options', {}))
+        answers.write(json.dumps(answer) + '\n')
+        answers.flush()
+
+
+def _timed(case) -> dict:
+    _synchronize()
+    wall, cpu = time.perf_counter(), _cpu_seconds()
+    case.run()
+    _synchronize()
+    return dict(wall=time.perf_counter() - wall, cpu=_cpu_seconds() - cpu)
+
+
+def _synchronize() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _cpu_seconds() -> float:
+    own, children = (
+        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def peak_memory() -> int:
+    """Return the most bytes this process has held, on the GPU if there is one."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def interleave(
+    variants: Sequence[Variant], rounds: int, warmup: int, show: Callable[[str], None]
+) -> dict[str, list[Timing]]:
+    """Run the variants in turn.
+
+    Args:
+        variants (Sequence[Variant]): What to run.
+        rounds (int): How often each is timed.
+        warmup (int): How often each runs before.
+        show (Callable): Is told what is going on.
+
+    Returns:
+        dict[str, list[Timing]]: The rounds of each variant.
+    """
+    workers = []
+    try:
+        for variant in variants:
+            show(f'starting {variant.name}')
+            workers.append(Worker(variant))
+        for _ in range(warmup):
+            for worker in workers:
+                worker.run()
+        times = {variant.name: [] for variant in variants}
+        for index in range(rounds):
+            for worker in workers:
+                times[worker.variant.name].append(worker.run())
+            show(f'round {index + 1} of {rounds}')
+        return times
+    finally:
+        for worker in workers:
+            worker.close()
+
+
+def compare(slow: Sequence[Timing], fast: Sequence[Timing]) -> dict[str, float]:
+    """Return how many times faster ``fast`` is: the ratio round by round, its median and range.
+
+    Returns:
+        dict[str, float]: ``ratio``, ``ratio_min``, ``ratio_max`` on the clock, and ``cpu_ratio``.
+    """
+    ratios = [a.wall / b.wall for a, b in zip(slow, fast, strict=True)]
+    cpu = [a.cpu / max(b.cpu, 1e-9) for a, b in zip(slow, fast, strict=True)]
+    return dict(
+        ratio=median(ratios), ratio_min=min(ratios), ratio_max=max(ratios), cpu_ratio=median(cpu)
+    )
+
+
+def summarize(times: Sequence[Timing]) -> dict[str, float]:
+    """Return the medians of the rounds and the range of the clock."""
+    walls = [timing.wall for timing in times]
+    return dict(
+        seconds=median(walls),
+        seconds_min=min(walls),
+        seconds_max=max(walls),
+        cpu_seconds=median(timing.cpu for timing in times),
+    )
