@@ -118,7 +118,8 @@ test_pipeline = [
 ]
 # Two views of each image, cropped and coloured as the clips are [code].
 privacy_pipeline = [
-    dict(type='LoadImageRGB'),
+    # 112 pixels of the smallest crop; VISPR's photographs are decoded at a quarter of their size.
+    dict(type='LoadImageRGB', min_size=187),
     dict(
         type='TwoViews',
         transforms=[

@@ -6,9 +6,9 @@ model = dict(
     type='ReconstructionAttack',
     anonymizer=dict(type='IdentityAnonymizer'),
     checkpoint=None,
-    inverter=dict(type='UNetAnonymizer', base_channels=12, num_levels=3),
+    inverter=dict(type='UNetAnonymizer', base_channels=8, num_levels=3),
 )
-epochs = 6
+epochs = 5
 train_cfg = dict(max_epochs=epochs)
 optim_wrapper = dict(optimizer=dict(lr=1e-2, weight_decay=0))
 iterations = dict(by_epoch=True, convert_to_iter_based=True)

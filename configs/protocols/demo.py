@@ -27,10 +27,10 @@ protocol = dict(
             load='raw:privacy',
             options={
                 'optim_wrapper.optimizer.lr': 1e-3,
-                'train_cfg.max_epochs': 7,
+                'train_cfg.max_epochs': 5,
                 'param_scheduler.0.end': 1,
                 'param_scheduler.1.begin': 1,
-                'param_scheduler.1.end': 7,
+                'param_scheduler.1.end': 5,
             },
             metrics=dict(cmap_finetuned='privacy/cMAP'),
             skip=['raw'],

@@ -83,14 +83,35 @@ class TestLoadImageRGB:
         assert image.shape == (8, 16, 3)
         assert np.abs(image.astype(int) - expected).max() <= 3
 
+    @pytest.mark.parametrize('min_size', [None, 30])
     @pytest.mark.parametrize('fraction', [0, 0.5, 0.95])
-    def test_truncated_file_is_named(self, tmp_path, fraction):
+    def test_truncated_file_is_named(self, tmp_path, fraction, min_size):
         path = tmp_path / 'broken.jpg'
         Image.fromarray(make_frames(1, 64, 64)[0]).save(path)
         content = path.read_bytes()
         path.write_bytes(content[: int(fraction * len(content))])
         with pytest.raises(OSError, match='broken.jpg'):
-            self.load(path)
+            LoadImageRGB(min_size)(dict(img_path=str(path)))
+
+    @pytest.mark.parametrize(
+        'min_size, size', [(None, 800), (401, 800), (400, 400), (187, 200), (12, 100)]
+    )
+    def test_large_jpeg_is_decoded_at_reduced_size(self, tmp_path, min_size, size):
+        small = np.random.default_rng(0).integers(0, 256, (8, 10, 3), dtype=np.uint8)
+        whole = cv2.resize(small, (1000, 800), interpolation=cv2.INTER_CUBIC)
+        for name in ('a.jpg', 'a.png'):
+            Image.fromarray(whole).save(tmp_path / name, quality=95)
+        results = LoadImageRGB(min_size)(dict(img_path=str(tmp_path / 'a.jpg')))
+        assert results['ori_shape'] == results['img'].shape[:2] == (size, size * 5 // 4)
+        expected = cv2.resize(whole, (size * 5 // 4, size), interpolation=cv2.INTER_AREA)
+        assert np.abs(results['img'].astype(int) - expected).mean() < 2
+        # Other formats cannot, and are not.
+        other = LoadImageRGB(min_size)(dict(img_path=str(tmp_path / 'a.png')))
+        assert other['ori_shape'] == (800, 1000)
+
+    def test_size_of_nothing_is_refused(self):
+        with pytest.raises(ValueError, match='min_size of LoadImageRGB .* is 0'):
+            LoadImageRGB(0)
 
     def test_missing_file_is_named(self, tmp_path):
         with pytest.raises(OSError, match='absent.jpg'):
@@ -450,6 +471,21 @@ class TestTwoViews:
         assert (first != second).any()
         np.testing.assert_array_equal(image, original)
         assert results['img_path'] == 'a.jpg' and 'imgs' not in results
+
+    def test_two_frames_give_a_view_each(self):
+        frames = [np.full((40, 60, 3), value, np.uint8) for value in (10, 200)]
+        resize = dict(type='Resize', scale=(16, 12), keep_ratio=False)
+        results = TwoViews([resize])(dict(imgs=frames, img_shape=(40, 60)))
+        assert [(x.shape, int(x.min()), int(x.max())) for x in results['img']] == [
+            ((12, 16, 3), 10, 10),
+            ((12, 16, 3), 200, 200),
+        ]
+        assert 'imgs' not in results
+
+    def test_other_than_two_frames_are_refused(self):
+        results = dict(imgs=make_frames(3), filename='a.avi')
+        with pytest.raises(ValueError, match='got 3 frames of a.avi; sample two'):
+            TwoViews(VIEW)(results)
 
     def test_views_of_different_sizes_are_refused(self):
         # MMPretrain's Resize looks for `img` and says nothing.

@@ -52,6 +52,7 @@ class Round:
     ) -> None:
         cfg = Config.fromfile(config)
         cfg.merge_from_dict(cfg_options or {})
+        cfg.model.channels_last = channels_last
         init_default_scope('mmaction')
         set_random_seed(0)
         self.model = MODELS.build(cfg.model)
@@ -59,8 +60,6 @@ class Round:
         self.model.to(device)
         if double:
             self.model.double()
-        if channels_last:
-            cfg.model.channels_last = True
         self.data = _draw_batch(cfg, self.model, clips, pairs)
         children = ('anonymizer', 'recognizer', 'privacy_branch')
         if double:
@@ -81,6 +80,9 @@ class Round:
                 scale = 'dynamic' if amp == 'float16' else 1.0
                 wrappers.update(type='AmpOptimWrapper', dtype=amp, loss_scale=scale)
             self.optim_wrapper = constructor(wrappers)(self.model)
+            if compiled:
+                # What MMEngine's runner does where a config says compile=True.
+                self.model.train_step = torch.compile(self.model.train_step)
 
     def run(self) -> None:
         """Do a round."""

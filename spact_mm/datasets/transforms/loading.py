@@ -2,16 +2,26 @@
 
 import os
 import struct
+from io import BytesIO
 
 import cv2
 import decord
 import mmcv
+import numpy as np
 from mmaction.datasets.transforms import DecordInit
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
+from PIL import Image
 
 from ...registration import register
+
+_JPEG = b'\xff\xd8'
+_REDUCED = {
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 
 
 @register(TRANSFORMS)
@@ -32,11 +42,21 @@ class LoadImageRGB(LoadImageFromFile):
     - ori_shape (tuple): (H, W).
 
     Args:
+        min_size (int, optional): A JPEG is decoded at a half, a quarter or an eighth of its size,
+            which is faster, as long as its shorter side keeps this many pixels: give the size the
+            network sees, over the smallest crop. ``ori_shape`` is that of the decoded image then.
+            None, the default, decodes at full size.
         backend_args (dict, optional): File backend, see :func:`mmengine.fileio.get`.
+
+    Raises:
+        ValueError: If ``min_size`` is not positive.
     """
 
-    def __init__(self, backend_args: dict | None = None) -> None:
+    def __init__(self, min_size: int | None = None, backend_args: dict | None = None) -> None:
         super().__init__(backend_args=backend_args)
+        if min_size is not None and min_size < 1:
+            raise ValueError(f'min_size of LoadImageRGB must be 1 or more, but is {min_size}.')
+        self.min_size = min_size
 
     def transform(self, results: dict) -> dict:
         """Load the image.
@@ -47,7 +67,14 @@ class LoadImageRGB(LoadImageFromFile):
         path = results['img_path']
         try:
             content = fileio.get(path, backend_args=self.backend_args)
-            image = mmcv.imfrombytes(content, channel_order='rgb', backend=self.imdecode_backend)
+            reduction = self._find_reduction(content)
+            if reduction == 1:
+                image = mmcv.imfrombytes(
+                    content, channel_order='rgb', backend=self.imdecode_backend
+                )
+            else:
+                image = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED[reduction])
+                image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         except cv2.error as error:
             raise OSError(
                 f'The image {path} is empty, truncated or no image; repair or remove it.'
@@ -57,6 +84,15 @@ class LoadImageRGB(LoadImageFromFile):
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
+
+    def _find_reduction(self, content: bytes) -> int:
+        """Return by how much an image's sides may be divided: 1, 2, 4 or 8."""
+        if self.min_size is None or not content.startswith(_JPEG):
+            return 1
+        # Reads the header only.
+        with Image.open(BytesIO(content)) as header:
+            shorter = min(header.size)
+        return next((n for n in (8, 4, 2) if shorter >= n * self.min_size), 1)
 
 
 @register(TRANSFORMS)

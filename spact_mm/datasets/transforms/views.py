@@ -1,4 +1,4 @@
-"""Two views of an image for a contrastive privacy branch."""
+"""Two views of an image or a video for a contrastive privacy branch."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,18 +11,20 @@ from ...registration import register
 
 @register(TRANSFORMS)
 class TwoViews(BaseTransform):
-    """Augment an image twice, independently, with transforms made for clips.
+    """Augment an image twice, or two frames of a video once each, with transforms made for clips.
 
     The transforms see the image as a clip of one frame (``imgs``), so images go through the same
     augmentations as clips, MMAction2's included. (MMPretrain's ``MultiView`` shows them ``img``,
     which MMAction2's transforms, such as ``Resize``, pass over without a word.) In the official
     code of SPAct the two views share the origin of the crop and gamma; here they share nothing.
+    Two frames of a video are the views of the paper; between them people move, so f_B has to find
+    what stays: the person, not the pose.
 
     Required Keys:
 
-    - img (np.ndarray): (H, W, 3) uint8 RGB.
+    - img (np.ndarray): (H, W, 3) uint8 RGB; or imgs (list[np.ndarray]), two of them.
 
-    Modified Keys:
+    Added Keys:
 
     - img (list[np.ndarray]): The two views, (h, w, 3) each.
     - img_shape (tuple): (h, w).
@@ -37,13 +39,18 @@ class TwoViews(BaseTransform):
         )
 
     def transform(self, results: dict) -> dict:
-        """Replace the image by its two views.
+        """Replace the image, or the frames, by two views.
 
         Raises:
-            ValueError: If the views differ in size.
+            ValueError: If there are not two frames, or the views differ in size.
         """
-        image = results.pop('img')
-        views = [self.pipeline(dict(results, imgs=[image]))['imgs'][0] for _ in range(2)]
+        images = results.pop('imgs') if 'imgs' in results else [results.pop('img')] * 2
+        if len(images) != 2:
+            raise ValueError(
+                f'TwoViews got {len(images)} frames of {results.get("filename", "a video")}; '
+                'sample two (clip_len=1, num_clips=2).'
+            )
+        views = [self.pipeline(dict(results, imgs=[image]))['imgs'][0] for image in images]
         if views[0].shape != views[1].shape:
             raise ValueError(
                 f'The two views have the shapes {views[0].shape} and {views[1].shape}; add '

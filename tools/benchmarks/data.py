@@ -1,0 +1,131 @@
+"""``data``: what a training sample costs, against a reader that goes through the whole file."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import init_default_scope
+
+from benchmarks.compare import Variant
+from benchmarks.media import CLIP_LENGTH, LONG_LENGTH, make_image, make_video
+from benchmarks.step import CONFIG
+
+#: Samples of a round, by what is read.
+COUNTS = {'clips': 24, 'long videos': 4, 'images': 48}
+
+
+class Samples:
+    """Training samples of a recipe; :meth:`run` makes each of them once.
+
+    Args:
+        reader (str): ``'recipe'``, or ``'sequential'``: OpenCV reads a video to its end and an image
+            at full size, and the recipe's own augmentation follows.
+        files (list[str]): What to read.
+        config (str): The recipe.
+    """
+
+    def __init__(self, reader: str, files: list[str], config: str) -> None:
+        cfg = Config.fromfile(config)
+        init_default_scope('mmaction')
+        cv2.setNumThreads(0)
+        self.files = files
+        is_video = files[0].endswith('.avi')
+        steps = cfg.train_pipeline if is_video else cfg.privacy_pipeline
+        transforms = [TRANSFORMS.build(step) for step in steps]
+        if reader == 'sequential':
+            if is_video:
+                # Opening, sampling and decoding are the first three.
+                transforms[:3] = [SequentialReader(transforms[1])]
+            else:
+                transforms[0] = read_whole_image
+        self.pipeline = Compose(transforms)
+
+    def run(self) -> None:
+        """Make the samples."""
+        for index in range(len(self.files)):
+            self.make(index)
+
+    def make(self, index: int) -> np.ndarray:
+        """Make one sample, with the same random numbers whatever reads it.
+
+        Returns:
+            np.ndarray: Its frames or views, uint8.
+        """
+        np.random.seed(index)
+        path = self.files[index]
+        results = dict(filename=path, img_path=path, start_index=0, modality='RGB', label=0)
+        inputs = self.pipeline(results)['inputs']
+        return np.stack([np.asarray(view) for view in inputs])
+
+    def save(self, file: str) -> dict:
+        """Write the first samples to a file, to compare what was read."""
+        np.savez(file, *[self.make(index) for index in range(min(4, len(self.files)))])
+        return {}
+
+
+class SequentialReader:
+    """Read a video from its first frame to its last and keep the frames that are wanted."""
+
+    def __init__(self, sampler) -> None:
+        self.sampler = sampler
+
+    def __call__(self, results: dict) -> dict:
+        """Read ``results['filename']``."""
+        capture = cv2.VideoCapture(results['filename'])
+        results['total_frames'] = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        results['avg_fps'] = capture.get(cv2.CAP_PROP_FPS)
+        results = self.sampler(results)
+        wanted, frames, index = set(results['frame_inds'].tolist()), {}, 0
+        while True:
+            ok, frame = capture.read()
+            if not ok:
+                break
+            if index in wanted:
+                frames[index] = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            index += 1
+        results['imgs'] = [frames[index] for index in results['frame_inds']]
+        results['original_shape'] = results['img_shape'] = results['imgs'][0].shape[:2]
+        return results
+
+
+def read_whole_image(results: dict) -> dict:
+    """Read ``results['img_path']`` at full size."""
+    results['img'] = cv2.cvtColor(cv2.imread(results['img_path']), cv2.COLOR_BGR2RGB)
+    results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
+    return results
+
+
+def make_files(folder: Path, kind: str, count: int) -> list[str]:
+    """Make the files of one of :data:`COUNTS`; those that exist are kept.
+
+    Args:
+        folder (Path): Where they are kept.
+        kind (str): Which.
+        count (int): How many.
+
+    Returns:
+        list[str]: Their paths.
+    """
+    if kind == 'images':
+        return [str(make_image(folder / f'image_{i}.jpg', i)) for i in range(count)]
+    length = CLIP_LENGTH if kind == 'clips' else LONG_LENGTH
+    return [str(make_video(folder / f'video_{length}_{i}.avi', length, i)) for i in range(count)]
+
+
+def variants(files: list[str], config: str = str(CONFIG)) -> list[Variant]:
+    """Return the sequential reader and the recipe's."""
+    environment = dict(OMP_NUM_THREADS='1')
+    return [
+        Variant(reader, 'data', dict(reader=reader, files=files, config=config), environment)
+        for reader in ('sequential', 'recipe')
+    ]
+
+
+def mean_difference(first: str, second: str) -> float:
+    """Return the mean absolute difference of two files of :meth:`Samples.save`, of 255."""
+    a, b = np.load(first), np.load(second)
+    differences = [np.abs(a[key].astype(int) - b[key].astype(int)).mean() for key in a.files]
+    return float(np.mean(differences))
