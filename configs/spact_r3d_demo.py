@@ -148,10 +148,10 @@ privacy_pipeline = [
     dict(type='mmpretrain.PackInputs'),
 ]
 
+# The samples are small: sending them from another process would cost as much as making them.
 train_dataloader = dict(
     batch_size=8,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
@@ -166,8 +166,7 @@ train_dataloader = dict(
 )
 privacy_dataloader = dict(
     batch_size=16,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
@@ -182,8 +181,7 @@ privacy_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=8,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',

@@ -54,6 +54,7 @@ model = dict(
         loss=dict(type='NTXentLoss', temperature=0.1),
     ),
     privacy_weight=1.0,
+    channels_last=True,
     view_distance=(2, 5),  # clip frames, of which each is three video frames
     reconstruction_frames=2,
 )
@@ -134,8 +135,7 @@ test_pipeline = [
 # So few clips that an epoch takes each of them several times.
 train_dataloader = dict(
     batch_size=8,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
@@ -154,8 +154,7 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=8,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',

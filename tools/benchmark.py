@@ -19,10 +19,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
-
-import spact_mm
 from benchmarks import anonymize, compare, data, machine, step
 from benchmarks.compare import KEPT_PAGES, Timing, Variant, Worker
+
+import spact_mm
 from spact_mm.apis import refuse_in_one_sentence
 
 GIB = 2**30

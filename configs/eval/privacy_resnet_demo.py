@@ -52,8 +52,7 @@ test_pipeline = [
 ]
 train_dataloader = dict(
     batch_size=32,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
@@ -69,7 +68,7 @@ train_dataloader = dict(
 )
 test_dataloader = dict(
     batch_size=32,
-    num_workers=1,
+    num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',

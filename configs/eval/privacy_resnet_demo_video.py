@@ -4,7 +4,7 @@ _base_.pop('test_dataloader')
 
 test_dataloader = dict(
     batch_size=32,
-    num_workers=1,
+    num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',

@@ -21,8 +21,8 @@ class Samples:
     """Training samples of a recipe; :meth:`run` makes each of them once.
 
     Args:
-        reader (str): ``'recipe'``, or ``'sequential'``: OpenCV reads a video to its end and an image
-            at full size, and the recipe's own augmentation follows.
+        reader (str): ``'recipe'``, or ``'sequential'``: OpenCV reads a video to its end and an
+            image at full size, and the recipe's own augmentation follows.
         files (list[str]): What to read.
         config (str): The recipe.
     """

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from estimate_memory import find_shapes
 from mmaction.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
@@ -13,7 +14,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.compare import KEPT_PAGES, Variant, peak_memory
 from benchmarks.plain_minimax import PlainRound
-from estimate_memory import find_shapes
 
 #: Largest difference of a parameter, relative to the largest value of its tensor, after a round
 #: in float64.
