@@ -149,6 +149,7 @@ def write_config(folder, data, schedule=SCHEDULE, **changes):
     config = dict(
         custom_imports=dict(imports=['spact_mm', 'e2e'], allow_failed_imports=False),
         model=dict(
+            channels_last=False,  # for these few channels it cannot be used
             anonymizer=dict(base_channels=2, num_levels=2),
             recognizer=dict(
                 backbone=dict(depth=18, base_channels=4),

@@ -38,7 +38,7 @@ class FrameAnonymizer:
         if batch_size < 1:
             raise ValueError(f'batch_size must be 1 or more, but is {batch_size}.')
         network = fuse_conv_bn(deepcopy(anonymizer).eval().requires_grad_(False))
-        self.network = use_channels_last(network.to(device))
+        self.network = use_channels_last(network.to(device), trained=False)
         self.device = torch.device(device)
         self.batch_size = batch_size
         self._min_size = getattr(anonymizer, 'min_size', 1)

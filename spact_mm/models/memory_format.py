@@ -6,7 +6,12 @@ from torch import nn
 _FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
-def use_channels_last(module: nn.Module) -> nn.Module:
+#: Below it oneDNN's weight gradient of strided 1x1 convolutions of channels-last inputs writes past
+#: its buffer on CPUs with AVX2 (github.com/uxlfoundation/oneDNN/issues/6035).
+_LEAST_CHANNELS = 8
+
+
+def use_channels_last(module: nn.Module, trained: bool = True) -> nn.Module:
     """Store the weights of convolutions channels-last; what they compute stays the same.
 
     Convolutions follow the format of their weights and hand it on. It is faster on GPUs with
@@ -15,10 +20,24 @@ def use_channels_last(module: nn.Module) -> nn.Module:
 
     Args:
         module (nn.Module): Changed in place.
+        trained (bool): Whether gradients of its weights will be computed. Defaults to True.
 
     Returns:
         nn.Module: The same module.
+
+    Raises:
+        ValueError: If a strided 1x1 convolution to be trained has fewer than 8 input channels,
+            whose gradient corrupts memory on CPUs.
     """
+    for name, layer in module.named_modules():
+        is_conv = isinstance(layer, nn.Conv2d | nn.Conv3d)
+        if trained and is_conv and max(layer.kernel_size) == 1 and max(layer.stride) > 1:
+            if layer.in_channels // layer.groups < _LEAST_CHANNELS:
+                raise ValueError(
+                    f'channels_last cannot be used with {name}, a strided 1x1 convolution of '
+                    f'{layer.in_channels} channels, as oneDNN computes its gradient wrongly; widen '
+                    'the network or set channels_last=False.'
+                )
     for parameter in module.parameters():
         if parameter.dim() in _FORMATS:
             parameter.data = parameter.data.contiguous(memory_format=_FORMATS[parameter.dim()])

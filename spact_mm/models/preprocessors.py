@@ -79,7 +79,7 @@ class _AnonymizingMixin:
         self.anonymizer = self._build_anonymizer(anonymizer, checkpoint)
         _freeze(self.anonymizer)
         # Without gradients it is the faster format on every device.
-        use_channels_last(self.anonymizer)
+        use_channels_last(self.anonymizer, trained=False)
 
     def _build_anonymizer(self, config: dict | None, filename: str | None) -> nn.Module:
         content = None
@@ -218,8 +218,11 @@ class _AnonymizingMixin:
             extra = (list(islice(remaining, len(part))),) if self._needs_boxes else ()
             part = part.to(dtype) / 255
             if self.to_rgb:
-                return self.anonymizer(part.flip(1), *extra).flip(1) * 255
-            return self.anonymizer(part, *extra) * 255
+                part = self.anonymizer(part.flip(1), *extra).flip(1)
+            else:
+                part = self.anonymizer(part, *extra)
+            # The model behind it chooses its own memory format.
+            return part.contiguous() * 255
 
         with torch.autocast(frames.device.type, enabled=False):
             return map_chunks(anonymize, frames, self.max_frames_per_pass)

@@ -14,6 +14,7 @@ from statistics import fmean
 import torch
 
 from .stage import Stage
+from .zygote import Zygote
 
 #: The variable in which a stage finds the process id of the tool that started it.
 TOOL = 'SPACT_TOOL_PID'
@@ -24,13 +25,16 @@ _POLL_SECONDS = 0.2
 class _Running:
     """A stage and its process."""
 
-    def __init__(self, stage: Stage, slot: int, jobs: int) -> None:
+    def __init__(self, stage: Stage, slot: int, jobs: int, zygote: Zygote | None) -> None:
         self.stage, self.slot = stage, slot
         stage.prepare()
+        if zygote is not None:
+            self.process = zygote.start(stage.folder, stage.log)
+            return
         with stage.log.open('a') as file:
             # A group of its own, so that its data workers end with it.
             self.process = subprocess.Popen(
-                stage_command(stage),
+                stage_command(stage.folder),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -49,15 +53,23 @@ class _Running:
     def stop(self) -> None:
         """End the process and its data workers; it resumes from its last checkpoint."""
         if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            try:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            except ProcessLookupError:  # too young to have a group
+                os.kill(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
 
-def stage_command(stage: Stage) -> list[str]:
-    """Return the command that runs a prepared stage."""
-    command = [sys.executable, '-m', 'spact_mm.protocols', str(stage.folder)]
+def stage_command(argument: str | Path) -> list[str]:
+    """Return the command that runs the stage prepared in a folder, or serves with ``--serve``."""
     # Absent where the package is installed without its repository.
-    return [str(_LAUNCHER), *command[1:]] if _LAUNCHER.is_file() else command
+    python = str(_LAUNCHER) if _LAUNCHER.is_file() else sys.executable
+    return [python, '-m', 'spact_mm.protocols', str(argument)]
+
+
+def can_fork() -> bool:
+    """Tell whether stages may be forked from one process, see :mod:`.zygote`."""
+    return not torch.cuda.is_available()
 
 
 def stage_environment(slot: int, jobs: int) -> dict[str, str]:
@@ -135,6 +147,9 @@ def run_stages(
     done = _find_done(waiting)
     failed: dict[str, Path] = {}
     running: list[_Running] = []
+    zygote = None
+    if len(waiting) > 1 and can_fork():
+        zygote = Zygote(stage_command('--serve'), stage_environment(0, jobs))
 
     def tell(event: str, stage: Stage | None = None) -> None:
         on_event(event, stage, [run.stage for run in running])
@@ -150,7 +165,7 @@ def run_stages(
                 elif len(running) < jobs and done.issuperset(n.id for n in stage.needs):
                     waiting.remove(stage)
                     slot = min(set(range(jobs)) - {run.slot for run in running})
-                    running.append(_Running(stage, slot, jobs))
+                    running.append(_Running(stage, slot, jobs, zygote))
                     tell('start', stage)
             time.sleep(_POLL_SECONDS)
             for run in [run for run in running if run.process.poll() is not None]:
@@ -165,6 +180,8 @@ def run_stages(
     finally:
         for run in running:
             run.stop()
+        if zygote is not None:
+            zygote.close()
     return failed
 
 

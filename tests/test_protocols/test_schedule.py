@@ -30,7 +30,8 @@ result = dict(metrics={}, seconds=1.0, config_hash=order['hash'])
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch):
     command = [sys.executable, '-c', SCRIPT]
-    monkeypatch.setattr(schedule, 'stage_command', lambda stage: [*command, str(stage.folder)])
+    monkeypatch.setattr(schedule, 'stage_command', lambda folder: [*command, str(folder)])
+    monkeypatch.setattr(schedule, 'can_fork', lambda: False)
     monkeypatch.setattr(schedule, '_POLL_SECONDS', 0.02)
 
 
@@ -77,7 +78,7 @@ def test_others_go_on_after_a_failure(tmp_path):
 
 def test_an_interruption_ends_the_stages(tmp_path, monkeypatch):
     sleeper = 'import os, subprocess, sys, time; subprocess.Popen(["sleep", "60"]); time.sleep(60)'
-    monkeypatch.setattr(schedule, 'stage_command', lambda s: [sys.executable, '-c', sleeper])
+    monkeypatch.setattr(schedule, 'stage_command', lambda folder: [sys.executable, '-c', sleeper])
     groups = []
     popen = subprocess.Popen
 
@@ -141,3 +142,47 @@ def test_a_work_dir_is_used_by_one_at_a_time(tmp_path):
         assert 'Another process runs a protocol' in done.stderr
     with lock(tmp_path):
         assert (tmp_path / '.lock').exists()
+
+
+def test_stages_are_forked_from_one_process(tmp_path, monkeypatch):
+    """The real thing: what it is told to run is no stage, so each says so in its log."""
+    monkeypatch.undo()
+    monkeypatch.setattr(schedule, 'can_fork', lambda: True)
+    stages = [make(tmp_path, name) for name in 'abc']
+    for stage in stages:
+        stage.config = ConfigDict(x=stage.name)
+    processes = []
+    start = schedule.Zygote.start
+
+    def remember(zygote, folder, log):
+        processes.append(start(zygote, folder, log))
+        return processes[-1]
+
+    monkeypatch.setattr(schedule.Zygote, 'start', remember)
+    failed = run_stages(stages, jobs=2)
+    assert set(failed) == {stage.id for stage in stages}
+    assert [process.returncode for process in processes] == [1, 1, 1]
+    assert len({process.pid for process in processes}) == 3
+    for stage in stages:
+        assert 'Traceback' in stage.log.read_text()
+
+
+def test_a_forked_stage_is_ended(tmp_path, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(schedule, 'can_fork', lambda: True)
+    started = []
+    start = schedule.Zygote.start
+    monkeypatch.setattr(
+        schedule.Zygote, 'start', lambda *args: started.append(start(*args)) or started[-1]
+    )
+
+    def interrupt(event, stage, running):
+        if event == 'start':
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_stages([make(tmp_path, 'a'), make(tmp_path, 'b')], jobs=1, on_event=interrupt)
+    (process,) = started
+    assert process.returncode == -signal.SIGKILL
+    with pytest.raises(ProcessLookupError):
+        os.kill(process.pid, 0)
