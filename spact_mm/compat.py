@@ -15,6 +15,7 @@ import time
 import types
 import warnings
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -38,6 +39,8 @@ def apply() -> None:
     init_process_group_without_accelerator()
     drop_device_ids_without_accelerator()
     fix_separate_no_sync()
+    allow_amp_without_accelerator()
+    score_in_full_precision()
 
 
 def _package_dir(package: str) -> Path | None:
@@ -313,3 +316,40 @@ def fix_separate_no_sync() -> None:
             yield
 
     MMSeparateDistributedDataParallel.no_sync = no_sync
+
+
+def allow_amp_without_accelerator() -> None:
+    """Let ``AmpOptimWrapper`` (``tools/train.py --amp``) train on CPUs, in bfloat16.
+
+    It asserts that there is an accelerator, though MMEngine's ``autocast`` and torch support CPUs;
+    loss scaling, which bfloat16 does not need, is off there. Can go when the assertion does.
+    """
+    from mmengine.optim.optimizer import amp_optimizer_wrapper as module
+
+    if _is_accelerated():
+        return
+    # The module asks for nothing but the assertion.
+    module.is_cuda_available = lambda: True
+    scaler = partial(module.GradScaler, enabled=False)
+    if not isinstance(module.GradScaler, partial):
+        module.GradScaler = scaler
+
+
+def score_in_full_precision() -> None:
+    """Hand the scores of MMAction2's heads to their losses as float32.
+
+    ``BaseHead.loss_by_feat`` turns them into a NumPy array for the accuracy it logs, which has no
+    bfloat16, so that training with ``dtype='bfloat16'`` dies. Can go when it converts them.
+    """
+    from mmaction.models.heads.base import BaseHead
+
+    upstream = BaseHead.loss_by_feat
+    if upstream.__module__ == __name__:
+        return
+
+    def loss_by_feat(self, cls_scores, data_samples):
+        if cls_scores.dtype == torch.bfloat16:
+            cls_scores = cls_scores.float()
+        return upstream(self, cls_scores, data_samples)
+
+    BaseHead.loss_by_feat = loss_by_feat

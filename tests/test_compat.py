@@ -344,6 +344,41 @@ def test_separate_no_sync_holds_for_all_children(process_group):
 
 
 @on_cpu
+def test_amp_trains_in_bfloat16_without_an_accelerator():
+    from mmengine.optim import AmpOptimWrapper
+
+    upstream = run_python('-c', 'from mmengine.optim import *; AmpOptimWrapper(optimizer=None)')
+    assert 'is only available training' in upstream.stderr
+    model = nn.Linear(4, 1)
+    wrapper = AmpOptimWrapper(optimizer=torch.optim.SGD(model.parameters(), lr=0.1))
+    before = model.weight.detach().clone()
+    with wrapper.optim_context(model):
+        loss = model(torch.ones(2, 4)).sum()
+    assert loss.dtype == torch.bfloat16
+    wrapper.update_params(loss)
+    # The gradient is the sum of the inputs, and its scale is 1.
+    torch.testing.assert_close(model.weight, before - 0.2)
+    wrapper.load_state_dict(wrapper.state_dict())
+
+
+def test_heads_take_bfloat16_scores(monkeypatch):
+    import inspect
+
+    from mmaction.models import I3DHead
+    from mmaction.models.heads.base import BaseHead
+    from mmaction.structures import ActionDataSample
+
+    upstream = inspect.getclosurevars(BaseHead.loss_by_feat).nonlocals['upstream']
+    samples = [ActionDataSample().set_gt_label(i) for i in (0, 1)]
+    head = I3DHead(num_classes=2, in_channels=4)
+    scores = torch.tensor([[2.0, 1.0], [2.0, 1.0]], dtype=torch.bfloat16)
+    with pytest.raises(TypeError, match='BFloat16'):
+        upstream(head, scores, samples)
+    losses = head.loss_by_feat(scores, samples)
+    assert losses['top1_acc'] == 0.5 and losses['loss_cls'].dtype == torch.float32
+
+
+@on_cpu
 @pytest.mark.slow
 def test_two_processes_train_over_gloo(tmp_path):
     script = tmp_path / 'script.py'

@@ -6,7 +6,16 @@ protocol = dict(
     title='Demo set: action recognition against attribute leakage',
     seeds=[0, 1, 2],
     methods=[
-        *_base_.untrained,
+        *_base_.untrained[:3],
+        # The kernels for 112 x 112 (13 and 21, sigma 10) in proportion to 48 x 48.
+        dict(
+            name='weak blur',
+            anonymizer=dict(type='GaussianBlurAnonymizer', kernel_size=5, sigma=4.3),
+        ),
+        dict(
+            name='strong blur',
+            anonymizer=dict(type='GaussianBlurAnonymizer', kernel_size=9, sigma=4.3),
+        ),
         dict(name='supervised', train=dict(config='../supervised_r3d_demo.py')),
         dict(name='SPAct', train=dict(config='../spact_r3d_demo.py')),
     ],

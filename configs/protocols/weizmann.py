@@ -26,7 +26,16 @@ protocol = dict(
     seeds=[0, 1, 2],
     folds=[0, 1, 2],
     methods=[
-        *_base_.untrained,
+        *_base_.untrained[:3],
+        # The kernels for 112 x 112 (13 and 21, sigma 10) in proportion to 64 x 64.
+        dict(
+            name='weak blur',
+            anonymizer=dict(type='GaussianBlurAnonymizer', kernel_size=7, sigma=5.7),
+        ),
+        dict(
+            name='strong blur',
+            anonymizer=dict(type='GaussianBlurAnonymizer', kernel_size=13, sigma=5.7),
+        ),
         dict(
             name='supervised',
             train=dict(

@@ -132,7 +132,8 @@ class MinimaxAnonymization(BaseModel):
 
     @torch.no_grad()
     def _anonymize_frames(self, frames: Tensor) -> Tensor:
-        return map_chunks(_bare(self.anonymizer), frames, self.max_frames_per_pass)
+        bare = _bare(self.anonymizer)
+        return map_chunks(lambda x: bare(x).to(x.dtype), frames, self.max_frames_per_pass)
 
     def _normalize(self, clips: Tensor, data_samples: Sequence | None) -> tuple[Tensor, Sequence]:
         """Apply the recognizer's own preprocessing (normalisation, blending) to [0, 1] clips."""
@@ -168,13 +169,17 @@ class MinimaxAnonymization(BaseModel):
         values = getattr(self, f'_step_{self.phase}')(batch, optim_wrapper)
         return {f'{self.phase}/{name}': value for name, value in values.items()}
 
+    def _rewrite(self, frames: Tensor) -> Tensor:
+        """Pass f_A with gradients; in mixed precision what comes out are full numbers again."""
+        return self.anonymizer(frames).to(frames.dtype)
+
     def _step_reconstruction(self, batch: dict, optim_wrapper: OptimWrapperDict) -> dict:
         """Pull f_A towards the identity, on frames of both loaders."""
         self.anonymizer.train()
         wrapper = optim_wrapper['anonymizer']
         with wrapper.optim_context(self.anonymizer):
             l1 = torch.stack(
-                [F.l1_loss(self.anonymizer(x).to(x.dtype), x) for x in self._plain_frames(batch)]
+                [F.l1_loss(self._rewrite(x), x) for x in self._plain_frames(batch)]
             ).mean()
         wrapper.update_params(l1)
         return dict(loss_l1=l1.detach())
@@ -189,13 +194,13 @@ class MinimaxAnonymization(BaseModel):
         with _without_parameter_gradients(self.recognizer, self.privacy_branch):
             # The two losses share no activations, so two backward passes hold one graph at a time.
             with wrapper.optim_context(self.anonymizer):
-                views = [self.anonymizer(view) for view in views]
+                views = [self._rewrite(view) for view in views]
                 losses = _bare(self.privacy_branch)(views, view_samples, mode='loss')
                 loss_privacy, values = self.parse_losses(losses)
             _partial_backward(wrapper, -self.privacy_weight * loss_privacy)
             clips, samples = batch['action']['inputs'], batch['action']['data_samples']
             with wrapper.optim_context(self.anonymizer):
-                frames = self.anonymizer(fold_frames(clips, self.format_shape))
+                frames = self._rewrite(fold_frames(clips, self.format_shape))
                 frames = unfold_frames(frames, clips, self.format_shape)
                 inputs, samples = self._normalize(frames, samples)
                 losses = _bare(self.recognizer)(inputs, samples, mode='loss')

@@ -281,6 +281,22 @@ def test_clips_too_short_for_two_views_are_refused():
         model._views(dict(action=dict(inputs=torch.rand(1, 1, 3, 8, 4, 4))))
 
 
+@pytest.mark.parametrize('phase', PHASES)
+def test_mixed_precision_stays_close_to_full(phase):
+    values = {}
+    data = batch()
+    for kind in ('OptimWrapper', 'AmpOptimWrapper'):
+        torch.manual_seed(0)
+        model = build_model()
+        model.set_phase(phase)
+        optimizers = build_optimizers(model, type=kind)
+        values[kind] = {k: float(v) for k, v in model.train_step(data, optimizers).items()}
+        assert all(torch.isfinite(p).all() for p in model.parameters())
+    for key, value in values['OptimWrapper'].items():
+        if 'loss' in key:
+            assert values['AmpOptimWrapper'][key] == pytest.approx(value, rel=0.1, abs=0.1), key
+
+
 def test_unknown_phase_is_refused():
     with pytest.raises(ValueError, match="no phase 'minmax'; choose from"):
         build_model().set_phase('minmax')

@@ -81,6 +81,11 @@ class NTXentLoss(nn.Module):
                 'NTXentLoss needs two views of one shape (N, D), '
                 f'but got {tuple(z0.shape)} and {tuple(z1.shape)}.'
             )
+        # Cosines over 0.1 need more digits than half precision has.
+        with torch.autocast(z0.device.type, enabled=False):
+            return self._loss(*(z.float() if z.itemsize < 4 else z for z in (z0, z1)))
+
+    def _loss(self, z0: Tensor, z1: Tensor) -> Tensor:
         z0, z1 = F.normalize(z0, dim=1), F.normalize(z1, dim=1)
         if self.gather and get_world_size() > 1:
             z0, z1 = _gather_views(z0), _gather_views(z1)
