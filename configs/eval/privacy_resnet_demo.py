@@ -29,7 +29,7 @@ model = dict(
 )
 custom_hooks = [dict(type='ReproducibleEpochHook')]
 
-epochs = 15
+epochs = 14
 train_cfg = dict(by_epoch=True, max_epochs=epochs)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.02))
 iterations = dict(by_epoch=True, convert_to_iter_based=True)

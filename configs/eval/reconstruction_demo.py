@@ -8,7 +8,7 @@ model = dict(
     checkpoint=None,
     inverter=dict(type='UNetAnonymizer', base_channels=8, num_levels=3),
 )
-epochs = 5
+epochs = 4
 train_cfg = dict(max_epochs=epochs)
 optim_wrapper = dict(optimizer=dict(lr=1e-2, weight_decay=0))
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
