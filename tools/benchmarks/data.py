@@ -35,34 +35,34 @@ class Samples:
         is_video = files[0].endswith('.avi')
         steps = cfg.train_pipeline if is_video else cfg.privacy_pipeline
         transforms = [TRANSFORMS.build(step) for step in steps]
+        # Opening, sampling and decoding.
+        count = 3 if is_video else 1
+        self.read, self.augment = Compose(transforms[:count]), Compose(transforms[count:])
         if reader == 'sequential':
-            if is_video:
-                # Opening, sampling and decoding are the first three.
-                transforms[:3] = [SequentialReader(transforms[1])]
-            else:
-                transforms[0] = read_whole_image
-        self.pipeline = Compose(transforms)
+            self.read = SequentialReader(transforms[1]) if is_video else read_whole_image
+        self.size = cfg.size
 
     def run(self) -> None:
         """Make the samples."""
         for index in range(len(self.files)):
-            self.make(index)
+            self.augment(self._read(index))
 
-    def make(self, index: int) -> np.ndarray:
-        """Make one sample, with the same random numbers whatever reads it.
-
-        Returns:
-            np.ndarray: Its frames or views, uint8.
-        """
+    def _read(self, index: int) -> dict:
+        """Read a file; which frames is drawn from the same numbers whatever reads them."""
         np.random.seed(index)
         path = self.files[index]
-        results = dict(filename=path, img_path=path, start_index=0, modality='RGB', label=0)
-        inputs = self.pipeline(results)['inputs']
-        return np.stack([np.asarray(view) for view in inputs])
+        return self.read(dict(filename=path, img_path=path, start_index=0, modality='RGB', label=0))
 
     def save(self, file: str) -> dict:
-        """Write the first samples to a file, to compare what was read."""
-        np.savez(file, *[self.make(index) for index in range(min(4, len(self.files)))])
+        """Write what was read of the first files, in the size of the network, to a file."""
+        frames = []
+        for index in range(min(4, len(self.files))):
+            results = self._read(index)
+            for frame in results.get('imgs', [results.get('img')]):
+                scale = self.size / min(frame.shape[:2])
+                size = [round(side * scale) for side in frame.shape[1::-1]]
+                frames.append(cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
+        np.savez(file, *frames)
         return {}
 
 

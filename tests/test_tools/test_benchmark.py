@@ -1,0 +1,52 @@
+"""The benchmark tool at tiny sizes: what it compares is the same; how fast is not asserted."""
+
+import json
+
+import pytest
+from e2e import ROOT, run_process
+
+SWITCHES = ['spact_mm', 'checkpointing', 'bfloat16']
+
+
+def run(tmp_path, *arguments):
+    tool = ROOT / 'tools' / 'benchmark.py'
+    process = run_process(tmp_path, 'python', tool, *arguments, '--json', 'result.json')
+    assert process.code == 0, process.stderr
+    return json.loads((tmp_path / 'result.json').read_text())
+
+
+@pytest.mark.slow
+def test_step_compares_loops_that_yield_the_same_parameters(tmp_path):
+    config = ROOT / 'configs' / 'spact_r3d_demo.py'
+    arguments = ['--config', config, '--pairs', 4, '--rounds', 1, '--variants', *SWITCHES]
+    result = run(tmp_path, 'step', *arguments)
+    assert set(result['comparisons']) == {f'plain -> {name}' for name in SWITCHES}
+    for comparison in result['comparisons'].values():
+        assert 0 <= comparison['max_parameter_difference'] <= 1e-8
+        assert comparison['ratio_min'] == comparison['ratio'] == comparison['ratio_max'] > 0
+        assert comparison['memory_ratio'] > 0
+    # Gradients that nobody uses are not computed.
+    assert result['flops']['plain'] > 1.3 * result['flops']['spact_mm']
+
+
+@pytest.mark.slow
+def test_data_reads_the_same_pictures(tmp_path):
+    result = run(tmp_path, 'data', '--samples', 2, '--rounds', 1, '--folder', 'media')
+    assert set(result['comparisons']) == {'clips', 'long videos', 'images'}
+    for kind, comparison in result['comparisons'].items():
+        assert comparison['mean_difference'] < (2 if kind == 'images' else 0.5)
+
+
+@pytest.mark.slow
+def test_anonymize_gives_the_same_frames(tmp_path):
+    config = ROOT / 'configs' / 'spact_r3d_demo.py'
+    arguments = ['--config', config, '--sizes', 32, '--frames', 3, '--rounds', 1]
+    result = run(tmp_path, 'anonymize', *arguments)
+    assert result['comparisons']['32x32']['mean_difference'] < 0.1
+
+
+def test_an_unknown_variant_is_named(tmp_path):
+    tool = ROOT / 'tools' / 'benchmark.py'
+    process = run_process(tmp_path, 'python', tool, 'step', '--variants', 'warp')
+    assert process.code == 1
+    assert "There is no variant 'warp'; choose from ['plain'," in process.stderr
