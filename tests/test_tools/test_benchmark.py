@@ -1,6 +1,7 @@
 """The benchmark tool at tiny sizes: what it compares is the same; how fast is not asserted."""
 
 import json
+import sys
 
 import pytest
 from e2e import ROOT, run_process
@@ -10,7 +11,7 @@ SWITCHES = ['spact_mm', 'checkpointing', 'bfloat16']
 
 def run(tmp_path, *arguments):
     tool = ROOT / 'tools' / 'benchmark.py'
-    process = run_process(tmp_path, 'python', tool, *arguments, '--json', 'result.json')
+    process = run_process(tmp_path, sys.executable, tool, *arguments, '--json', 'result.json')
     assert process.code == 0, process.stderr
     return json.loads((tmp_path / 'result.json').read_text())
 
@@ -47,6 +48,6 @@ def test_anonymize_gives_the_same_frames(tmp_path):
 
 def test_an_unknown_variant_is_named(tmp_path):
     tool = ROOT / 'tools' / 'benchmark.py'
-    process = run_process(tmp_path, 'python', tool, 'step', '--variants', 'warp')
+    process = run_process(tmp_path, sys.executable, tool, 'step', '--variants', 'warp')
     assert process.code == 1
     assert "There is no variant 'warp'; choose from ['plain'," in process.stderr

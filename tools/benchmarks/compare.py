@@ -1,6 +1,7 @@
 """Compare variants in turn: A B A B ..., each in a process of its own, one at a time."""
 
 import json
+import logging
 import os
 import resource
 import subprocess
@@ -103,6 +104,8 @@ def serve(cases: Mapping[str, Callable]) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w')
     # What libraries print goes where errors go.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    # MMEngine tells of each parameter how it was initialised.
+    logging.disable(logging.INFO)
     case = None
     for line in sys.stdin:
         message = json.loads(line)

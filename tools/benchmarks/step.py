@@ -1,5 +1,6 @@
 """``step``: a minimax round, ours against a plain loop with the same weights and data."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -138,7 +139,7 @@ def _freeze_unused_biases(model: nn.Module) -> None:
     """
     for block in model.modules():
         if isinstance(block, nn.Sequential):
-            for layer, following in zip(block[:-1], block[1:], strict=True):
+            for layer, following in pairwise(block):
                 if isinstance(following, nn.BatchNorm2d) and layer.bias is not None:
                     layer.bias.requires_grad_(False)
 
