@@ -54,7 +54,7 @@ model = dict(
     ),
     # Narrow networks are faster so, on CPUs too.
     channels_last=True,
-    privacy_weight=4.0,
+    privacy_weight=8.0,
     reconstruction_frames=1,
 )
 
@@ -86,7 +86,14 @@ param_scheduler = dict(
         dict(
             type='CosineAnnealingLR', eta_min=2e-4, begin=1, end=reconstruction_epochs, **iterations
         ),
-        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=15, by_epoch=True),  # 3e-3
+        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=30, by_epoch=True),  # 6e-3
+        dict(
+            type='CosineAnnealingLR',
+            eta_min=3e-4,
+            begin=minimax_begin,
+            end=minimax_begin + minimax_epochs,
+            **iterations,
+        ),
     ],
     recognizer=[
         dict(

@@ -1,5 +1,6 @@
 # The supervised adversarial baseline (Wu et al.) on the demo set: f_B predicts the attributes from
-# labels, which SPAct does without. Everything else is as in spact_r3d_demo.py.
+# labels, which SPAct does without. But for the weight of its loss, all else is as in
+# spact_r3d_demo.py.
 _base_ = './spact_r3d_demo.py'
 _base_.model.pop('privacy_branch')
 
@@ -19,6 +20,7 @@ model = dict(
                 loss_weight=1 / len(attributes),
             ),
         ),
-    )
+    ),
+    privacy_weight=5.0,
 )
 train_cfg = dict(privacy_dataloader=dict(dataset=dict(dataset=dict(attributes=attributes))))

@@ -326,13 +326,11 @@ def allow_amp_without_accelerator() -> None:
     """
     from mmengine.optim.optimizer import amp_optimizer_wrapper as module
 
-    if _is_accelerated():
+    if _is_accelerated() or isinstance(module.GradScaler, partial):
         return
     # The module asks for nothing but the assertion.
     module.is_cuda_available = lambda: True
-    scaler = partial(module.GradScaler, enabled=False)
-    if not isinstance(module.GradScaler, partial):
-        module.GradScaler = scaler
+    module.GradScaler = partial(module.GradScaler, enabled=False)
 
 
 def score_in_full_precision() -> None:

@@ -12,18 +12,19 @@ yield the same parameters, and refuses to compare what does not.
 import argparse
 import json
 import platform
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from benchmarks import anonymize, compare, data, machine, step
-from benchmarks.compare import KEPT_PAGES, Timing, Variant, Worker
+from benchmarks.compare import Timing, Variant, Worker
 
 import spact_mm
 from spact_mm.apis import refuse_in_one_sentence
+from spact_mm.protocols.stage import current_commit
 
 GIB = 2**30
 CASES = dict(step=step.Round, data=data.Samples, anonymize=anonymize.Frames)
@@ -149,8 +150,7 @@ def estimate_clips(
         peaks = {}
         for clips in (args.clips, 2 * args.clips):
             show(f'memory of {name} with {clips} clips')
-            options = dict(variants[name].options, clips=clips)
-            variant = Variant(name, 'step', options, variants[name].environment)
+            variant = replace(variants[name], options=dict(variants[name].options, clips=clips))
             peaks[clips] = ask(variant, [dict(call='run'), dict(call='peak')])[-1]['bytes']
         each = (peaks[2 * args.clips] - peaks[args.clips]) / args.clips
         fits[name] = int((args.fit * GIB - peaks[args.clips]) // each + args.clips)
@@ -234,21 +234,13 @@ def describe(device: str) -> str:
 
 def describe_run(args: argparse.Namespace) -> dict:
     """Return what a reader of the file needs to repeat the run."""
-    commit = subprocess.run(
-        ['git', 'rev-parse', '--short', 'HEAD'],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
     return dict(
         command=' '.join(['python', 'tools/benchmark.py', *sys.argv[1:]]),
-        commit=commit,
+        commit=current_commit(),
         machine=describe(getattr(args, 'device', 'cpu')),
         torch=torch.__version__,
         spact_mm=spact_mm.__version__,
         rounds=args.rounds,
-        kept_pages=KEPT_PAGES,
     )
 
 

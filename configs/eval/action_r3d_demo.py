@@ -13,7 +13,8 @@ model.data_preprocessor.update(
     anonymizer=dict(type='IdentityAnonymizer'),
     checkpoint=None,
 )
-custom_hooks = [dict(type='ReproducibleEpochHook')]
+# Narrow networks are faster channels-last, on CPUs too.
+custom_hooks = [dict(type='ReproducibleEpochHook'), dict(type='ChannelsLastHook')]
 
 # Crops and flips only; the recipe's further augmentations are for f_A.
 train_pipeline = [

@@ -1,6 +1,7 @@
 """Training: the loop, the hooks and the optimizer constructor."""
 
 from .bad_sample_hook import BadSampleHook
+from .channels_last_hook import ChannelsLastHook
 from .checkpoint_hook import PlainCheckpointHook
 from .minimax_loop import MinimaxTrainLoop
 from .optim_constructor import MinimaxOptimWrapperConstructor
@@ -12,6 +13,7 @@ from .visualization_hook import AnonymizationVisualizationHook
 __all__ = [
     'AnonymizationVisualizationHook',
     'BadSampleHook',
+    'ChannelsLastHook',
     'MinimaxOptimWrapperConstructor',
     'MinimaxPhaseHook',
     'MinimaxTrainLoop',

@@ -20,7 +20,7 @@ class Zygote:
     """The process that is forked.
 
     Args:
-        command (Sequence[str]): Runs this module.
+        command (Sequence[str]): Runs :func:`serve`.
         environment (Mapping[str, str]): Variables of all stages.
     """
 

@@ -1,7 +1,9 @@
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
+from mmaction.registry import HOOKS
 from tiny import (
     CHILDREN,
     PRIVACY_BRANCH,
@@ -60,3 +62,20 @@ def test_training_channels_last_gives_the_same_parameters():
                 continue
             # Adam makes steps of gradients that are next to zero.
             assert (second[key] - value).abs().max() <= 1e-6 * value.abs().max()
+
+
+def test_hook_changes_a_recognizer_before_its_weights_are_loaded():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(8, 8, 3)
+
+    torch.manual_seed(0)
+    plain, model = Model(), Model()
+    HOOKS.build(dict(type='ChannelsLastHook')).before_run(SimpleNamespace(model=model))
+    model.load_state_dict(plain.state_dict())
+    assert model.conv.weight.is_contiguous(memory_format=torch.channels_last)
+    x = torch.randn(2, 8, 9, 9)
+    y = model.conv(x)
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(y, plain.conv(x))

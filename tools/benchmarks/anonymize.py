@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 
-from benchmarks.compare import KEPT_PAGES, Variant, peak_memory
+from benchmarks.compare import Variant
 from spact_mm.apis import FrameAnonymizer
 
 
@@ -53,10 +53,6 @@ class Frames:
             parts.append(y.permute(0, 2, 3, 1).cpu().numpy())
         return np.concatenate(parts)
 
-    def peak(self) -> dict:
-        """Return the peak memory of the process in bytes."""
-        return dict(bytes=peak_memory())
-
     def save(self, file: str) -> dict:
         """Write what comes out to a file."""
         np.savez(file, frames=self.anonymize(self.frames))
@@ -70,6 +66,6 @@ def variants(options: dict) -> list[Variant]:
         options (dict): What they have in common, the arguments of :class:`Frames` but ``loop``.
     """
     return [
-        Variant(loop, 'anonymize', dict(options, loop=loop), KEPT_PAGES)
+        Variant(loop, 'anonymize', dict(options, loop=loop), kept_pages=True)
         for loop in ('eager', 'spact_mm')
     ]

@@ -14,15 +14,7 @@ from statistics import median
 
 import torch
 
-#: What glibc needs to keep memory pages (tools/launch.sh); without them each tensor pays for
-#: fresh ones.
-KEPT_PAGES = dict(
-    MALLOC_MMAP_THRESHOLD_='4294967296',
-    MALLOC_TRIM_THRESHOLD_='4294967296',
-    MALLOC_TOP_PAD_='268435456',
-    OMP_WAIT_POLICY='PASSIVE',
-)
-_TOOL = Path(__file__).resolve().parents[1] / 'benchmark.py'
+_TOOLS = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -33,13 +25,14 @@ class Variant:
         name (str): What the table calls it.
         case (str): Which of the tool's cases does it.
         options (Mapping): The case's keyword arguments, plain data.
-        environment (Mapping): Variables of its process.
+        kept_pages (bool): Start it as our scripts do, with an allocator that keeps its memory
+            pages (tools/launch.sh). Otherwise each tensor pays for fresh ones.
     """
 
     name: str
     case: str
     options: Mapping = field(default_factory=dict)
-    environment: Mapping = field(default_factory=dict)
+    kept_pages: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,14 +48,15 @@ class Worker:
 
     def __init__(self, variant: Variant) -> None:
         self.variant = variant
-        environment = {k: v for k, v in os.environ.items() if k not in KEPT_PAGES}
-        environment.update(variant.environment)
+        # Who started this tool with the launcher does not choose for the variants.
+        environment = {k: v for k, v in os.environ.items() if not k.startswith('MALLOC_')}
+        python = _TOOLS / 'launch.sh' if variant.kept_pages else sys.executable
         self.process = subprocess.Popen(
-            [sys.executable, str(_TOOL), 'work'],
+            [str(python), str(_TOOLS / 'benchmark.py'), 'work'],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment,
+            env=dict(environment, SPACT_PYTHON=sys.executable),
         )
         self.call(case=variant.case, options=dict(variant.options))
 
@@ -114,6 +108,8 @@ def serve(cases: Mapping[str, Callable]) -> None:
             answer = {}
         elif message['call'] == 'run':
             answer = _timed(case)
+        elif message['call'] == 'peak':
+            answer = dict(bytes=_peak_memory())
         else:
             answer = getattr(case, message['call'])(**message.get('options', {}))
         answers.write(json.dumps(answer) + '\n')
@@ -140,7 +136,7 @@ def _cpu_seconds() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def peak_memory() -> int:
+def _peak_memory() -> int:
     """Return the most bytes this process has held, on the GPU if there is one."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()

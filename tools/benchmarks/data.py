@@ -117,9 +117,8 @@ def make_files(folder: Path, kind: str, count: int) -> list[str]:
 
 def variants(files: list[str], config: str = str(CONFIG)) -> list[Variant]:
     """Return the sequential reader and the recipe's."""
-    environment = dict(OMP_NUM_THREADS='1')
     return [
-        Variant(reader, 'data', dict(reader=reader, files=files, config=config), environment)
+        Variant(reader, 'data', dict(reader=reader, files=files, config=config))
         for reader in ('sequential', 'recipe')
     ]
 

@@ -13,7 +13,7 @@ from mmengine.runner import set_random_seed
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.compare import KEPT_PAGES, Variant, peak_memory
+from benchmarks.compare import Variant
 from benchmarks.plain_minimax import PlainRound
 
 #: Largest difference of a parameter, relative to the largest value of its tensor, after a round
@@ -102,10 +102,6 @@ class Round:
         action, views = batch['action'], batch['privacy']['inputs']
         self._plain_round(action['inputs'], action['data_samples'], views)
 
-    def peak(self) -> dict:
-        """Return the peak memory of the process in bytes."""
-        return dict(bytes=peak_memory())
-
     def flops(self) -> dict:
         """Return the floating-point operations of a round (convolutions and matrix products)."""
         with FlopCounterMode(display=False) as counter:
@@ -165,20 +161,20 @@ def variants(options: dict) -> dict[str, Variant]:
     cp = {'model.anonymizer.with_cp': True}
     found = [
         Variant('plain', 'step', plain),
-        Variant('plain, kept pages', 'step', plain, KEPT_PAGES),
-        Variant('spact_mm', 'step', ours, KEPT_PAGES),
+        Variant('plain, kept pages', 'step', plain, kept_pages=True),
+        Variant('spact_mm', 'step', ours, kept_pages=True),
         Variant('spact_mm, default pages', 'step', ours),
-        Variant('checkpointing', 'step', dict(ours, cfg_options=cp), KEPT_PAGES),
+        Variant('checkpointing', 'step', dict(ours, cfg_options=cp), kept_pages=True),
         Variant('checkpointing, default pages', 'step', dict(ours, cfg_options=cp)),
-        Variant('channels-last', 'step', dict(ours, channels_last=True), KEPT_PAGES),
-        Variant('bfloat16', 'step', dict(ours, amp='bfloat16'), KEPT_PAGES),
-        Variant('float16', 'step', dict(ours, amp='float16'), KEPT_PAGES),
-        Variant('compiled', 'step', dict(ours, compiled=True), KEPT_PAGES),
+        Variant('channels-last', 'step', dict(ours, channels_last=True), kept_pages=True),
+        Variant('bfloat16', 'step', dict(ours, amp='bfloat16'), kept_pages=True),
+        Variant('float16', 'step', dict(ours, amp='float16'), kept_pages=True),
+        Variant('compiled', 'step', dict(ours, compiled=True), kept_pages=True),
         Variant(
             'bfloat16, channels-last, compiled',
             'step',
             dict(ours, amp='bfloat16', channels_last=True, compiled=True),
-            KEPT_PAGES,
+            kept_pages=True,
         ),
     ]
     return {variant.name: variant for variant in found}
