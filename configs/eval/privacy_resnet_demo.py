@@ -30,7 +30,7 @@ model = dict(
 # Narrow networks are faster channels-last, on CPUs too.
 custom_hooks = [dict(type='ReproducibleEpochHook'), dict(type='ChannelsLastHook')]
 
-epochs = 14
+epochs = 15
 train_cfg = dict(by_epoch=True, max_epochs=epochs)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.02))
 iterations = dict(by_epoch=True, convert_to_iter_based=True)

@@ -100,7 +100,7 @@ class Stage:
         self.folder.mkdir(parents=True, exist_ok=True)
         keys = ('name', 'method', 'seed', 'fold', 'is_trained', 'metrics', 'hash')
         _write(order, {key: getattr(self, key) for key in keys})
-        Config(self.config).dump(self.folder / 'config.py')
+        Config(self.config, format_python_code=False).dump(self.folder / 'config.py')
 
 
 def find_files(config: Mapping) -> Iterator[tuple[str, str]]:
@@ -138,7 +138,9 @@ def run_stage(folder: str | os.PathLike) -> dict:
     # Of the code that was imported, whatever happens to it meanwhile.
     start, commit = time.time(), current_commit()
     order = json.loads((folder / 'stage.json').read_text())
-    config = Config.fromfile(folder / 'config.py')
+    # MMEngine formats a config's text with yapf, four times at the start and at each checkpoint,
+    # which takes seconds.
+    config = Config.fromfile(folder / 'config.py', format_python_code=False)
     config.work_dir = str(folder / 'run')
     # MMEngine takes what is newest in the work dir.
     config.resume = order['is_trained'] and any(map(is_whole, (folder / 'run').glob('*.pth')))
