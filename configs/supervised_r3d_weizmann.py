@@ -14,9 +14,7 @@ model = dict(
 )
 
 privacy_pipeline = [
-    dict(type='LoadVideoFrame'),
-    dict(type='SquareCrop', scale=1.0, random=False),
-    dict(type='mmpretrain.Resize', scale=(_base_.size + 8, _base_.size + 8)),
+    dict(type='LoadVideoFrame', cache=dict(transforms=_base_.crop)),
     dict(type='mmpretrain.RandomCrop', crop_size=_base_.size),
     dict(type='mmpretrain.RandomFlip', prob=0.5),
     dict(type='mmpretrain.PackInputs', meta_keys=('video_id',)),

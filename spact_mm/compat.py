@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from mmengine.dist import get_world_size
 from mmengine.utils import digit_version
 
 from .safe_checkpoint import load_from_ceph, load_from_local, load_from_pavi, load_from_url
@@ -41,6 +42,7 @@ def apply() -> None:
     fix_separate_no_sync()
     allow_amp_without_accelerator()
     score_in_full_precision()
+    synchronize_batch_norm_without_accelerator()
 
 
 def _package_dir(package: str) -> Path | None:
@@ -351,3 +353,49 @@ def score_in_full_precision() -> None:
         return upstream(self, cls_scores, data_samples)
 
     BaseHead.loss_by_feat = loss_by_feat
+
+
+def synchronize_batch_norm_without_accelerator() -> None:
+    """Let ``SyncBatchNorm`` (``sync_bn='torch'`` in a config) train on CPUs.
+
+    torch refuses inputs that are on no accelerator, though the statistics are sums, which ``gloo``
+    knows how to reduce. Can go when it does not.
+    """
+    from torch.nn import SyncBatchNorm
+
+    upstream = SyncBatchNorm.forward
+    if upstream.__module__ == __name__:
+        return
+
+    def forward(self, input):
+        if not self.training or input.device.type != 'cpu' or get_world_size() == 1:
+            return upstream(self, input)
+        return _normalize_over_processes(self, input)
+
+    SyncBatchNorm.forward = forward
+
+
+def _normalize_over_processes(norm: torch.nn.SyncBatchNorm, x: torch.Tensor) -> torch.Tensor:
+    """Normalise by the statistics of all processes' ``x``, (N, C, ...), and track them."""
+    from torch.distributed.nn.functional import all_reduce
+
+    axes = [0, *range(2, x.ndim)]
+    shape = [1, -1] + [1] * (x.ndim - 2)
+    sums = torch.cat([x.sum(axes), x.new_tensor([x.numel() / x.shape[1]])])
+    *sums, count = all_reduce(sums).split([x.shape[1], 1])
+    mean = sums[0] / count
+    centred = x - mean.view(shape)
+    variance = all_reduce(centred.square().sum(axes)) / count
+    if norm.track_running_stats:
+        norm.num_batches_tracked.add_(1)
+        momentum = norm.momentum
+        if momentum is None:
+            momentum = 1 / norm.num_batches_tracked.item()
+        with torch.no_grad():
+            norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), momentum)
+            unbiased = variance * count / (count - 1)
+            norm.running_var.lerp_(unbiased.to(norm.running_var.dtype), momentum)
+    y = centred * (variance + norm.eps).rsqrt().view(shape)
+    if norm.affine:
+        y = y * norm.weight.view(shape) + norm.bias.view(shape)
+    return y

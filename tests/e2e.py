@@ -227,8 +227,10 @@ def workerless(**changes):
 
 # ---- runs ----------------------------------------------------------------------------------------
 def environment(**variables):
+    # The package of this checkout, whichever is installed.
+    path = os.pathsep.join([str(ROOT / 'tests'), str(ROOT)])
     return os.environ | dict(
-        OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT / 'tests'), PYTHON=sys.executable, **variables
+        OMP_NUM_THREADS='1', PYTHONPATH=path, PYTHON=sys.executable, **variables
     )
 
 

@@ -49,8 +49,8 @@ def build_model(**settings):
     return MODELS.build(model_config(**settings))
 
 
-def build_optimizers(model, lr=1e-3, **shared):
-    config = {name: dict(optimizer=dict(type='Adam', lr=lr)) for name in CHILDREN}
+def build_optimizers(model, lr=1e-3, optimizer='Adam', **shared):
+    config = {name: dict(optimizer=dict(type=optimizer, lr=lr)) for name in CHILDREN}
     constructor = dict(
         type='MinimaxOptimWrapperConstructor', optim_wrapper_cfg=dict(config, **shared)
     )

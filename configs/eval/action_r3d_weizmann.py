@@ -14,7 +14,8 @@ model.data_preprocessor.update(
     anonymizer=dict(type='IdentityAnonymizer'),
     checkpoint=None,
 )
-custom_hooks = [dict(type='ReproducibleEpochHook')]
+# Narrow networks are faster channels-last, on CPUs too.
+custom_hooks = [dict(type='ReproducibleEpochHook'), dict(type='ChannelsLastHook')]
 train_dataloader = dict(
     dataset=dict(
         dataset=dict(

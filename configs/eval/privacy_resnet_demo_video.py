@@ -15,8 +15,10 @@ test_dataloader = dict(
             attributes=_base_.attributes,
             frames_per_video=10,
             pipeline=[
-                dict(type='LoadVideoFrame'),
-                dict(type='mmpretrain.Resize', scale=(64, 48)),
+                dict(
+                    type='LoadVideoFrame',
+                    cache=dict(transforms=[dict(type='Resize', scale=(64, 48), keep_ratio=False)]),
+                ),
                 dict(type='mmpretrain.PackInputs', meta_keys=('video_id',)),
             ],
             test_mode=True,

@@ -2,8 +2,8 @@
 # training. `make demo` runs raw, one obfuscation and SPAct with one seed.
 _base_ = './_base_/common.py'
 
-# The further attacks leave out the weaker one of two obfuscations of a kind.
-unstressed = ['raw', 'downsample 2×', 'weak blur']
+# The further attacks are on the strongest obfuscation and on what is trained.
+unstressed = ['raw', 'downsample 2×', 'weak blur', 'strong blur']
 # What the recipe's own f_T scores is of no interest here.
 untested = {'train_cfg.val_interval': 1000}
 protocol = dict(

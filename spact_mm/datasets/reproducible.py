@@ -82,6 +82,7 @@ class ReproducibleDataset(Dataset):
         self.on_bad = on_bad or ('raise' if self.test_mode else 'skip')
         # Shared memory reaches worker processes that run already; -1: not set yet.
         self._clock = torch.full((2,), -1, dtype=torch.int64).share_memory_()
+        self._generator = np.random.MT19937()
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
@@ -174,7 +175,10 @@ class ReproducibleDataset(Dataset):
         if self._clock[1] < 0:
             yield
             return
-        states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+        states = random.getstate(), torch.get_rng_state()
+        # Exchanging NumPy's generator is 300 times as fast as saving and restoring its state.
+        numpy_generator = np.random.get_bit_generator()
+        np.random.set_bit_generator(self._generator)
         words = self._entropy(idx, attempt).generate_state(8)
         random.seed(words[:3].tobytes())
         np.random.seed(words[3:6])
@@ -184,8 +188,8 @@ class ReproducibleDataset(Dataset):
             yield
         finally:
             random.setstate(states[0])
-            np.random.set_state(states[1])
-            torch.set_rng_state(states[2])
+            np.random.set_bit_generator(numpy_generator)
+            torch.set_rng_state(states[1])
 
     def _path(self, idx: int) -> str:
         return _file_of(self.dataset.get_data_info(idx)) or f'sample {idx}'

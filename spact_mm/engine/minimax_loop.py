@@ -59,7 +59,17 @@ class MinimaxTrainLoop(EpochBasedTrainLoop):
     def run_epoch(self) -> None:
         """Run one epoch."""
         self.seed_epoch()
+        self._forget_partial_sums()
         super().run_epoch()
+
+    def _forget_partial_sums(self) -> None:
+        """Drop gradients that the last epoch has accumulated without an update.
+
+        A resumed run does not have them, and those of another phase belong to another loss.
+        """
+        for wrapper in self.runner.optim_wrapper.values():
+            wrapper.zero_grad()
+            wrapper._inner_count = 0
 
     def seed_epoch(self) -> None:
         """Make data, dropout and draws a function of seed, epoch and rank from here on."""

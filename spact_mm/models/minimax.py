@@ -135,6 +135,12 @@ class MinimaxAnonymization(BaseModel):
         bare = _bare(self.anonymizer)
         return map_chunks(lambda x: bare(x).to(x.dtype), frames, self.max_frames_per_pass)
 
+    def _anonymize_parts(self, parts: list[Tensor]) -> Sequence[Tensor]:
+        """Pass f_A, in eval mode, over frames of one size at once."""
+        if any(part.shape[1:] != parts[0].shape[1:] for part in parts):
+            return [self._anonymize_frames(part) for part in parts]
+        return self._anonymize_frames(torch.cat(parts)).split([len(part) for part in parts])
+
     def _normalize(self, clips: Tensor, data_samples: Sequence | None) -> tuple[Tensor, Sequence]:
         """Apply the recognizer's own preprocessing (normalisation, blending) to [0, 1] clips."""
         recognizer = _bare(self.recognizer)
@@ -215,16 +221,17 @@ class MinimaxAnonymization(BaseModel):
         self.recognizer.train()
         self.privacy_branch.train()
         clips, samples = batch['action']['inputs'], batch['action']['data_samples']
+        views, view_samples = self._views(batch)
         wrapper = optim_wrapper['recognizer']
         with wrapper.optim_context(self.recognizer):
-            inputs, samples = self._normalize(self.anonymize(clips), samples)
+            frames, *views = self._anonymize_parts([fold_frames(clips, self.format_shape), *views])
+            frames = unfold_frames(frames, clips, self.format_shape)
+            inputs, samples = self._normalize(frames, samples)
             losses = self.recognizer(inputs, samples, mode='loss')
             loss_action, action_values = self.parse_losses(losses)
         wrapper.update_params(loss_action)
-        views, view_samples = self._views(batch)
         wrapper = optim_wrapper['privacy_branch']
         with wrapper.optim_context(self.privacy_branch):
-            views = [self._anonymize_frames(view) for view in views]
             losses = self.privacy_branch(views, view_samples, mode='loss')
             loss_privacy, values = self.parse_losses(losses)
         wrapper.update_params(loss_privacy)

@@ -135,8 +135,7 @@ def run_stage(folder: str | os.PathLike) -> dict:
         KeyError: If the test yields no metric that the protocol asks for.
     """
     folder = Path(folder)
-    # Of the code that was imported, whatever happens to it meanwhile.
-    start, commit = time.time(), current_commit()
+    start = time.time()
     order = json.loads((folder / 'stage.json').read_text())
     # MMEngine formats a config's text with yapf, four times at the start and at each checkpoint,
     # which takes seconds.
@@ -172,7 +171,7 @@ def run_stage(folder: str | os.PathLike) -> dict:
         order,
         metrics={key: float(values[name]) for key, name in order['metrics'].items()},
         config_hash=order['hash'],
-        commit=commit,
+        commit=current_commit(),
         time=time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
         seconds=round(time.time() - start, 1),
     )
@@ -184,8 +183,12 @@ def run_stage(folder: str | os.PathLike) -> dict:
     return result
 
 
+@cache
 def current_commit() -> str:
-    """Return the commit of the code, with ``-dirty`` where it was changed; '' outside git."""
+    """Return the commit of the code, with ``-dirty`` where it was changed; '' outside git.
+
+    It is that of the first call: what has been imported stays, whatever happens to the files.
+    """
     if not (_PACKAGE.parent / '.git').exists():
         return ''
     command = ['git', '-C', str(_PACKAGE), 'describe', '--always', '--dirty', '--abbrev=7']

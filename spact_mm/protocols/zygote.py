@@ -84,6 +84,9 @@ class ForkedProcess:
 
 def serve() -> int:
     """Answer requests until there are no more; return the exit status of a forked process."""
+    from .stage import current_commit
+
+    current_commit()
     answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w')
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     for line in sys.stdin:

@@ -148,6 +148,44 @@ class TestDecordInitFromPath:
         with pytest.raises(FileNotFoundError, match='absent.avi'):
             DecordInitFromPath()(dict(filename=str(tmp_path / 'absent.avi')))
 
+    def test_cached_video_gives_the_same_frames_without_its_file(self, tmp_path):
+        path = write_video(tmp_path / 'a.avi')
+        crop = [
+            dict(type='SquareCrop', scale=0.5, random=False),
+            dict(type='Resize', scale=(16, 16), keep_ratio=False),
+        ]
+        cached = DecordInitFromPath(cache=dict(transforms=crop))
+        decode = Compose([dict(type='DecordDecode')])
+        later = Compose([dict(type='DecordDecode'), *crop])
+
+        def frames(init, rest):
+            results = init(dict(filename=str(path)))
+            assert results['total_frames'] == 40 and results['avg_fps'] > 0
+            return np.stack(rest(dict(results, frame_inds=np.array([7, 39, 7])))['imgs'])
+
+        expected = frames(DecordInitFromPath(), later)
+        first = frames(cached, decode)
+        first[:] = 0  # A pipeline may write into its frames.
+        path.unlink()
+        np.testing.assert_array_equal(frames(cached, decode), expected)
+
+    def test_cache_keeps_what_there_is_room_for(self, tmp_path):
+        paths = [write_video(tmp_path / name) for name in ('a.avi', 'b.avi')]
+        init = DecordInitFromPath()
+        frame = init(dict(filename=str(paths[0])))['video_reader'].get_batch([0]).asnumpy()
+        room = 1.5 * 40 * frame.nbytes / 2**30
+        init = DecordInitFromPath(cache=dict(max_gib=room))
+        for path in paths:
+            assert init(dict(filename=str(path)))['total_frames'] == 40
+            path.unlink()
+        init(dict(filename=str(paths[0])))
+        with pytest.raises(FileNotFoundError, match='b.avi'):
+            init(dict(filename=str(paths[1])))
+
+    def test_cache_without_room_is_refused(self):
+        with pytest.raises(ValueError, match='max_gib .* is 0'):
+            DecordInitFromPath(cache=dict(max_gib=0))
+
 
 class TestReflectSampleFrames:
     def sample(self, total, start_index=0, **settings):

@@ -58,6 +58,63 @@ print(f'equal {rank}')
 dist.destroy_process_group()
 """
 
+#: Trains in several processes what each of them also trains alone on the whole batch.
+ROUNDS = """
+import copy, torch
+import spact_mm
+import mmaction.models
+from mmengine.dist import get_rank, get_world_size, init_dist
+from mmengine.model import convert_sync_batchnorm
+from mmengine.registry import MODEL_WRAPPERS, init_default_scope
+from mmengine.runner.checkpoint import get_state_dict
+from torch import nn
+from tiny import action_batch, build_model, build_optimizers, privacy_batch
+
+init_default_scope('mmaction')
+init_dist('pytorch', backend='gloo')
+rank, world = get_rank(), get_world_size()
+torch.manual_seed(0)
+unet = dict(type='UNetAnonymizer', base_channels=4, num_levels=2, with_cp={with_cp})
+single = build_model(anonymizer=unet, privacy_weight=0.7).double()
+for block in single.anonymizer.modules():
+    if isinstance(block, nn.Sequential):
+        # Their true gradient is zero, and Adam makes steps of the rounding noise.
+        block[0].bias.requires_grad_(False), block[3].bias.requires_grad_(False)
+start = {{name: value.clone() for name, value in single.state_dict().items()}}
+model = copy.deepcopy(single)
+if {sync_bn}:
+    model = convert_sync_batchnorm(model, 'torch')
+    assert sum(isinstance(m, nn.SyncBatchNorm) for m in model.modules()) > 40
+cfg = dict(type='MMSeparateDistributedDataParallel')
+model = MODEL_WRAPPERS.build(cfg, default_args=dict(module=model, broadcast_buffers=False))
+optimizers = {{network: build_optimizers(network) for network in (single, model)}}
+for _ in range(2):
+    for phase in ('anonymizer', 'adversaries'):
+        whole = dict(action=action_batch(6), privacy=privacy_batch(6))
+        part = {{key: dict(value) for key, value in whole.items()}}
+        for key in ('inputs', 'data_samples'):
+            part['action'][key] = whole['action'][key][rank::world]
+        part['privacy']['inputs'] = [view[rank::world] for view in whole['privacy']['inputs']]
+        part['privacy']['data_samples'] = whole['privacy']['data_samples'][rank::world]
+        single.set_phase(phase), model.module.set_phase(phase)
+        single.train_step(whole, optimizers[single])
+        model.train_step(part, optimizers[model])
+expected, found = single.state_dict(), get_state_dict(model)
+assert list(expected) == list(found)
+worst = moved = 0
+for name, value in expected.items():
+    if value.is_floating_point():
+        scale = value.abs().max().clamp(min=1e-12)
+        worst = max(worst, ((found[name] - value).abs().max() / scale).item())
+        moved += not torch.equal(value, start[name])
+    else:
+        assert torch.equal(found[name], value), name
+assert moved > 150, moved
+print(f'largest difference {{worst:.1e}}')
+assert (worst <= 1e-8) == {sync_bn}, worst
+print(f'done {{rank}}')
+"""
+
 
 def free_port():
     with socket.socket() as probe:
@@ -127,10 +184,26 @@ def test_one_process_goes_on_where_two_stopped(tiny_data, two_processes, tmp_pat
         assert tuple(state['step'].item() for state in states) == steps
 
 
-def test_nt_xent_over_two_processes_equals_that_of_one(tmp_path):
-    script = tmp_path / 'nt_xent.py'
-    script.write_text(NT_XENT)
-    launcher = ('-m', 'torch.distributed.run', '--nproc_per_node', 2, '--master_port', free_port())
-    done = run_process(tmp_path, sys.executable, *launcher, script)
+def run_script(folder, content, processes):
+    script = folder / 'script.py'
+    script.write_text(content)
+    launcher = ('-m', 'torch.distributed.run', '--nproc_per_node', processes)
+    done = run_process(folder, sys.executable, *launcher, '--master_port', free_port(), script)
     assert done.code == 0, done.stderr
-    assert 'equal 0' in done.stdout and 'equal 1' in done.stdout
+    return done.stdout
+
+
+def test_nt_xent_over_two_processes_equals_that_of_one(tmp_path):
+    printed = run_script(tmp_path, NT_XENT, 2)
+    assert 'equal 0' in printed and 'equal 1' in printed
+
+
+@pytest.mark.parametrize(
+    ('processes', 'sync_bn', 'with_cp'),
+    [(2, True, False), (2, True, True), (3, True, False), (2, False, False)],
+)
+def test_processes_with_parts_of_a_batch_equal_one_with_the_whole(
+    tmp_path, processes, sync_bn, with_cp
+):
+    printed = run_script(tmp_path, ROUNDS.format(sync_bn=sync_bn, with_cp=with_cp), processes)
+    assert all(f'done {rank}' in printed for rank in range(processes))

@@ -114,6 +114,39 @@ def test_each_phase_changes_exactly_what_it_updates(phase):
     assert updated == expected
 
 
+@pytest.mark.parametrize('phase', PHASES)
+def test_accumulated_batches_update_by_the_mean_of_their_gradients(phase):
+    start = build_model().double()
+    batches = [batch(), batch()]
+
+    def train(batches):
+        model = copy.deepcopy(start)
+        model.set_phase(phase)
+        optimizers = build_optimizers(
+            model, lr=0.1, optimizer='SGD', accumulative_counts=len(batches)
+        )
+        for data in batches:
+            assert changed(snapshot(start), model).isdisjoint(dict(start.named_parameters()))
+            model.train_step(data, optimizers)
+        return dict(model.named_parameters())
+
+    first, second, both = train(batches[:1]), train(batches[1:]), train(batches)
+    updated = 0
+    for name, value in start.named_parameters():
+        torch.testing.assert_close(both[name], (first[name] + second[name]) / 2)
+        updated += not torch.equal(both[name], value)
+    assert updated > 20
+
+
+def test_views_of_another_size_than_the_clips_pass_the_frozen_anonymizer_alike():
+    model = build_model().eval()
+    parts = [torch.rand(n, 3, size, size) for n, size in ((5, 32), (2, 32), (3, 40))]
+    for chosen in (parts[:2], parts):
+        outs = model._anonymize_parts(chosen)
+        for part, out in zip(chosen, outs, strict=True):
+            torch.testing.assert_close(out, model._anonymize_frames(part))
+
+
 def test_adversaries_leave_the_running_statistics_of_the_anonymizer_untouched():
     model = build_model()
     optimizers = build_optimizers(model)

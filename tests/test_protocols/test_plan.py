@@ -40,8 +40,8 @@ def find(protocol, method, name, **keys):
 
 def test_demo_plans_every_stage_of_every_method_and_seed():
     protocol = load_protocol(DEMO)
-    # 7 methods, each with action, privacy, video; 4 with three more attacks; 2 trainings.
-    assert len(protocol.stages) == 3 * (7 * 3 + 4 * 3 + 2)
+    # 7 methods, each with action, privacy, video; 3 with three more attacks; 2 trainings.
+    assert len(protocol.stages) == 3 * (7 * 3 + 3 * 3 + 2)
     assert protocol.methods[0] == 'raw' and protocol.methods[-1] == 'SPAct'
     assert protocol.work_dir == Path('work_dirs/protocols/demo')
     assert len({stage.folder for stage in protocol.stages}) == len(protocol.stages)

@@ -15,6 +15,7 @@ from mmengine import fileio
 from PIL import Image
 
 from ...registration import register
+from .frame_cache import FrameCache, KeptFrames
 
 _JPEG = b'\xff\xd8'
 _REDUCED = {
@@ -115,17 +116,25 @@ class DecordInitFromPath(DecordInit):
 
     Args:
         num_threads (int): Decoding threads. Defaults to 1.
+        cache (dict, optional): Arguments of a :class:`~.frame_cache.FrameCache`, for data sets that
+            fit into memory. None, the default, opens the file each time.
     """
 
-    def __init__(self, num_threads: int = 1) -> None:
+    def __init__(self, num_threads: int = 1, cache: dict | None = None) -> None:
         super().__init__(num_threads=num_threads)
+        self.cache = None if cache is None else FrameCache(**cache)
 
-    def _get_video_reader(self, filename: str) -> decord.VideoReader:
+    def _get_video_reader(self, filename: str) -> decord.VideoReader | KeptFrames:
         """Open the video.
 
         Raises:
             OSError: If the file is missing, truncated, without a frame or no video.
         """
+        if self.cache is None:
+            return self._open(filename)
+        return self.cache.find(filename) or self.cache.add(filename, self._open(filename))
+
+    def _open(self, filename: str) -> decord.VideoReader:
         _check_avi_length(filename)
         try:
             reader = decord.VideoReader(filename, num_threads=self.num_threads)

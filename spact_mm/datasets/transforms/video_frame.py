@@ -30,6 +30,7 @@ class LoadVideoFrame(DecordInitFromPath):
 
     Args:
         num_threads (int): Decoding threads. Defaults to 1.
+        cache (dict, optional): As of :class:`DecordInitFromPath`.
     """
 
     def transform(self, results: dict) -> dict:
