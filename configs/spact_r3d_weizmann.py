@@ -1,6 +1,6 @@
 # SPAct on the Weizmann actions (tools/data/weizmann): real people, small enough for a CPU. f_A sees
 # no clip of the persons and actions that the fold holds out. There is no second data set: the two
-# views are frames of one clip, as the paper describes it.
+# views are frames of one video, each augmented by itself.
 _base_ = './_base_/default_runtime.py'
 
 weizmann_root = 'data/weizmann'
@@ -55,7 +55,6 @@ model = dict(
     ),
     privacy_weight=1.0,
     channels_last=True,
-    view_distance=(2, 5),  # clip frames, of which each is three video frames
     reconstruction_frames=2,
 )
 
@@ -121,6 +120,15 @@ train_pipeline = [
     dict(type='ReflectSampleFrames', clip_len=8, frame_interval=3, num_clips=1),
     dict(type='DecordDecode'),
     dict(type='RandomCrop', size=size),
+    # f_A has to serve persons and clothes that it has not seen.
+    dict(
+        type='ClipColorJitter',
+        contrast=(0.8, 0.6, 1.5),
+        hue=(0.5, -0.5, 0.5),
+        saturation=(0.8, 0.0, 1.8),
+        brightness=(0.8, 0.6, 1.4),
+        grayscale=0.2,
+    ),
     dict(type='Flip', flip_ratio=0.5),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
@@ -135,6 +143,27 @@ test_pipeline = [
     dict(type='DecordDecode'),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
+]
+view_pipeline = [
+    dict(type='DecordInitFromPath', cache=dict()),
+    dict(type='SampleFrames', clip_len=1, frame_interval=1, num_clips=2),
+    dict(type='DecordDecode'),
+    dict(
+        type='TwoViews',
+        transforms=[
+            dict(type='SquareCrop', scale=(0.8, 1.0)),
+            dict(type='Resize', scale=(size, size), keep_ratio=False),
+            dict(
+                type='ClipColorJitter',
+                contrast=(0.5, 0.8, 1.2),
+                hue=(0.3, -0.03, 0.03),
+                saturation=(0.5, 0.7, 1.3),
+                brightness=(0.5, 0.8, 1.2),
+            ),
+            dict(type='Flip', flip_ratio=0.5),
+        ],
+    ),
+    dict(type='mmpretrain.PackInputs'),
 ]
 # So few clips that an epoch takes each of them several times.
 train_dataloader = dict(
@@ -152,6 +181,25 @@ train_dataloader = dict(
                 ann_file=f'{weizmann_root}/fold{fold}/anonymizer_train.txt',
                 data_prefix=dict(video=f'{weizmann_root}/videos'),
                 pipeline=train_pipeline,
+            ),
+        ),
+    ),
+)
+privacy_dataloader = dict(
+    batch_size=16,
+    num_workers=0,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='ReproducibleDataset',
+        dataset=dict(
+            type='RepeatDataset',
+            times=4,
+            dataset=dict(
+                type='VideoDataset',
+                ann_file=f'{weizmann_root}/fold{fold}/anonymizer_train.txt',
+                data_prefix=dict(video=f'{weizmann_root}/videos'),
+                pipeline=view_pipeline,
             ),
         ),
     ),
@@ -176,7 +224,7 @@ test_dataloader = val_dataloader
 train_cfg = dict(
     type='MinimaxTrainLoop',
     max_epochs=minimax_begin + minimax_epochs,
-    privacy_dataloader=None,
+    privacy_dataloader=privacy_dataloader,
     # Before the minimax, and at the end.
     val_interval=minimax_begin,
 )

@@ -8,6 +8,8 @@ anonymizer_data = {
     'train_dataloader.dataset.dataset.dataset.ann_file': f'{fold}/anonymizer_train.txt',
     'val_dataloader.dataset.dataset.ann_file': f'{fold}/action_test.txt',
     'test_dataloader.dataset.dataset.ann_file': f'{fold}/action_test.txt',
+    # What the recipe's own f_T scores is of no interest here.
+    'train_cfg.val_interval': 1000,
 }
 action_data = {
     'train_dataloader.dataset.dataset.dataset.ann_file': f'{fold}/action_train.txt',
@@ -50,7 +52,15 @@ protocol = dict(
         ),
         dict(
             name='SPAct',
-            train=dict(config='../spact_r3d_weizmann.py', options=anonymizer_data),
+            train=dict(
+                config='../spact_r3d_weizmann.py',
+                options={
+                    **anonymizer_data,
+                    'train_cfg.privacy_dataloader.dataset.dataset.dataset.ann_file': (
+                        f'{fold}/anonymizer_train.txt'
+                    ),
+                },
+            ),
         ),
     ],
     stages=dict(

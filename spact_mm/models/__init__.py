@@ -12,6 +12,7 @@ from .anonymizers import (
     UNetPlusPlusAnonymizer,
 )
 from .backbones import DilatedResNet3d
+from .device_augmentation import DeviceAugmentation
 from .losses import NTXentLoss
 from .minimax import PHASES, MinimaxAnonymization
 from .minimax_preprocessor import MinimaxDataPreprocessor
@@ -31,6 +32,7 @@ __all__ = [
     'BlackenAnonymizer',
     'ConstantAnonymizer',
     'ContrastivePrivacyBranch',
+    'DeviceAugmentation',
     'DilatedResNet3d',
     'DownsampleAnonymizer',
     'GaussianBlurAnonymizer',

@@ -46,16 +46,16 @@ def unfold_frames(frames: Tensor, like: Tensor, format_shape: str) -> Tensor:
 
     Args:
         frames (Tensor): (N * M * T, C, H, W).
-        like (Tensor): The clips that were folded; gives the shape.
+        like (Tensor): The clips that were folded; gives the shape but for height and width.
         format_shape (str): Their layout.
 
     Returns:
-        Tensor: Clips of the shape of ``like``.
+        Tensor: Clips of the shape of ``like``, and the size of the frames.
     """
     if not _HAS_TIME[check_format(format_shape)]:
-        return frames.reshape(like.shape)
+        return frames.reshape(*like.shape[:-2], *frames.shape[-2:])
     videos, clips, channels, length = like.shape[:4]
-    frames = frames.reshape(videos, clips, length, channels, *like.shape[4:])
+    frames = frames.reshape(videos, clips, length, channels, *frames.shape[-2:])
     return frames.transpose(2, 3)
 
 

@@ -49,6 +49,8 @@ class MinimaxAnonymization(BaseModel):
             ``reconstruction`` uses beside the views. None means all. Defaults to None.
         max_frames_per_pass (int, optional): Bound on the frames that pass f_A at a time where no
             gradient is kept, so that memory does not grow with the test clips. Defaults to 256.
+        augmentation (dict, optional): Arguments of a :class:`DeviceAugmentation` of training clips
+            and views. None, the default, is for pipelines that augment.
         channels_last (bool): Store the weights channels-last: the same mathematics, faster or
             slower depending on the device and the networks' width. Defaults to False.
         init_cfg (dict, optional): Initialization config of the whole model.
@@ -66,6 +68,7 @@ class MinimaxAnonymization(BaseModel):
         view_distance: tuple[int, int] = (3, 7),
         reconstruction_frames: int | None = None,
         max_frames_per_pass: int | None = 256,
+        augmentation: dict | None = None,
         channels_last: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
@@ -73,7 +76,7 @@ class MinimaxAnonymization(BaseModel):
         preprocessor = recognizer_module.data_preprocessor
         format_shape = check_format(getattr(preprocessor, 'format_shape', 'NCHW'))
         super().__init__(
-            data_preprocessor=MinimaxDataPreprocessor(format_shape),
+            data_preprocessor=MinimaxDataPreprocessor(format_shape, augmentation),
             init_cfg=init_cfg,
         )
         if privacy_weight < 0:

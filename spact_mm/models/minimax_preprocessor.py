@@ -8,6 +8,8 @@ from mmaction.registry import MODELS
 from torch import Tensor
 
 from ..registration import register
+from .device_augmentation import DeviceAugmentation
+from .frames import fold_frames, unfold_frames
 
 
 @register(MODELS)
@@ -20,10 +22,14 @@ class MinimaxDataPreprocessor(ActionDataPreprocessor):
 
     Args:
         format_shape (str): Layout of the clips, that of the recognizer.
+        augmentation (dict, optional): Arguments of a
+            :class:`~spact_mm.models.DeviceAugmentation` of each training clip and of each view. The
+            pipelines then end after decoding. None, the default, is for pipelines that augment.
     """
 
-    def __init__(self, format_shape: str = 'NCTHW') -> None:
+    def __init__(self, format_shape: str = 'NCTHW', augmentation: dict | None = None) -> None:
         super().__init__(mean=[0.0] * 3, std=[255.0] * 3, format_shape=format_shape)
+        self.augmentation = None if augmentation is None else DeviceAugmentation(**augmentation)
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Convert a batch.
@@ -38,12 +44,32 @@ class MinimaxDataPreprocessor(ActionDataPreprocessor):
         """
         if 'action' not in data:
             return super().forward(data, training)
-        batch = dict(action=super().forward(dict(data['action']), training))
+        data = {name: self.cast_data(dict(part)) for name, part in data.items()}
         if 'privacy' in data:
-            privacy = self.cast_data(dict(data['privacy']))
-            privacy['inputs'] = [self._scale(view) for view in _as_views(privacy['inputs'])]
-            batch['privacy'] = privacy
+            data['privacy']['inputs'] = _as_views(data['privacy']['inputs'])
+        if training and self.augmentation is not None:
+            self._augment(data)
+        batch = dict(action=super().forward(data['action'], training))
+        if 'privacy' in data:
+            views = [self._scale(view) for view in data['privacy']['inputs']]
+            batch['privacy'] = dict(data['privacy'], inputs=views)
         return batch
+
+    def _augment(self, data: dict) -> None:
+        """Replace the clips and the views by augmented ones, still in [0, 255]."""
+        data['action']['inputs'] = [self._augment_clip(clip) for clip in data['action']['inputs']]
+        if 'privacy' in data:
+            data['privacy']['inputs'] = [
+                [self._augment_frames(image[None])[0] for image in view]
+                for view in data['privacy']['inputs']
+            ]
+
+    def _augment_clip(self, clip: Tensor) -> Tensor:
+        frames = self._augment_frames(fold_frames(clip[None], self.format_shape))
+        return unfold_frames(frames, clip[None], self.format_shape)[0]
+
+    def _augment_frames(self, frames: Tensor) -> Tensor:
+        return self.augmentation(frames.to(self.mean.dtype) / 255) * 255
 
     def _scale(self, images: Sequence[Tensor] | Tensor) -> Tensor:
         images = images if isinstance(images, Tensor) else torch.stack(tuple(images))

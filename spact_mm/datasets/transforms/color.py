@@ -2,8 +2,10 @@
 
 import cv2
 import numpy as np
+import torch
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
+from torch import Tensor
 
 from ...registration import register
 from .frames import get_frames, set_frames
@@ -74,6 +76,12 @@ class ClipColorJitter(BaseTransform):
             image = change(image, factor)
         return set_frames(results, image.reshape(len(frames), *frames[0].shape))
 
+    def augment(self, frames: Tensor) -> Tensor:
+        """Draw the changes and apply them to frames (T, 3, H, W) in [0, 1] on a device."""
+        for change, factor in self._draw():
+            frames = _ON_DEVICE[change](frames, factor)
+        return frames
+
     def _draw(self) -> list[tuple]:
         """Return the changes that happen to this clip, each with its f."""
         changes = []
@@ -130,6 +138,28 @@ def adjust_gamma(image: np.ndarray, factor: float) -> np.ndarray:
 
 def _map_values(image: np.ndarray, table: np.ndarray) -> np.ndarray:
     return cv2.LUT(image, np.rint(table).clip(0, 255).astype(np.uint8))
+
+
+def _turn_hue(frames: Tensor, factor: float) -> Tensor:
+    # torchvision looks for its binary when it is imported, which takes a second.
+    from torchvision.transforms.functional import adjust_hue
+
+    return adjust_hue(frames, factor)
+
+
+def _luma(frames: Tensor) -> Tensor:
+    """Return (..., 1, H, W) of (..., 3, H, W)."""
+    return torch.tensordot(frames, frames.new_tensor(_LUMA), dims=([-3], [0])).unsqueeze(-3)
+
+
+#: The same changes of frames (T, 3, H, W) in [0, 1].
+_ON_DEVICE = {
+    adjust_contrast: lambda x, f: (f * x + (1 - f) * _luma(x).mean()).clamp(0, 1),
+    adjust_hue: _turn_hue,
+    adjust_saturation: lambda x, f: (f * x + (1 - f) * _luma(x)).clamp(0, 1),
+    adjust_brightness: lambda x, f: (f * x).clamp(0, 1),
+    adjust_gamma: lambda x, f: x**f,
+}
 
 
 def _check(name: str, setting: tuple, lowest: float = 0) -> tuple[float, float, float]:

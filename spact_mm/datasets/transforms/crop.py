@@ -3,6 +3,7 @@
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
+from torch import Tensor
 
 from ...registration import register
 from .frames import get_frames, set_frames
@@ -52,14 +53,24 @@ class SquareCrop(BaseTransform):
         """Crop all frames alike."""
         frames = get_frames(results)
         height, width = frames[0].shape[:2]
-        factor = np.random.uniform(*self.scale) if self.random else self.scale[0]
-        side = max(1, round(factor * min(height, width)))
-        free = height - side, width - side
-        top, left = (np.random.randint(n + 1) if self.random else n // 2 for n in free)
+        top, left, side = self._draw(height, width)
         crop_person_boxes(
             results, left / width, top / height, (left + side) / width, (top + side) / height
         )
         return set_frames(results, [x[top : top + side, left : left + side] for x in frames])
+
+    def augment(self, frames: Tensor) -> Tensor:
+        """Crop frames (T, 3, H, W) that are on a device."""
+        top, left, side = self._draw(*frames.shape[-2:])
+        return frames[..., top : top + side, left : left + side]
+
+    def _draw(self, height: int, width: int) -> tuple[int, int, int]:
+        """Return the first row and column and the side of the square."""
+        factor = np.random.uniform(*self.scale) if self.random else self.scale[0]
+        side = max(1, round(factor * min(height, width)))
+        free = height - side, width - side
+        top, left = (np.random.randint(n + 1) if self.random else n // 2 for n in free)
+        return top, left, side
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(scale={self.scale}, random={self.random})'

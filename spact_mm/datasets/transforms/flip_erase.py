@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
+from torch import Tensor
 
 from ...registration import register
 from .frames import get_frames, set_frames
@@ -74,18 +75,33 @@ class FlipOrErase(BaseTransform):
             return set_frames(results, self._erase(frames))
         return results
 
+    def augment(self, frames: Tensor) -> Tensor:
+        """Flip, erase or leave frames (T, 3, H, W) in [0, 1] that are on a device."""
+        draw = np.random.rand()
+        if draw < self.flip:
+            return frames.flip(-1)
+        if draw >= 1 - self.erase:
+            rows, columns = self._draw_rectangle(frames.shape[-2:])
+            frames = frames.clone()
+            frames[..., rows, columns] = self.value / 255
+        return frames
+
     def _erase(self, frames: list[np.ndarray]) -> list[np.ndarray]:
         """Return copies of the frames with one rectangle filled."""
-        size = frames[0].shape[:2]
+        rows, columns = self._draw_rectangle(frames[0].shape[:2])
+        frames = [frame.copy() for frame in frames]
+        for frame in frames:
+            frame[rows, columns] = self.value
+        return frames
+
+    def _draw_rectangle(self, size: tuple[int, int]) -> tuple[slice, slice]:
+        """Return the rows and columns of a rectangle in frames of this height and width."""
         low, high = self.erase_size
         if self.is_relative:
             low, high = (max(1, round(side * min(size))) for side in self.erase_size)
         sides = np.minimum(np.random.randint(low, high + 1, size=2), size)
         top, left = np.random.randint(np.subtract(size, sides) + 1)
-        frames = [frame.copy() for frame in frames]
-        for frame in frames:
-            frame[top : top + sides[0], left : left + sides[1]] = self.value
-        return frames
+        return slice(top, top + sides[0]), slice(left, left + sides[1])
 
     def __repr__(self) -> str:
         return (
