@@ -29,6 +29,8 @@ model = dict(
             temporal_strides=(1, 2, 2),
             dilations=(1, 1, 1),
             zero_init_residual=False,
+            # What f_T sees changes fast in so short a minimax.
+            norm_cfg=dict(type='BN3d', momentum=0.3, requires_grad=True),
         ),
         cls_head=dict(
             type='I3DHead',
@@ -55,6 +57,7 @@ model = dict(
     # Narrow networks are faster so, on CPUs too.
     channels_last=True,
     privacy_weight=8.0,
+    max_action_loss=0.2,
     reconstruction_frames=1,
 )
 
@@ -87,11 +90,18 @@ param_scheduler = dict(
         dict(
             type='CosineAnnealingLR', eta_min=2e-4, begin=1, end=reconstruction_epochs, **iterations
         ),
-        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=30, by_epoch=True),  # 6e-3
+        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=20, by_epoch=True),  # 4e-3
+        dict(
+            type='LinearLR',
+            start_factor=0.1,
+            begin=minimax_begin,
+            end=minimax_begin + 1,
+            **iterations,
+        ),
         dict(
             type='CosineAnnealingLR',
             eta_min=3e-4,
-            begin=minimax_begin,
+            begin=minimax_begin + 1,
             end=minimax_begin + minimax_epochs,
             **iterations,
         ),
@@ -111,7 +121,7 @@ param_scheduler = dict(
             end=minimax_begin,
             **iterations,
         ),
-        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=5, by_epoch=True),  # 1e-3
+        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=10, by_epoch=True),  # 2e-3
     ],
     privacy_branch=[],
 )

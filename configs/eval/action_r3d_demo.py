@@ -7,6 +7,8 @@ for key in ('val_dataloader', 'val_cfg', 'val_evaluator', 'test_evaluator'):
     _base_.pop(key)
 _base_.default_hooks.pop('pictures')
 
+# Nothing changes under a fresh target.
+model.backbone.pop('norm_cfg')
 model.data_preprocessor.update(
     type='AnonymizedActionPreprocessor',
     # Which anonymizer, and the checkpoint of the minimax training that holds its weights.
@@ -28,7 +30,7 @@ train_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(dataset=dict(pipeline=train_pipeline)))
 
-epochs = 7
+epochs = 10
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=epochs)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.01))
 iterations = dict(by_epoch=True, convert_to_iter_based=True)

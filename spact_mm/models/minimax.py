@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
+from mmengine.dist import all_reduce
 from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from .frames import check_format, fold_frames, map_chunks, unfold_frames
 from .memory_format import use_channels_last
 from .minimax_preprocessor import MinimaxDataPreprocessor
 
+#: Of the running mean of L_T: it looks back on some ten iterations.
+_MEAN_DECAY = 0.9
 #: What one training iteration may do.
 PHASES = ('reconstruction', 'adversaries', 'anonymizer')
 
@@ -42,6 +45,10 @@ class MinimaxAnonymization(BaseModel):
             mean and std (of [0, 255] frames) are applied after the anonymizer.
         privacy_branch (dict): f_B.
         privacy_weight (float): omega >= 0. Defaults to 1.0, as in the official code.
+        max_action_loss (float, optional): Spare the recognizer: while the running mean of L_T in
+            ``adversaries`` is above this, omega counts less, in proportion. It keeps short
+            trainings with a large omega from destroying the action; the paper has no such thing.
+            None, the default, leaves omega alone.
         view_distance (tuple[int, int]): Where no privacy data come along, the two views are
             frames of a clip at least and at most this many of *its* frames apart. The default
             (3, 7) at a frame interval of 2 is the paper's 5 to 15 video frames.
@@ -65,6 +72,7 @@ class MinimaxAnonymization(BaseModel):
         recognizer: dict,
         privacy_branch: dict,
         privacy_weight: float = 1.0,
+        max_action_loss: float | None = None,
         view_distance: tuple[int, int] = (3, 7),
         reconstruction_frames: int | None = None,
         max_frames_per_pass: int | None = 256,
@@ -81,6 +89,8 @@ class MinimaxAnonymization(BaseModel):
         )
         if privacy_weight < 0:
             raise ValueError(f'privacy_weight must be 0 or more, but is {privacy_weight}.')
+        if max_action_loss is not None and max_action_loss <= 0:
+            raise ValueError(f'max_action_loss must be positive, but is {max_action_loss}.')
         if not 1 <= view_distance[0] <= view_distance[1]:
             raise ValueError(
                 f'view_distance must be (low, high) with 1 <= low <= high, but is {view_distance}.'
@@ -89,6 +99,10 @@ class MinimaxAnonymization(BaseModel):
         self.recognizer = recognizer_module
         self.privacy_branch = MODELS.build(privacy_branch)
         self.privacy_weight = privacy_weight
+        self.max_action_loss = max_action_loss
+        if max_action_loss is not None:
+            # A resumed run goes on with it.
+            self.register_buffer('mean_action_loss', torch.zeros(()))
         self.format_shape = format_shape
         self.view_distance = tuple(view_distance)
         self.reconstruction_frames = reconstruction_frames
@@ -199,6 +213,7 @@ class MinimaxAnonymization(BaseModel):
         self.recognizer.eval()
         self.privacy_branch.eval()
         views, view_samples = self._views(batch)
+        weight = self._current_privacy_weight()
         wrapper = optim_wrapper['anonymizer']
         with _without_parameter_gradients(self.recognizer, self.privacy_branch):
             # The two losses share no activations, so two backward passes hold one graph at a time.
@@ -206,7 +221,7 @@ class MinimaxAnonymization(BaseModel):
                 views = [self._rewrite(view) for view in views]
                 losses = _bare(self.privacy_branch)(views, view_samples, mode='loss')
                 loss_privacy, values = self.parse_losses(losses)
-            _partial_backward(wrapper, -self.privacy_weight * loss_privacy)
+            _partial_backward(wrapper, -weight * loss_privacy)
             clips, samples = batch['action']['inputs'], batch['action']['data_samples']
             with wrapper.optim_context(self.anonymizer):
                 frames = self._rewrite(fold_frames(clips, self.format_shape))
@@ -215,8 +230,9 @@ class MinimaxAnonymization(BaseModel):
                 losses = _bare(self.recognizer)(inputs, samples, mode='loss')
                 loss_action, action_values = self.parse_losses(losses)
             wrapper.update_params(loss_action)
-        loss = loss_action.detach() - self.privacy_weight * loss_privacy.detach()
-        return dict(_log_values(action_values, values), loss=loss)
+        loss = loss_action.detach() - weight * loss_privacy.detach()
+        logged = dict(_log_values(action_values, values), loss=loss)
+        return logged if self.max_action_loss is None else dict(logged, privacy_weight=weight)
 
     def _step_adversaries(self, batch: dict, optim_wrapper: OptimWrapperDict) -> dict:
         """Step 2 of the paper: update f_T by L_T and f_B by L_B, with f_A frozen."""
@@ -233,12 +249,23 @@ class MinimaxAnonymization(BaseModel):
             losses = self.recognizer(inputs, samples, mode='loss')
             loss_action, action_values = self.parse_losses(losses)
         wrapper.update_params(loss_action)
+        if self.max_action_loss is not None:
+            mean = loss_action.detach().to(self.mean_action_loss)
+            all_reduce(mean, 'mean')  # omega is the same in all processes
+            self.mean_action_loss.lerp_(mean, 1 - _MEAN_DECAY)
         wrapper = optim_wrapper['privacy_branch']
         with wrapper.optim_context(self.privacy_branch):
             losses = self.privacy_branch(views, view_samples, mode='loss')
             loss_privacy, values = self.parse_losses(losses)
         wrapper.update_params(loss_privacy)
         return _log_values(action_values, values)
+
+    def _current_privacy_weight(self) -> float | Tensor:
+        """Return omega, lowered where the recognizer is to be spared."""
+        if self.max_action_loss is None:
+            return self.privacy_weight
+        spared = self.max_action_loss / self.mean_action_loss.clamp(min=self.max_action_loss)
+        return self.privacy_weight * spared
 
     @torch.no_grad()
     def measure_readiness(self, data: dict) -> dict[str, float]:

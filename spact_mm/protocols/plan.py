@@ -249,7 +249,10 @@ class _Planner:
             self._configs[path] = Config.fromfile(path)
         config = deepcopy(self._configs[path])
         for options in (spec.get('options', {}), method.get('options', {}).get(name)):
-            config.merge_from_dict(_fill(options or {}, seed=seed, fold=fold))
+            options = _fill(options or {}, seed=seed, fold=fold)
+            for key in options:
+                _check_option(config, key, f'of the stage {name!r} of {self.path}', path)
+            config.merge_from_dict(options)
         return config
 
     def _insert_anonymizer(self, config, slot, method, name, spec, other) -> list[Stage]:
@@ -303,6 +306,25 @@ def _data_of(config: Mapping) -> dict:
 
 def _pretrained(checkpoint, prefix: str) -> dict:
     return dict(type='Pretrained', checkpoint=str(checkpoint), prefix=prefix)
+
+
+def _check_option(config: Config, key: str, where: str, path: Path) -> None:
+    """Refuse an option for something that a config does not have: it would change nothing.
+
+    Raises:
+        ValueError: If ``key`` without its last part is not there, or holds nothing by name.
+    """
+    node = config
+    for part in key.split('.')[:-1]:
+        try:
+            node = node[int(part)] if isinstance(node, list) else node[part]
+        except (KeyError, IndexError, ValueError, TypeError):
+            node = None
+    if not isinstance(node, (Mapping, list, Config)):
+        raise ValueError(
+            f'The option {key!r} {where} is for nothing that {path} has; correct it, and give '
+            'tuples as a whole.'
+        )
 
 
 def _fill(options, **values):

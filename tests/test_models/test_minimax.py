@@ -138,6 +138,33 @@ def test_accumulated_batches_update_by_the_mean_of_their_gradients(phase):
     assert updated > 20
 
 
+def test_suffering_recognizer_lowers_omega():
+    data = batch()
+    spared = build_model(privacy_weight=4.0, max_action_loss=0.5)
+    plain = build_model(privacy_weight=1.0)
+    plain.load_state_dict(spared.state_dict(), strict=False)
+    for mean, weight in ((0.0, 4.0), (0.5, 4.0), (2.0, 1.0)):
+        spared.mean_action_loss.fill_(mean)
+        assert float(spared._current_privacy_weight()) == weight
+    models = (spared, plain)
+    for model in models:
+        model.set_phase('anonymizer')
+        logged = model.train_step(data, build_optimizers(model))
+        assert ('anonymizer/privacy_weight' in logged) == (model is spared)
+    for ours, theirs in zip(*(m.anonymizer.parameters() for m in models), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_loss_that_lowers_omega_is_a_running_mean_of_the_recognizers():
+    model = build_model(max_action_loss=0.5)
+    model.set_phase('adversaries')
+    logged = model.train_step(batch(), build_optimizers(model))
+    loss = logged['adversaries/loss_action']
+    torch.testing.assert_close(model.mean_action_loss, 0.1 * loss)
+    assert 'mean_action_loss' in model.state_dict()
+    assert 'mean_action_loss' not in build_model().state_dict()
+
+
 def test_views_of_another_size_than_the_clips_pass_the_frozen_anonymizer_alike():
     model = build_model().eval()
     parts = [torch.rand(n, 3, size, size) for n, size in ((5, 32), (2, 32), (3, 40))]
@@ -339,6 +366,7 @@ def test_unknown_phase_is_refused():
     'settings, message',
     [
         (dict(privacy_weight=-1), 'privacy_weight must be 0 or more'),
+        (dict(max_action_loss=0), 'max_action_loss must be positive'),
         (dict(view_distance=(0, 3)), 'view_distance must be'),
         (
             dict(
