@@ -55,8 +55,16 @@ def measure(module: nn.Module, *inputs: Tensor) -> int:
 
 def find_shapes(config: Config) -> tuple[tuple[int, ...], int]:
     """Return the shape of a clip (M, C, T, H, W) or (M, C, H, W) and the size of an image."""
-    steps = {step['type'].split('.')[-1]: step for step in config.train_pipeline}
-    width, height = steps['Resize']['scale']
+    pipeline = list(config.train_pipeline)
+    # Crops and resizes of kept frames come first.
+    pipeline[:0] = pipeline[0].get('cache', {}).get('transforms', [])
+    steps = {step['type'].split('.')[-1]: step for step in pipeline}
+    if config.model.get('augmentation'):
+        height, width = config.model.augmentation['size']
+    elif 'RandomCrop' in steps:
+        height = width = steps['RandomCrop']['size']
+    else:
+        width, height = steps['Resize']['scale']
     sampling = next(step for name, step in steps.items() if name.endswith('SampleFrames'))
     clips, length = sampling['num_clips'], sampling['clip_len']
     if steps['FormatShape']['input_format'] == 'NCTHW':

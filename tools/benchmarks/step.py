@@ -54,6 +54,7 @@ class Round:
         cfg = Config.fromfile(config)
         cfg.merge_from_dict(cfg_options or {})
         cfg.model.channels_last = channels_last
+        cfg.model.max_action_loss = None  # as the paper has it
         init_default_scope('mmaction')
         set_random_seed(0)
         self.model = MODELS.build(cfg.model)
