@@ -57,7 +57,7 @@ model = dict(
     # Narrow networks are faster so, on CPUs too.
     channels_last=True,
     privacy_weight=8.0,
-    max_action_loss=0.2,
+    max_action_loss=0.35,
     reconstruction_frames=1,
 )
 

@@ -1,5 +1,5 @@
 # The supervised adversarial baseline (Wu et al.) on the demo set: f_B predicts the attributes from
-# labels, which SPAct does without. But for the weight of its loss, all else is as in
+# labels, which SPAct does without. But for the weight of its loss and the guard, all is as in
 # spact_r3d_demo.py.
 _base_ = './spact_r3d_demo.py'
 _base_.model.pop('privacy_branch')
@@ -22,5 +22,6 @@ model = dict(
         ),
     ),
     privacy_weight=5.0,
+    max_action_loss=0.2,
 )
 train_cfg = dict(privacy_dataloader=dict(dataset=dict(dataset=dict(attributes=attributes))))

@@ -230,7 +230,7 @@ def environment(**variables):
     # The package of this checkout, whichever is installed.
     path = os.pathsep.join([str(ROOT / 'tests'), str(ROOT)])
     return os.environ | dict(
-        OMP_NUM_THREADS='1', PYTHONPATH=path, PYTHON=sys.executable, **variables
+        OMP_NUM_THREADS='1', PYTHONPATH=path, SPACT_PYTHON=sys.executable, **variables
     )
 
 

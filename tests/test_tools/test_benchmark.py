@@ -6,7 +6,7 @@ import sys
 import pytest
 from e2e import ROOT, run_process
 
-SWITCHES = ['spact_mm', 'checkpointing', 'bfloat16']
+SWITCHES = ['spact_mm', 'checkpointing', 'channels-last']
 
 
 def run(tmp_path, *arguments):
