@@ -358,14 +358,17 @@ def score_in_full_precision() -> None:
 def synchronize_batch_norm_without_accelerator() -> None:
     """Let ``SyncBatchNorm`` (``sync_bn='torch'`` in a config) train on CPUs.
 
-    torch refuses inputs that are on no accelerator, though the statistics are sums, which ``gloo``
-    knows how to reduce. Can go when it does not.
+    torch refuses inputs that are on no accelerator, and so does its distributed wrapper, though the
+    statistics are sums, which ``gloo`` knows how to reduce. Can go when it does not.
     """
     from torch.nn import SyncBatchNorm
+    from torch.nn.parallel import DistributedDataParallel
 
     upstream = SyncBatchNorm.forward
-    if upstream.__module__ == __name__:
+    if _is_accelerated() or upstream.__module__ == __name__:
         return
+    # It does nothing but refuse.
+    DistributedDataParallel._passing_sync_batchnorm_handle = lambda self, module: None
 
     def forward(self, input):
         if not self.training or input.device.type != 'cpu' or get_world_size() == 1:

@@ -49,8 +49,9 @@ def build_model(**settings):
     return MODELS.build(model_config(**settings))
 
 
-def build_optimizers(model, lr=1e-3, optimizer='Adam', **shared):
-    config = {name: dict(optimizer=dict(type=optimizer, lr=lr)) for name in CHILDREN}
+def build_optimizers(model, lr=1e-3, optimizer=(), **shared):
+    settings = dict(dict(type='Adam', lr=lr), **dict(optimizer))
+    config = {name: dict(optimizer=settings) for name in CHILDREN}
     constructor = dict(
         type='MinimaxOptimWrapperConstructor', optim_wrapper_cfg=dict(config, **shared)
     )

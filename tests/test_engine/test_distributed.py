@@ -82,12 +82,15 @@ for block in single.anonymizer.modules():
         block[0].bias.requires_grad_(False), block[3].bias.requires_grad_(False)
 start = {{name: value.clone() for name, value in single.state_dict().items()}}
 model = copy.deepcopy(single)
+single.privacy_branch.loss_module.gather = False
 if {sync_bn}:
     model = convert_sync_batchnorm(model, 'torch')
     assert sum(isinstance(m, nn.SyncBatchNorm) for m in model.modules()) > 40
 cfg = dict(type='MMSeparateDistributedDataParallel')
 model = MODEL_WRAPPERS.build(cfg, default_args=dict(module=model, broadcast_buffers=False))
-optimizers = {{network: build_optimizers(network) for network in (single, model)}}
+# With the usual 1e-8, gradients as small as the rounding make steps of their own.
+adam = dict(eps=1e-5)
+optimizers = {{network: build_optimizers(network, optimizer=adam) for network in (single, model)}}
 for _ in range(2):
     for phase in ('anonymizer', 'adversaries'):
         whole = dict(action=action_batch(6), privacy=privacy_batch(6))
@@ -200,7 +203,7 @@ def test_nt_xent_over_two_processes_equals_that_of_one(tmp_path):
 
 @pytest.mark.parametrize(
     ('processes', 'sync_bn', 'with_cp'),
-    [(2, True, False), (2, True, True), (3, True, False), (2, False, False)],
+    [(2, True, False), (3, True, True), (2, False, False)],
 )
 def test_processes_with_parts_of_a_batch_equal_one_with_the_whole(
     tmp_path, processes, sync_bn, with_cp

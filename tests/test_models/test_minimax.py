@@ -123,7 +123,7 @@ def test_accumulated_batches_update_by_the_mean_of_their_gradients(phase):
         model = copy.deepcopy(start)
         model.set_phase(phase)
         optimizers = build_optimizers(
-            model, lr=0.1, optimizer='SGD', accumulative_counts=len(batches)
+            model, lr=0.1, optimizer=dict(type='SGD'), accumulative_counts=len(batches)
         )
         for data in batches:
             assert changed(snapshot(start), model).isdisjoint(dict(start.named_parameters()))
