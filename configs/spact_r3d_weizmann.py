@@ -144,7 +144,7 @@ test_pipeline = [
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]
-view_pipeline = [
+privacy_pipeline = [
     dict(type='DecordInitFromPath', cache=dict()),
     dict(type='SampleFrames', clip_len=1, frame_interval=1, num_clips=2),
     dict(type='DecordDecode'),
@@ -199,7 +199,7 @@ privacy_dataloader = dict(
                 type='VideoDataset',
                 ann_file=f'{weizmann_root}/fold{fold}/anonymizer_train.txt',
                 data_prefix=dict(video=f'{weizmann_root}/videos'),
-                pipeline=view_pipeline,
+                pipeline=privacy_pipeline,
             ),
         ),
     ),

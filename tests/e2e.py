@@ -199,7 +199,8 @@ def _loader(config, data):
     for key, folder in prefix.items():
         prefix[key] = str(data / Path(folder).relative_to(root))
     for transform in dataset['pipeline']:
-        for inner in (transform, *transform.get('transforms', ())):
+        kept = transform.get('cache', {}).get('transforms', ())
+        for inner in (transform, *transform.get('transforms', ()), *kept):
             if inner['type'] == 'Resize':
                 inner['scale'] = (SIZE, SIZE)
             if inner['type'] == 'RandomCrop':

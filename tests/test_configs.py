@@ -32,6 +32,8 @@ def clip_shape(path):
 @pytest.mark.parametrize('path', CONFIGS, ids=names(CONFIGS))
 def test_config_trains_two_iterations_of_each_phase_and_tests_one(path):
     config = Config.fromfile(path)
+    if config.model.get('augmentation'):
+        config.model.augmentation.size = clip_shape(path)[-2:]
     model = MODELS.build(config.model)
     model.init_weights()
     settings = dict(config.optim_wrapper)

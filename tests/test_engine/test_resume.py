@@ -54,8 +54,9 @@ def test_run_killed_in_each_phase_ends_as_the_uninterrupted_one(tiny_run, tiny_d
     log = log_of(work_dir)
     for epoch, _ in KILLS:
         assert f'resumed epoch: {epoch}, iter: {7 * epoch}' in log
-    # The run that was killed in minimax and the one that went on from its start.
-    assert log.count('Before minimax, on') == 2
+    # After reconstruction in the runs that were killed in the next two phases, before minimax in
+    # the second of these and in the one that went on from there.
+    assert log.count('Before minimax, on') == 4
     for epoch in (4, EPOCHS):
         expected = resumable(load(tiny_run.work_dir / f'epoch_{epoch}.pth'))
         actual = resumable(load(work_dir / f'epoch_{epoch}.pth'))
