@@ -15,6 +15,9 @@ import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from .stage import current_commit, run_stage
+from .watch import end_with_parent
+
 
 class Zygote:
     """The process that is forked.
@@ -84,9 +87,7 @@ class ForkedProcess:
 
 def serve() -> int:
     """Answer requests until there are no more; return the exit status of a forked process."""
-    from .stage import current_commit
-
-    current_commit()
+    current_commit()  # of what is imported now
     answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w')
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     for line in sys.stdin:
@@ -108,9 +109,6 @@ def serve() -> int:
 
 def _run(folder: str, log: str) -> int:
     """Be the process of a stage."""
-    from .stage import run_stage
-    from .watch import end_with_parent
-
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with open(os.devnull, 'rb') as nothing, open(log, 'ab') as file:
