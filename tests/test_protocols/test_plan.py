@@ -169,6 +169,21 @@ def test_folds_and_seeds_fill_the_options(tmp_path):
             ),
             'has no model.x',
         ),
+        *(
+            (
+                dict(
+                    methods=[RAW],
+                    stages=dict(
+                        a=dict(
+                            config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'),
+                            options={key: 1},
+                        )
+                    ),
+                ),
+                rf"The option '{key}' of the stage 'a' of .* is for nothing that .*_demo.py has",
+            )
+            for key in ('optim_wraper.optimizer.lr', 'param_scheduler.7.end', 'model.neck.type.x')
+        ),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_runs(tmp_path, changes, sentence):
