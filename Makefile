@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 DEMO := work_dirs/demo
+# A test file stays in one process, as its tests share what they set up.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo env test test-slow lint clean
 
@@ -28,10 +30,10 @@ demo: env
 
 # ---- checks ---------------------------------------------------------------------------------------
 test: env
-	$(RUN) -m pytest
+	$(RUN) -m pytest $(PARALLEL)
 
 test-slow: env
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -m slow $(PARALLEL)
 
 lint: env
 	$(VENV)/bin/ruff check .

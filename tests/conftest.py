@@ -14,6 +14,12 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get('SPACT_SHARED_DATA', ROOT.parent / 'shared' / 'data'))
 
 
+def pytest_configure():
+    """Share the cores among the processes of pytest-xdist."""
+    workers = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', 1))
+    torch.set_num_threads(max(1, torch.get_num_threads() // workers))
+
+
 @pytest.fixture(autouse=True)
 def mmaction_scope():
     """Build components as a config with `default_scope = 'mmaction'` does."""
