@@ -22,6 +22,8 @@ setup(
         'mmaction2==1.2.0',
         'mmpretrain==1.2.0',
         'decord==0.6.0',
+        # Streams videos in and out; decord reads only, and OpenCV loses time stamps and rotation.
+        'av>=14,<19',
         # mmcv.adjust_hue overflows under numpy 2; later OpenCV wheels require numpy 2.
         'numpy>=1.26,<2',
         'opencv-python<4.12',

@@ -1,6 +1,21 @@
 """What the command-line tools are made of."""
 
+from .anonymize_file import FileResult, anonymize_file
 from .frame_anonymizer import FrameAnonymizer
+from .inferencer import METHODS, AnonymizeInferencer
 from .mmaction_tools import find_tool, refuse_in_one_sentence, run_tool
+from .outputs import Job, Manifest, find_jobs
 
-__all__ = ['FrameAnonymizer', 'find_tool', 'refuse_in_one_sentence', 'run_tool']
+__all__ = [
+    'METHODS',
+    'AnonymizeInferencer',
+    'FileResult',
+    'FrameAnonymizer',
+    'Job',
+    'Manifest',
+    'anonymize_file',
+    'find_jobs',
+    'find_tool',
+    'refuse_in_one_sentence',
+    'run_tool',
+]

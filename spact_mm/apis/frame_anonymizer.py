@@ -55,13 +55,31 @@ class FrameAnonymizer:
         """
         # A permuted view is channels-last already.
         images = torch.from_numpy(frames).permute(0, 3, 1, 2)
-        return map_chunks(self._anonymize, images, self.batch_size).permute(0, 2, 3, 1).numpy()
+        return (
+            map_chunks(self._anonymize_bytes, images, self.batch_size).permute(0, 2, 3, 1).numpy()
+        )
 
-    def _anonymize(self, images: Tensor) -> Tensor:
+    @torch.inference_mode()
+    def anonymize_tensor(self, frames: Tensor) -> Tensor:
+        """Anonymize frames as tensors.
+
+        Args:
+            frames (Tensor): RGB, (N, 3, H, W), uint8 or floating point in [0, 1], on any device.
+
+        Returns:
+            Tensor: Same shape, type and device.
+        """
+        function = self._anonymize_bytes if frames.dtype == torch.uint8 else self._anonymize_floats
+        return map_chunks(function, frames, self.batch_size).to(frames)
+
+    def _anonymize_bytes(self, images: Tensor) -> Tensor:
+        x = self._anonymize_floats(images.to(self.device).float() / 255)
+        return (x * 255).round().clamp(0, 255).to(torch.uint8).cpu()
+
+    def _anonymize_floats(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
-        x = images.to(self.device).float() / 255
+        x = images.to(self.device, torch.float32)
         bottom, right = (max(0, self._min_size - side) for side in (height, width))
         if bottom or right:
             x = F.pad(x, (0, right, 0, bottom), mode='replicate')
-        x = self.network(x)[..., :height, :width]
-        return (x * 255).round().clamp(0, 255).to(torch.uint8).cpu()
+        return self.network(x)[..., :height, :width]

@@ -1,0 +1,227 @@
+"""Anonymize a file: a video frame by frame, or an image."""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import mmcv
+import numpy as np
+
+from .outputs import IMAGES, Job
+from .video_file import VideoReader, VideoWriter, can_copy_audio, partial_name
+
+#: Bytes of frames that are decoded before they are anonymized together.
+_BATCH_BYTES = 32 << 20
+
+
+@dataclass
+class FileResult:
+    """What became of a file.
+
+    Attributes:
+        output (str): The file or folder that was written.
+        frames (int): How many frames are in it.
+        height (int): In pixels.
+        width (int): In pixels.
+        audio (str): ``'none'`` in the source, ``'dropped'`` or ``'kept'``.
+        warning (str): What is wrong with the source, empty if nothing is.
+    """
+
+    output: str
+    frames: int
+    height: int
+    width: int
+    audio: str = 'none'
+    warning: str = ''
+
+
+def anonymize_file(
+    job: Job,
+    anonymize: Callable[[np.ndarray], np.ndarray],
+    size: int | None = None,
+    side_by_side: bool = False,
+    images: bool = False,
+    keep_audio: bool = False,
+    on_frames: Callable[[int, int], None] | None = None,
+) -> FileResult:
+    """Anonymize a video or an image into a file, in memory that does not grow with its length.
+
+    The output has the frames, the rate, the time stamps and the upright size of the source, and
+    nothing of its metadata. It appears under its name when it is whole.
+
+    Args:
+        job (Job): What goes in and comes out.
+        anonymize (Callable): RGB uint8 frames (N, H, W, 3) to the same.
+        size (int, optional): Length to which the shorter side is resized before. Defaults to None:
+            as it is.
+        side_by_side (bool): Whether the source is shown to the left. Defaults to False.
+        images (bool): Whether a video becomes a folder of PNG images. Defaults to False.
+        keep_audio (bool): Whether the sound track is copied, with the voices in it. Defaults to
+            False.
+        on_frames (Callable, optional): Called with how many frames are done and how many are
+            expected, 0 if unknown. Defaults to None.
+
+    Returns:
+        FileResult: What was written.
+
+    Raises:
+        ValueError: If the source cannot be read.
+        OSError: If the output cannot be written.
+    """
+    job.output.parent.mkdir(parents=True, exist_ok=True)
+    if job.is_image:
+        frame = next(_anonymize([(_read_image(job.source), 0)], anonymize, size, side_by_side))[0]
+        partial = partial_name(job.output)
+        _write_image(frame, partial)
+        partial.replace(job.output)
+        return FileResult(str(job.output), 1, *frame.shape[:2])
+    with VideoReader(job.source) as reader:
+        frames = _anonymize(reader, anonymize, size, side_by_side)
+        write = _write_folder if images else _write_video
+        result = write(job.output, _report(frames, reader, on_frames), reader, keep_audio)
+        result.warning = _describe_damage(reader, result.frames)
+        return result
+
+
+def read_anonymized(
+    source: Path,
+    anonymize: Callable[[np.ndarray], np.ndarray],
+    size: int | None = None,
+    side_by_side: bool = False,
+) -> np.ndarray:
+    """Return a video or an image anonymized, whole.
+
+    Args:
+        source (Path): The file.
+        anonymize (Callable): As for :func:`anonymize_file`.
+        size (int, optional): As for :func:`anonymize_file`. Defaults to None.
+        side_by_side (bool): As for :func:`anonymize_file`. Defaults to False.
+
+    Returns:
+        np.ndarray: RGB uint8, (T, H, W, 3) of a video, (H, W, 3) of an image.
+    """
+    if source.suffix.lower() in IMAGES:
+        frame = (_read_image(source), 0)
+        return next(_anonymize([frame], anonymize, size, side_by_side))[0]
+    with VideoReader(source) as reader:
+        return np.stack([f for f, _ in _anonymize(reader, anonymize, size, side_by_side)])
+
+
+def _anonymize(
+    frames: Iterable[tuple[np.ndarray, int]],
+    anonymize: Callable[[np.ndarray], np.ndarray],
+    size: int | None,
+    side_by_side: bool,
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield each frame anonymized, with its time stamp."""
+    frames = iter(frames)
+    while first := next(frames, None):
+        count = max(1, _BATCH_BYTES // first[0].nbytes)
+        pictures, stamps = zip(*[first, *islice(frames, count - 1)], strict=True)
+        if any(p.shape != pictures[0].shape for p in pictures):
+            height, width = pictures[0].shape[:2]
+            pictures = [
+                cv2.resize(p, (width, height), interpolation=cv2.INTER_AREA) for p in pictures
+            ]
+        raw = np.stack([_resize(p, size) for p in pictures])
+        done = anonymize(raw)
+        if side_by_side:
+            done = np.concatenate([raw, done], axis=2)
+        yield from zip(done, stamps, strict=True)
+
+
+def _resize(frame: np.ndarray, size: int | None) -> np.ndarray:
+    """Bring the shorter side to a length; the longer one becomes even."""
+    height, width = frame.shape[:2]
+    if size is None or min(height, width) == size:
+        return frame
+    scale = size / min(height, width)
+    longer = max(size, 2 * round(max(height, width) * scale / 2))
+    target = (longer, size) if width >= height else (size, longer)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return cv2.resize(frame, target, interpolation=interpolation)
+
+
+def _report(frames, reader: VideoReader, on_frames) -> Iterator[tuple[np.ndarray, int]]:
+    expected = reader.num_expected
+    for done, item in enumerate(frames, start=1):
+        yield item
+        if on_frames is not None:
+            on_frames(done, expected)
+
+
+def _write_video(output: Path, frames, reader: VideoReader, keep_audio: bool) -> FileResult:
+    audio = reader.audio if keep_audio else None
+    if audio is not None and not can_copy_audio(audio):
+        raise ValueError(
+            f'{reader.path} has sound as {audio.codec_context.name}, which an MP4 file cannot '
+            'hold: convert it before, or go without --keep-audio.'
+        )
+    writer = VideoWriter(
+        output, reader.rate, reader.time_base, reader.sample_aspect_ratio, audio=audio
+    )
+    with writer, closing(frames):
+        for frame, stamp in frames:
+            writer.write(frame, stamp)
+        if audio is not None:
+            for packet in reader.read_audio():
+                writer.write_audio(packet)
+    state = 'none' if reader.audio is None else 'kept' if keep_audio else 'dropped'
+    return FileResult(str(output), writer.num_frames, *frame.shape[:2], audio=state)
+
+
+def _write_folder(output: Path, frames, reader: VideoReader, keep_audio: bool) -> FileResult:
+    partial = partial_name(output)
+    if partial.exists():
+        shutil.rmtree(partial)
+    partial.mkdir()
+    for index, (frame, _) in enumerate(frames):
+        _write_image(frame, partial / f'{index:06d}.png')
+    if output.exists():
+        shutil.rmtree(output)
+    partial.replace(output)
+    state = 'none' if reader.audio is None else 'dropped'
+    return FileResult(str(output), index + 1, *frame.shape[:2], audio=state)
+
+
+def _describe_damage(reader: VideoReader, frames: int) -> str:
+    if reader.num_bad_packets:
+        return (
+            f'{reader.path} is damaged: {reader.num_bad_packets} of its packets could not be '
+            f'decoded; the other {frames} frames are written.'
+        )
+    if frames < reader.num_declared:
+        return f'{reader.path} is damaged: {frames} of its {reader.num_declared} frames are there.'
+    # From a duration and an average rate: right to a few frames.
+    if frames < 0.9 * reader.num_expected - 2:
+        return (
+            f'{reader.path} seems damaged: {frames} of about {reader.num_expected} frames are '
+            'there.'
+        )
+    return ''
+
+
+def _read_image(path: Path) -> np.ndarray:
+    data = path.read_bytes()
+    if not data:
+        raise ValueError(f'{path} is empty (zero bytes): copy or download it again.')
+    try:
+        image = mmcv.imfrombytes(data, flag='color', channel_order='rgb')
+    except cv2.error:
+        image = None
+    if image is None:
+        raise ValueError(f'{path} is no image that can be read: it is damaged or of another kind.')
+    return image
+
+
+def _write_image(frame: np.ndarray, path: Path) -> None:
+    _, data = cv2.imencode('.png', frame[..., ::-1])
+    try:
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise OSError(f'{path} cannot be written: {error.strerror}.') from error

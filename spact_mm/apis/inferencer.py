@@ -1,0 +1,241 @@
+"""Anonymize videos and images: paths, arrays and tensors in, the same or files out."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config, ConfigDict
+from mmengine.infer import BaseInferencer
+from mmengine.registry import init_default_scope
+from torch import Tensor, nn
+
+from ..models.anonymizers.checkpoint import find_config, load_checkpoint, load_weights
+from .anonymize_file import anonymize_file, read_anonymized
+from .frame_anonymizer import FrameAnonymizer
+from .outputs import find_jobs, find_sources
+
+#: Obfuscations by name, for frames whose shorter side is ``side``: those of the literature, which
+#: are given for 112 x 112, in proportion.
+METHODS: dict[str, Callable[[int], dict]] = {
+    'blur': lambda side: dict(
+        type='GaussianBlurAnonymizer',
+        kernel_size=2 * round(10 * side / 112) + 1,
+        sigma=10 * side / 112,
+    ),
+    'downsample': lambda side: dict(type='DownsampleAnonymizer', factor=max(1, side / 28)),
+    'pixelate': lambda side: dict(type='PixelateAnonymizer', block=max(1, round(side / 7))),
+    'black': lambda side: dict(type='ConstantAnonymizer', value=0.0),
+}
+#: Pixels that pass the network at a time where the batch size is not given.
+_PIXELS_PER_PASS = 32 * 112 * 112
+
+
+class AnonymizeInferencer(BaseInferencer):
+    """Anonymize videos and images by a trained anonymizer or an obfuscation.
+
+    Args:
+        model (str | Config | dict, optional): Config that names the anonymizer: that of a minimax
+            training, or of a model behind an anonymizing preprocessor. Defaults to None: the
+            checkpoint tells.
+        weights (str, optional): Checkpoint with the anonymizer's weights. Defaults to None.
+        device (str, optional): Where to compute. Defaults to None: a GPU if there is one.
+        method (str, optional): An obfuscation instead of a trained anonymizer, of :data:`METHODS`.
+            Defaults to None.
+        batch_size (int, optional): Frames that pass the network at a time, which bounds the memory.
+            Defaults to None: as many as have the pixels of 32 frames of 112 x 112, one at least.
+        show_progress (bool): Whether to show a bar over several inputs. Defaults to True.
+
+    Raises:
+        ValueError: If neither or both of weights and method are given, or the weights do not fit.
+        FileNotFoundError: If there is no such checkpoint.
+
+    Example:
+        >>> anonymize = AnonymizeInferencer(weights='work_dirs/spact_r3d_demo/epoch_23.pth')
+        >>> anonymize('walk.avi', out_dir='anonymized')['predictions']
+        ['anonymized/walk.mp4']
+        >>> anonymize(frames)['predictions'][0].shape  # an array (T, H, W, 3)
+        (16, 112, 112, 3)
+    """
+
+    forward_kwargs = {'out_dir', 'size', 'side_by_side', 'images', 'keep_audio'}
+
+    def __init__(
+        self,
+        model: str | Config | dict | None = None,
+        weights: str | None = None,
+        device: str | None = None,
+        method: str | None = None,
+        batch_size: int | None = None,
+        show_progress: bool = True,
+    ) -> None:
+        if (weights is None) == (method is None):
+            raise ValueError(
+                'An anonymizer needs either weights (a checkpoint) or a method, one of '
+                f'{", ".join(METHODS)}; got '
+                f'{"neither" if weights is None else "both"}.'
+            )
+        if method is not None and method not in METHODS:
+            raise ValueError(f'There is no method {method}; there are {", ".join(METHODS)}.')
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(f'batch_size must be 1 or more, but is {batch_size}.')
+        self.method, self.weights = method, weights
+        self.frames_per_pass = batch_size
+        self._anonymizers: dict[int, FrameAnonymizer] = {}
+        init_default_scope('mmaction')
+        super().__init__(
+            model=model or {}, weights=weights, device=device, show_progress=show_progress
+        )
+
+    def _init_model(self, cfg, weights: str | None, device: str = 'cpu') -> nn.Module | None:
+        self.device = device
+        if self.method is not None:
+            return None
+        checkpoint = load_checkpoint(weights)
+        config = _find_anonymizer(cfg) or find_config(checkpoint, weights)
+        # Its weights come from the checkpoint.
+        network = MODELS.build({**config, 'init_cfg': None} if 'init_cfg' in config else config)
+        load_weights(network, checkpoint, weights)
+        if getattr(network, 'needs_boxes', False):
+            raise ValueError(
+                f'{type(network).__name__} needs person boxes, which a video file does not have; '
+                'use it in configs with a box file (docs/person_boxes.md).'
+            )
+        return network.eval()
+
+    def _init_pipeline(self, cfg) -> Callable:
+        return _as_is
+
+    def _init_collate(self, cfg) -> Callable:
+        return _as_is
+
+    def _init_visualizer(self, cfg) -> None:
+        return None
+
+    @property
+    def settings(self) -> dict:
+        """What the anonymizer is: the hash of its weights, or the method."""
+        if self.model is None:
+            return dict(method=self.method)
+        digest = hashlib.sha256(repr(self.model).encode())
+        for name, value in self.model.state_dict().items():
+            digest.update(name.encode())
+            digest.update(value.cpu().numpy().tobytes())
+        return dict(weights=digest.hexdigest())
+
+    def anonymize_frames(self, frames: np.ndarray) -> np.ndarray:
+        """Anonymize frames of one size.
+
+        Args:
+            frames (np.ndarray): RGB uint8, (N, H, W, 3).
+
+        Returns:
+            np.ndarray: Same shape and type.
+        """
+        return self._anonymizer(*frames.shape[1:3])(np.ascontiguousarray(frames))
+
+    def _anonymizer(self, height: int, width: int) -> FrameAnonymizer:
+        side = min(height, width)
+        key = side if self.model is None else 0
+        if key not in self._anonymizers:
+            network = self.model or MODELS.build(METHODS[self.method](side))
+            self._anonymizers[key] = FrameAnonymizer(network, self.device)
+        anonymizer = self._anonymizers[key]
+        anonymizer.batch_size = self.frames_per_pass or _frames_per_pass(height, width)
+        return anonymizer
+
+    def _inputs_to_list(self, inputs) -> list:
+        """Return the inputs one by one; a path may be a folder or a pattern."""
+        return list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+
+    def preprocess(self, inputs: list, batch_size: int = 1, **kwargs):
+        """Yield each input as it is: files are read as they are anonymized."""
+        yield from inputs
+
+    @torch.no_grad()
+    def forward(
+        self,
+        inputs,
+        out_dir: str | None = None,
+        size: int | None = None,
+        side_by_side: bool = False,
+        images: bool = False,
+        keep_audio: bool = False,
+    ) -> list:
+        """Anonymize one input.
+
+        Args:
+            inputs (str | Path | np.ndarray | Tensor): A path, folder or pattern; an array of RGB
+                uint8 (H, W, 3) or (T, H, W, 3); or a tensor (3, H, W) or (N, 3, H, W), float in
+                [0, 1] or uint8.
+            out_dir (str, optional): For paths: where to write files. Defaults to None: arrays are
+                returned, (T, H, W, 3) of a video, which are whole in memory.
+            size (int, optional): For paths: length to which the shorter side is resized before.
+                Defaults to None: as it is.
+            side_by_side (bool): Whether files show the source to the left. Defaults to False.
+            images (bool): Whether a video becomes a folder of PNG images. Defaults to False.
+            keep_audio (bool): Whether the sound is copied. Defaults to False.
+
+        Returns:
+            list: Paths (str) for paths with ``out_dir``, else what went in, anonymized.
+        """
+        if isinstance(inputs, Tensor):
+            return [self._anonymize_tensor(inputs)]
+        if isinstance(inputs, np.ndarray):
+            return [self._anonymize_array(inputs)]
+        if not isinstance(inputs, (str, Path)):
+            raise TypeError(
+                f'An input must be a path, an array or a tensor, but is a {type(inputs).__name__}.'
+            )
+        options = dict(size=size, side_by_side=side_by_side)
+        if out_dir is None:
+            return [
+                read_anonymized(source, self.anonymize_frames, **options)
+                for source in find_sources([str(inputs)])
+            ]
+        options.update(images=images, keep_audio=keep_audio)
+        return [
+            anonymize_file(job, self.anonymize_frames, **options).output
+            for job in find_jobs([str(inputs)], out_dir, images)
+        ]
+
+    def _anonymize_array(self, frames: np.ndarray) -> np.ndarray:
+        if frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] != 3:
+            raise ValueError(
+                'An array must be RGB uint8, (H, W, 3) or (T, H, W, 3), but is '
+                f'{frames.dtype} {frames.shape}.'
+            )
+        return self.anonymize_frames(frames.reshape(-1, *frames.shape[-3:])).reshape(frames.shape)
+
+    def _anonymize_tensor(self, frames: Tensor) -> Tensor:
+        is_known = frames.dtype == torch.uint8 or frames.is_floating_point()
+        if not is_known or frames.ndim not in (3, 4) or frames.shape[-3] != 3:
+            raise ValueError(
+                'A tensor must be RGB, uint8 or floating point in [0, 1], (3, H, W) or '
+                f'(N, 3, H, W), but is {frames.dtype} {tuple(frames.shape)}.'
+            )
+        batch = frames.reshape(-1, *frames.shape[-3:])
+        return self._anonymizer(*frames.shape[-2:]).anonymize_tensor(batch).reshape(frames.shape)
+
+    def visualize(self, inputs: list, preds: list, **kwargs) -> None:
+        """Draw nothing: what comes out are pictures."""
+
+    def postprocess(self, preds: list, visualization=None, return_datasamples=False) -> dict:
+        """Return the outputs, a list in the order of the inputs, as ``predictions``."""
+        return dict(predictions=preds, visualization=visualization)
+
+
+def _frames_per_pass(height: int, width: int) -> int:
+    return max(1, _PIXELS_PER_PASS // (height * width))
+
+
+def _as_is(data):
+    return data
+
+
+def _find_anonymizer(cfg: ConfigDict) -> dict | None:
+    """Return the anonymizer of a minimax config, or of one behind an anonymizing preprocessor."""
+    model = cfg.get('model', {})
+    return model.get('anonymizer') or model.get('data_preprocessor', {}).get('anonymizer')

@@ -1,0 +1,252 @@
+"""Video files as streams of frames: read, write, nothing of a whole video in memory."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+
+#: Codecs whose packets an MP4 file can hold as they are.
+_MP4_AUDIO = {'aac', 'ac3', 'eac3', 'mp3', 'mp2', 'alac', 'opus', 'flac'}
+
+
+class VideoReader:
+    """The frames of a video file, upright, in the order in which they are shown.
+
+    Packets that cannot be decoded are left out and counted, in :attr:`num_bad_packets`.
+
+    Args:
+        path (str | Path): The file. FFmpeg's libraries read it, so any format of theirs.
+
+    Attributes:
+        rate (Fraction): Frames a second, on average.
+        time_base (Fraction): Seconds that one unit of a time stamp stands for.
+        sample_aspect_ratio (Fraction | None): Width to height of a pixel, None for square ones.
+        audio: The first sound track, None if there is none.
+        num_bad_packets (int): How many packets could not be decoded so far.
+
+    Raises:
+        ValueError: If it is no video file, or one without pictures.
+        OSError: If it cannot be opened.
+
+    Example:
+        >>> with VideoReader('walk.avi') as reader:
+        ...     for frame, time_stamp in reader:
+        ...         print(frame.shape, float(time_stamp * reader.time_base))
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise FileNotFoundError(f'There is no file {path}.')
+        if self.path.stat().st_size == 0:
+            raise ValueError(f'{path} is empty (zero bytes): copy or download it again.')
+        try:
+            self._container = av.open(_address(self.path))
+        except PermissionError:
+            raise PermissionError(f'{path} cannot be read: no permission.') from None
+        except av.FFmpegError as error:
+            raise ValueError(
+                f'{path} is no video that can be read ({error.strerror}): it is another kind of '
+                'file, damaged or cut off at its beginning or end.'
+            ) from error
+        if not self._container.streams.video:
+            raise ValueError(f'{path} has no pictures, only {self._kinds()}.')
+        self._stream = self._container.streams.video[0]
+        self._stream.thread_type = 'AUTO'
+        self.time_base = self._stream.time_base
+        self.rate = self._stream.average_rate or self._stream.guessed_rate or Fraction(25)
+        self.num_bad_packets = 0
+        self.audio = self._container.streams.audio[0] if self._container.streams.audio else None
+        self._frames = self._decode()
+        try:
+            self._first = next(self._frames, None)
+        except av.FFmpegError as error:
+            raise ValueError(f'{path} cannot be decoded ({error.strerror}).') from error
+        if self._first is None:
+            raise ValueError(f'{path} has no frame that can be decoded: it is damaged.')
+        # The matrix in a file's metadata says how far to turn it counter-clockwise.
+        self._turns = round(self._first.rotation / 90) % 4
+        ratio = self._stream.sample_aspect_ratio
+        self.sample_aspect_ratio = 1 / ratio if ratio and self._turns % 2 else ratio
+
+    def _kinds(self) -> str:
+        return ', '.join(sorted({s.type for s in self._container.streams})) or 'nothing'
+
+    def __enter__(self) -> 'VideoReader':
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._container.close()
+
+    @property
+    def num_declared(self) -> int:
+        """How many frames the file says it has, 0 if it does not say."""
+        return self._stream.frames
+
+    @property
+    def num_expected(self) -> int:
+        """How many frames there are, as far as can be told before reading them; 0 if unknown."""
+        if self.num_declared:
+            return self.num_declared
+        if self._stream.duration:
+            return round(self._stream.duration * self.time_base * self.rate)
+        if self._container.duration:
+            return round(self._container.duration * self.rate / av.time_base)
+        return 0
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, int]]:
+        """Yield each frame, RGB uint8 (H, W, 3), and its time stamp, the first being 0.
+
+        Time stamps rise; a file without usable ones gets those of its average rate.
+        """
+        step = max(1, round(1 / (self.rate * self.time_base)))
+        first, last = self._first.pts or 0, -step
+        # An AVI file has none, and those that FFmpeg makes up for it need not rise.
+        is_known = self._container.format.name != 'avi'
+        for frame in chain([self._first], self._frames):
+            stamp = frame.pts - first if is_known and frame.pts is not None else last + step
+            last = stamp if stamp > last else last + step
+            picture = frame.to_ndarray(format='rgb24')
+            yield np.ascontiguousarray(np.rot90(picture, self._turns)), last
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                yield from next(packets).decode()
+            except StopIteration:
+                return
+            except av.EOFError:
+                return
+            except av.InvalidDataError:
+                self.num_bad_packets += 1
+
+    def read_audio(self) -> Iterator[av.Packet]:
+        """Yield the packets of the first sound track, coded as they are."""
+        with av.open(_address(self.path)) as container:
+            yield from (p for p in container.demux(container.streams.audio[0]) if p.dts is not None)
+
+
+class VideoWriter:
+    """Write frames to a video file (H.264 in MP4), which appears when it is whole.
+
+    Until then it has another name, and what an interrupted run leaves is overwritten by the next.
+    Nothing of any other file's metadata gets into it.
+
+    Args:
+        path (str | Path): What to write, ``.mp4``.
+        rate (Fraction): Frames a second, on average.
+        time_base (Fraction): Seconds that one unit of a time stamp stands for.
+        sample_aspect_ratio (Fraction, optional): Width to height of a pixel. Defaults to square.
+        crf (int): Quality of x264, 0 (lossless) to 51. Defaults to 18: no loss that one sees.
+        audio: A sound track whose packets will be handed to :meth:`write_audio`. Defaults to None.
+
+    Raises:
+        OSError: If it cannot be written, for instance because the disk is full.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        rate: Fraction,
+        time_base: Fraction,
+        sample_aspect_ratio: Fraction | None = None,
+        crf: int = 18,
+        audio=None,
+    ) -> None:
+        self.path = Path(path)
+        self.partial = partial_name(self.path)
+        self.rate, self.time_base, self.crf = rate, time_base, crf
+        self.sample_aspect_ratio = sample_aspect_ratio
+        self.num_frames = 0
+        self._stream = None
+        with _named(self.path):
+            self._container = av.open(
+                _address(self.partial), 'w', format='mp4', options={'movflags': '+faststart'}
+            )
+            self._audio = None
+            if audio is not None:
+                self._audio = self._container.add_stream_from_template(audio)
+
+    def __enter__(self) -> 'VideoWriter':
+        return self
+
+    def __exit__(self, kind, *_) -> None:
+        if kind is not None:
+            with suppress(av.FFmpegError):
+                self._container.close()
+            self.partial.unlink(missing_ok=True)
+            return
+        try:
+            with _named(self.path):
+                if self._stream is not None:
+                    self._container.mux(self._stream.encode())
+                self._container.close()
+        except OSError:
+            self.partial.unlink(missing_ok=True)
+            raise
+        self.partial.replace(self.path)
+
+    def write(self, frame: np.ndarray, time_stamp: int) -> None:
+        """Add a frame.
+
+        Args:
+            frame (np.ndarray): RGB uint8, (H, W, 3), all of one size.
+            time_stamp (int): When it is shown, in units of the time base; greater than the last.
+        """
+        with _named(self.path):
+            if self._stream is None:
+                self._stream = self._open(*frame.shape[:2])
+            picture = av.VideoFrame.from_ndarray(frame, format='rgb24')
+            picture.pts, picture.time_base = time_stamp, self.time_base
+            self._container.mux(self._stream.encode(picture))
+        self.num_frames += 1
+
+    def write_audio(self, packet: av.Packet) -> None:
+        """Add a packet of the sound track."""
+        packet.stream = self._audio
+        with _named(self.path):
+            self._container.mux(packet)
+
+    def _open(self, height: int, width: int):
+        # Another number of threads gives other bytes.
+        options = {'crf': str(self.crf), 'preset': 'medium', 'threads': '4'}
+        stream = self._container.add_stream('libx264', rate=self.rate, options=options)
+        stream.width, stream.height = width, height
+        # Colour at half the resolution needs even sides.
+        stream.pix_fmt = 'yuv444p' if height % 2 or width % 2 else 'yuv420p'
+        stream.codec_context.time_base = self.time_base
+        if self.sample_aspect_ratio:
+            stream.codec_context.sample_aspect_ratio = self.sample_aspect_ratio
+        return stream
+
+
+def can_copy_audio(audio) -> bool:
+    """Return whether an MP4 file can hold a sound track as it is."""
+    return audio.codec_context.name in _MP4_AUDIO
+
+
+def partial_name(path: Path) -> Path:
+    """Return the name that an output has until it is whole."""
+    return path.with_name(f'.{path.name}.part')
+
+
+def _address(path: Path) -> str:
+    # Without the scheme, FFmpeg takes what is before a colon in a name for one.
+    return f'file:{path}'
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Say in one sentence which output cannot be written."""
+    try:
+        yield
+    except (av.FFmpegError, OSError) as error:
+        full = error.errno == errno.ENOSPC
+        reason = 'the disk is full' if full else error.strerror or str(error)
+        raise OSError(f'{path} cannot be written: {reason}.') from error

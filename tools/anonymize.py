@@ -1,0 +1,178 @@
+"""Anonymize videos and images: files, patterns and folders."""
+
+import argparse
+import os
+import sys
+import time
+from dataclasses import asdict
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+import spact_mm  # noqa: F401  (before anything of MMAction2)
+from spact_mm.apis import (
+    METHODS,
+    AnonymizeInferencer,
+    Job,
+    Manifest,
+    anonymize_file,
+    find_jobs,
+    refuse_in_one_sentence,
+)
+
+EPILOG = """
+Videos become MP4 (H.264) of the same frames, rate and size, images PNG. Metadata such as place,
+time and device is not copied, and sound is dropped, as a voice is private. What is done is noted in
+OUT/manifest.jsonl, and the same command goes on after a crash or Ctrl-C. With torchrun, each
+process takes its share of the files. Exit codes: 0 if all is done, 1 if a file could not be, 2 for
+a wrong command line, 130 if interrupted. No protection is claimed that no fresh attacker has
+measured: see docs/evaluation.md.
+"""
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
+    parser.add_argument('inputs', nargs='+', metavar='INPUT', help='a file, pattern or folder')
+    parser.add_argument('--out', required=True, help='folder of the outputs')
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument('--checkpoint', help='of a minimax training, or of a model behind its f_A')
+    how.add_argument('--method', choices=sorted(METHODS), help='an obfuscation instead')
+    parser.add_argument('--config', help='where the checkpoint does not name its anonymizer')
+    parser.add_argument(
+        '--size', type=positive, help='resize the shorter side to this before; default: native'
+    )
+    parser.add_argument('--side-by-side', action='store_true', help='show the source to the left')
+    parser.add_argument('--images', action='store_true', help='write frames as PNG files')
+    parser.add_argument('--keep-audio', action='store_true', help='copy the sound, voices and all')
+    parser.add_argument(
+        '--batch-size', type=positive, help='frames that pass the network at a time'
+    )
+    parser.add_argument('--device', help='such as cuda:1 or cpu; default: a GPU if there is one')
+    return parser.parse_args()
+
+
+def positive(text: str) -> int:
+    """Return a positive whole number."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{value} is not positive')
+    return value
+
+
+class Display:
+    """Bars for the files and for the frames of one; a line for each file without a terminal."""
+
+    def __init__(self, total: int) -> None:
+        self.console = Console(soft_wrap=True)
+        self.bars = Progress(
+            TextColumn('{task.description}'),
+            BarColumn(),
+            TextColumn('{task.completed}/{task.total}'),
+            TextColumn('{task.fields[rate]}'),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.files = self.bars.add_task('files', total=total, rate='')
+        self.frames = None
+
+    def start(self, job: Job) -> None:
+        """Show a file."""
+        self.end()
+        self.began = time.monotonic()
+        self.frames = self.bars.add_task(job.source.name, total=None, rate='')
+
+    def update(self, done: int, expected: int) -> None:
+        """Show how far it is."""
+        rate = done / max(1e-9, time.monotonic() - self.began)
+        self.bars.update(
+            self.frames, completed=done, total=expected or None, rate=f'{rate:.1f} frames/s'
+        )
+
+    def end(self) -> None:
+        """Take its bar away."""
+        if self.frames is not None:
+            self.bars.remove_task(self.frames)
+        self.frames = None
+
+    def advance(self, line: str) -> None:
+        """Count a file, and say what became of it."""
+        self.end()
+        self.bars.advance(self.files)
+        self.console.print(line, markup=False, highlight=False)
+
+
+def anonymize(args: argparse.Namespace) -> int:
+    """Anonymize this process's share of the files; return the exit code."""
+    rank, num_processes = find_rank()
+    jobs = find_jobs(args.inputs, args.out, args.images)[rank::num_processes]
+    inferencer = AnonymizeInferencer(
+        args.config, args.checkpoint, find_device(args.device), args.method, args.batch_size
+    )
+    options = dict(
+        size=args.size,
+        side_by_side=args.side_by_side,
+        images=args.images,
+        keep_audio=args.keep_audio,
+    )
+    manifest = Manifest(args.out, {**inferencer.settings, **options})
+    todo = [job for job in jobs if not manifest.is_done(job)]
+    if len(todo) < len(jobs):
+        print(f'{len(jobs) - len(todo)} of {len(jobs)} files are done already.')
+    failures, results, began = [], [], time.monotonic()
+    display = Display(len(todo))
+    with display.bars:
+        for job in todo:
+            display.start(job)
+            try:
+                result = anonymize_file(
+                    job, inferencer.anonymize_frames, on_frames=display.update, **options
+                )
+            except (ValueError, OSError) as error:
+                failures.append(job)
+                display.advance(f'Not done: {error}')
+                continue
+            manifest.add(job, **{k: v for k, v in asdict(result).items() if k != 'output'})
+            results.append(result)
+            display.advance(describe(job, result))
+    seconds, frames = time.monotonic() - began, sum(result.frames for result in results)
+    print(
+        f'{len(results)} files, {frames} frames in {seconds:.0f} s '
+        f'({frames / max(seconds, 1e-9):.1f} frames/s); {len(failures)} could not be done.'
+    )
+    return 1 if failures else 0
+
+
+def describe(job: Job, result) -> str:
+    """Return what became of a file in a line."""
+    line = (
+        f'{job.source} -> {result.output}: {result.frames} frames, {result.width}x{result.height}'
+    )
+    if result.audio == 'dropped':
+        line += ', sound dropped'
+    elif result.audio == 'kept':
+        line += ', sound KEPT: voices are in it'
+    return f'{line}. {result.warning}'.rstrip()
+
+
+def find_rank() -> tuple[int, int]:
+    """Return which process of how many this is; they need not talk to each other."""
+    return int(os.environ.get('RANK', 0)), int(os.environ.get('WORLD_SIZE', 1))
+
+
+def find_device(device: str | None) -> str | None:
+    """Give each process of torchrun a GPU of its own."""
+    if device is None and torch.cuda.is_available() and 'LOCAL_RANK' in os.environ:
+        return f'cuda:{int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count()}'
+    return device
+
+
+if __name__ == '__main__':
+    with refuse_in_one_sentence():
+        try:
+            sys.exit(anonymize(parse_args()))
+        except KeyboardInterrupt:
+            print('Interrupted; the same command goes on from here.', file=sys.stderr)
+            sys.exit(130)
