@@ -5,13 +5,12 @@ Example:
 """
 
 import argparse
-import pickle
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
+from state_dicts import StateDict, check, find, load, run, save, shapes_of
 
 URL = 'https://download.pytorch.org/models/r3d_18-b3b3357e.pth'
 # SPAct's code replaces these two convolutions, so they start anew (``DilatedResNet3d``).
@@ -19,69 +18,27 @@ DILATED_KEYS = ('backbone.layer4.0.conv1.conv.weight', 'backbone.layer4.0.downsa
 
 
 def expected_shapes() -> dict[str, tuple[int, ...]]:
-    """Return the shape of each tensor of torchvision's ``r3d_18``, without the classifier's."""
-    shapes = {}
+    """Return the shape of each tensor of torchvision's ``r3d_18``; classes are as many as any."""
+    return shapes_of([*_modules(), ('fc', (-1, 512), True)])
 
-    def add(conv: str, norm: str, *shape: int) -> None:
-        shapes[f'{conv}.weight'] = shape
-        for name in ('weight', 'bias', 'running_mean', 'running_var'):
-            shapes[f'{norm}.{name}'] = shape[:1]
-        shapes[f'{norm}.num_batches_tracked'] = ()
 
-    add('stem.0', 'stem.1', 64, 3, 3, 7, 7)
+def _modules() -> Iterator[tuple[str, tuple[int, ...], bool]]:
+    """Yield name, shape of the weight and bias; norms have one side."""
+
+    def add(name: str, *shape: int):
+        yield f'{name}.0', shape, False
+        yield f'{name}.1', shape[:1], True
+
+    yield from add('stem', 64, 3, 3, 7, 7)
     width = 64
     for stage, out_width in enumerate((64, 128, 256, 512), start=1):
         for block in range(2):
             prefix = f'layer{stage}.{block}'
-            add(f'{prefix}.conv1.0', f'{prefix}.conv1.1', out_width, width, 3, 3, 3)
-            add(f'{prefix}.conv2.0', f'{prefix}.conv2.1', out_width, out_width, 3, 3, 3)
+            yield from add(f'{prefix}.conv1', out_width, width, 3, 3, 3)
+            yield from add(f'{prefix}.conv2', out_width, out_width, 3, 3, 3)
             if width != out_width:
-                add(f'{prefix}.downsample.0', f'{prefix}.downsample.1', out_width, width, 1, 1, 1)
+                yield from add(f'{prefix}.downsample', out_width, width, 1, 1, 1)
             width = out_width
-    return shapes
-
-
-def load_torchvision(path: Path) -> Mapping[str, torch.Tensor]:
-    """Load a weights file and make sure that it is an ``r3d_18``.
-
-    Args:
-        path: The file as downloaded from :data:`URL`, or another ``state_dict`` of ``r3d_18``.
-
-    Raises:
-        FileNotFoundError: If the file is absent.
-        ValueError: If the file is damaged, holds more than tensors, or is another model.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f'The weights file {path} does not exist; download it from {URL}.')
-    try:
-        state_dict = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(
-            f'{path} is not read, because it is damaged or holds Python objects besides tensors, '
-            f'which could run code; download it from {URL}.'
-        ) from error
-    if not isinstance(state_dict, Mapping):
-        state_dict = {}
-    shapes = {
-        key: tuple(value.shape)
-        for key, value in state_dict.items()
-        if isinstance(value, torch.Tensor)
-    }
-    expected = expected_shapes()
-    # The number of classes is free: any fine-tuned r3d_18 will do.
-    classes = shapes.get('fc.bias', (400,))
-    expected.update({'fc.weight': (*classes, 512), 'fc.bias': classes})
-    faults = {
-        'missing': [key for key in expected if key not in shapes],
-        'unexpected': [str(key) for key in state_dict if key not in expected],
-        'of another shape': [
-            key for key in expected if key in shapes and shapes[key] != expected[key]
-        ],
-    }
-    if any(faults.values()):
-        named = '; '.join(f'{kind}: {_enumerate(keys)}' for kind, keys in faults.items() if keys)
-        raise ValueError(f"{path} is not torchvision's r3d_18 ({named}); download it from {URL}.")
-    return state_dict
 
 
 def convert_key(key: str) -> str:
@@ -101,53 +58,39 @@ def convert_key(key: str) -> str:
     return f'backbone.{key}'
 
 
-def convert(source: Path, target: Path, dilated: bool) -> list[str]:
-    """Convert a weights file.
+def convert_recognizer(state: StateDict, name: str) -> StateDict:
+    """Convert the weights of an ``r3d_18``.
 
     Args:
-        source: Torchvision's file.
-        target: The checkpoint to write; its folder is made.
-        dilated: Whether to leave out the two convolutions that are new in ``DilatedResNet3d``.
-
-    Returns:
-        list[str]: The keys left out.
+        state (dict): They.
+        name (str): What to call them in an error.
 
     Raises:
-        FileNotFoundError: If ``source`` is absent.
-        ValueError: If ``source`` is not torchvision's ``r3d_18``.
+        ValueError: If they are of another network.
     """
-    state_dict = {convert_key(key): value for key, value in load_torchvision(source).items()}
-    left_out = list(DILATED_KEYS) if dilated else []
+    check(state, expected_shapes(), f"{name} is not torchvision's r3d_18")
+    return {convert_key(key): value for key, value in state.items()}
+
+
+def convert(args: argparse.Namespace) -> None:
+    """Convert a weights file.
+
+    Raises:
+        FileNotFoundError: If the source is absent.
+        ValueError: If it is not torchvision's ``r3d_18``.
+    """
+    hint = f'download it from {URL}'
+    state = convert_recognizer(find(load(args.source, hint)), str(args.source))
+    left_out = list(DILATED_KEYS) if args.dilated else []
     for key in left_out:
-        del state_dict[key]
-    meta = dict(source=source.name, architecture='torchvision r3d_18', left_out=left_out)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(dict(meta=meta, state_dict=state_dict), target)
-    return left_out
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('source', type=Path, help=f'weights file of torchvision, from {URL}')
-    parser.add_argument('target', type=Path, help='checkpoint to write')
-    parser.add_argument(
-        '--dilated',
-        action='store_true',
-        help="for SPAct's DilatedResNet3d: leave out the two convolutions of layer4 that it "
-        'replaces, which then start anew',
+        del state[key]
+    save(
+        args.target,
+        state,
+        source=args.source.name,
+        architecture='torchvision r3d_18',
+        left_out=left_out,
     )
-    return parser.parse_args(argv)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the converter and return its exit code."""
-    args = parse_args(argv)
-    try:
-        left_out = convert(args.source, args.target, args.dilated)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
     print(f'wrote {args.target}')
     if left_out:
         print(f'left out, because they start anew: {", ".join(left_out)}')
@@ -157,12 +100,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"init_cfg=dict(type='Pretrained', checkpoint='{args.target}', prefix='backbone.') "
         'of a DilatedResNet3d'
     )
-    return 0
 
 
-def _enumerate(keys: Sequence[str], num_shown: int = 5) -> str:
-    more = f' and {len(keys) - num_shown} more' if len(keys) > num_shown else ''
-    return ', '.join(keys[:num_shown]) + more
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the converter and return its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('source', type=Path, help=f'weights file of torchvision, from {URL}')
+    parser.add_argument('target', type=Path, help='checkpoint to write')
+    parser.add_argument(
+        '--dilated',
+        action='store_true',
+        help="for SPAct's DilatedResNet3d: leave out the two convolutions of layer4 that it "
+        'replaces, which then start anew',
+    )
+    return run(convert, parser.parse_args(argv))
 
 
 if __name__ == '__main__':

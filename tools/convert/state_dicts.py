@@ -1,0 +1,130 @@
+"""What the converters share: files of others in, checkpoints of ours out, nothing by guess."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from spact_mm.safe_checkpoint import load_from_local
+
+StateDict = dict[str, Tensor]
+
+
+def load(path: Path, hint: str) -> dict:
+    """Load a file of weights without running code that it may hold.
+
+    Args:
+        path (Path): The file.
+        hint (str): Where to get it, the end of a sentence.
+
+    Raises:
+        FileNotFoundError: If it is absent.
+        ValueError: If it is damaged, or holds more than plain data.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'The weights file {path} does not exist; {hint}.')
+    try:
+        content = load_from_local(str(path), 'cpu')
+    except ValueError as error:
+        raise ValueError(f'{str(error).removesuffix(".")}; {hint}.') from error
+    if not isinstance(content, Mapping):
+        raise ValueError(f'{path} holds a {type(content).__name__} instead of weights; {hint}.')
+    return dict(content)
+
+
+def find(content: Mapping, *path: str) -> StateDict | None:
+    """Return the state dict at a path of keys, without the ``module.`` of DataParallel.
+
+    Returns:
+        dict | None: None where there is none.
+    """
+    for key in path:
+        content = content.get(key) if isinstance(content, Mapping) else None
+    if not isinstance(content, Mapping):
+        return None
+    return {str(key).removeprefix('module.'): value for key, value in content.items()}
+
+
+def check(state: Mapping, expected: Mapping[str, Sequence[int]], what: str) -> None:
+    """Make sure that weights are those of a network.
+
+    Args:
+        state (Mapping): The weights.
+        expected (Mapping): The shape of each tensor of the network, -1 for a side that is free.
+        what (str): The file and the network, the beginning of a sentence such as
+            ``"a.pth is not torchvision's r3d_18"``.
+
+    Raises:
+        ValueError: If one is missing, unexpected, no tensor or of another shape; names them.
+    """
+    faults = {
+        'missing': [
+            # Counters of BatchNorm that old files lack and nothing uses.
+            key
+            for key in expected
+            if key not in state and not key.endswith('num_batches_tracked')
+        ],
+        'unexpected': [str(key) for key in state if key not in expected],
+        'of another shape': [
+            key for key in expected if key in state and not _fits(state[key], expected[key])
+        ],
+    }
+    if any(faults.values()):
+        named = '; '.join(f'{kind}: {_enumerate(keys)}' for kind, keys in faults.items() if keys)
+        raise ValueError(f'{what} ({named}).')
+
+
+def _fits(value, shape: Sequence[int]) -> bool:
+    return (
+        isinstance(value, Tensor)
+        and value.ndim == len(shape)
+        and all(side in (-1, own) for own, side in zip(value.shape, shape, strict=True))
+    )
+
+
+def _enumerate(keys: Sequence[str], num_shown: int = 5) -> str:
+    more = f' and {len(keys) - num_shown} more' if len(keys) > num_shown else ''
+    return ', '.join(keys[:num_shown]) + more
+
+
+def shapes_of(modules: Iterable[tuple[str, Sequence[int], bool]]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a network's tensors.
+
+    Args:
+        modules (Iterable): Name, shape of the weight and whether there is a bias, for convolutions
+            and linear layers; a shape of one side is a BatchNorm.
+    """
+    shapes = {}
+    for name, shape, has_bias in modules:
+        shapes[f'{name}.weight'] = tuple(shape)
+        if has_bias or len(shape) == 1:
+            shapes[f'{name}.bias'] = tuple(shape[:1])
+        if len(shape) == 1:
+            shapes[f'{name}.running_mean'] = shapes[f'{name}.running_var'] = tuple(shape)
+            shapes[f'{name}.num_batches_tracked'] = ()
+    return shapes
+
+
+def save(target: Path, state: StateDict, **meta) -> None:
+    """Write a checkpoint; its folder is made.
+
+    Args:
+        target (Path): The file.
+        state (dict): The weights.
+        **meta: What to say of them, plain values.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(dict(meta=meta, state_dict=state), target)
+
+
+def run(convert: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> int:
+    """Convert, and return the exit code; what is refused is printed in one sentence."""
+    try:
+        convert(args)
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    return 0
