@@ -5,6 +5,7 @@ from .frame_anonymizer import FrameAnonymizer
 from .inferencer import METHODS, AnonymizeInferencer
 from .mmaction_tools import find_tool, refuse_in_one_sentence, run_tool
 from .outputs import Job, Manifest, find_jobs
+from .publish import publish
 
 __all__ = [
     'METHODS',
@@ -16,6 +17,7 @@ __all__ = [
     'anonymize_file',
     'find_jobs',
     'find_tool',
+    'publish',
     'refuse_in_one_sentence',
     'run_tool',
 ]

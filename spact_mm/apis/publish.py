@@ -1,0 +1,44 @@
+"""Checkpoints for others: weights, and what one needs to use them."""
+
+import hashlib
+import io
+from pathlib import Path
+
+import torch
+
+from ..models.anonymizers.checkpoint import find_weights, load_checkpoint
+
+#: What of the meta data is published: the config makes the checkpoint usable by itself.
+_META = ('cfg', 'dataset_meta', 'epoch', 'iter', 'mmengine_version')
+
+
+def publish(source: str, target: Path, anonymizer_only: bool = False) -> Path:
+    """Write what is to be published of a checkpoint.
+
+    Args:
+        source (str): The checkpoint.
+        target (Path): Path and name without the hash.
+        anonymizer_only (bool): Whether only f_A's weights are kept, as ``anonymizer.*``.
+
+    Returns:
+        Path: The file, with the hash in its name.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If it is none, or has no anonymizer where only that is asked for.
+    """
+    checkpoint = load_checkpoint(source)
+    state = dict(checkpoint.get('state_dict', checkpoint))
+    if anonymizer_only:
+        state = {f'anonymizer.{name}': value for name, value in find_weights(checkpoint).items()}
+        if not state:
+            raise ValueError(f'{source} holds no anonymizer: leave --anonymizer-only out.')
+    meta = checkpoint.get('meta') or {}
+    meta = {key: meta[key] for key in _META if key in meta}
+    buffer = io.BytesIO()
+    torch.save(dict(meta=meta, state_dict=state), buffer)
+    digest = hashlib.sha256(buffer.getvalue()).hexdigest()[:8]
+    path = target.with_name(f'{target.stem}-{digest}.pth')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(buffer.getvalue())
+    return path

@@ -1,0 +1,34 @@
+"""Make a checkpoint ready to be published: weights only, and its hash in its name.
+
+Optimizers, schedulers, histories and what tells of the machine are left behind. The name ends with
+the first eight digits of the file's SHA-256, as in the OpenMMLab model zoos.
+
+Example:
+    python tools/publish_model.py work_dirs/spact_r3d_demo/epoch_23.pth zoo/spact_r3d_demo.pth
+"""
+
+import argparse
+from pathlib import Path
+
+import spact_mm  # noqa: F401  (before anything of MMAction2)
+from spact_mm.apis import publish, refuse_in_one_sentence
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('source', help='a checkpoint')
+    parser.add_argument('target', type=Path, help='name.pth becomes name-<hash>.pth')
+    parser.add_argument(
+        '--anonymizer-only',
+        action='store_true',
+        help='leave f_T and f_B out: all that is needed to anonymize',
+    )
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    with refuse_in_one_sentence():
+        args = parse_args()
+        path = publish(args.source, args.target, args.anonymizer_only)
+        print(f'{path}  {path.stat().st_size / 2**20:.1f} MiB')
