@@ -24,7 +24,8 @@ model = dict(
     backbone=dict(
         type='ResNet_CIFAR', depth=18, base_channels=16, stem_channels=16, strides=(2, 2, 2, 2)
     ),
-    neck=dict(type='GlobalAveragePooling'),
+    # Learns small things, hats and hair, sooner than the mean does.
+    neck=dict(type='GeneralizedMeanPooling'),
     head=dict(type='MultiLabelLinearClsHead', num_classes=len(attributes), in_channels=128),
 )
 # Narrow networks are faster channels-last, on CPUs too.
