@@ -170,6 +170,8 @@ def run_stage(folder: str | os.PathLike) -> dict:
     result = dict(
         order,
         metrics={key: float(values[name]) for key, name in order['metrics'].items()},
+        # Beside those that are reported, such as the attributes one by one.
+        values={key: float(value) for key, value in values.items()},
         config_hash=order['hash'],
         commit=current_commit(),
         time=time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
