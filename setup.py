@@ -14,6 +14,7 @@ setup(
     license_files=['LICENSE'],
     keywords='action recognition, privacy, anonymization, video, MMAction2, OpenMMLab',
     packages=find_packages(include=['spact_mm', 'spact_mm.*']),
+    package_data={'spact_mm.evaluation': ['report.html']},
     python_requires='>=3.10,<3.13',
     install_requires=[
         'torch>=2.1,<2.14',
@@ -24,6 +25,7 @@ setup(
         'decord==0.6.0',
         # Streams videos in and out; decord reads only, and OpenCV loses time stamps and rotation.
         'av>=14,<19',
+        'jinja2>=3,<4',
         # mmcv.adjust_hue overflows under numpy 2; later OpenCV wheels require numpy 2.
         'numpy>=1.26,<2',
         'opencv-python<4.12',

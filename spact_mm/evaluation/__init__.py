@@ -1,6 +1,7 @@
 """Metrics beside MMAction2's, and the trade-off between utility and privacy."""
 
 from .frame_change import FrameChangeMetric
+from .html_report import write_html
 from .privacy_attributes import PrivacyAttributeMetric
 from .reconstruction import ReconstructionMetric
 from .report import write_json, write_markdown
@@ -15,6 +16,7 @@ __all__ = [
     'pareto_front',
     'plot_tradeoff',
     'summarize',
+    'write_html',
     'write_json',
     'write_markdown',
 ]

@@ -9,6 +9,9 @@ from dataclasses import dataclass, fields
 from ..engine.checkpoint_files import AtomicLocalBackend
 from .summary import Summary, advantage_removed
 
+#: Rows of cells, the first being the head.
+Table = list[list[str]]
+
 _MISSING = '–'
 #: For each goal what is measured, and how it relates to what is asked.
 _GOALS = dict(
@@ -114,23 +117,17 @@ def write_markdown(
     Returns:
         str: The text that was written.
     """
-    published = published or {}
-    columns = [to_column(column) for column in columns]
-    attack_columns = [to_column(column) for column in attack_columns]
-    parts = [f'# {title}', _table(summary, columns, raw, published), _legend(raw)]
-    if attack_columns:
-        parts += ['## Further attackers', _table(summary, attack_columns, raw, {})]
-    if any('[n = ' in part for part in parts):
-        parts.append('[n = ...]: fewer seeds than the row has, the others lack a fold or all.')
-    if any('†' in part for part in parts):
-        parts.append('† Incomplete: every seed lacks a fold that another one has.')
+    tables = build_tables(summary, columns, attack_columns, published, raw)
+    parts = [f'# {title}', _markdown(tables[0]), *describe_table(tables, raw)]
+    if len(tables) > 1:
+        parts += ['## Further attackers', _markdown(tables[1])]
     if goals:
-        parts += ['## Goals, met or missed', _goals_table(goals)]
+        parts += ['## Goals, met or missed', _markdown(build_goals_table(goals, '**missed**'))]
     if notes:
         parts += ['## Notes', _list(notes)]
-    lines = [f'{name}: {value}' for name, value in {**_origin(rows), **(provenance or {})}.items()]
-    if lines:
-        parts += ['## Provenance', _list(lines)]
+    origin = {**find_origin(rows), **(provenance or {})}
+    if origin:
+        parts += ['## Provenance', _list(f'{name}: {value}' for name, value in origin.items())]
     text = '\n\n'.join(parts) + '\n'
     AtomicLocalBackend().put_text(text, os.fspath(path))
     return text
@@ -156,9 +153,65 @@ def write_json(
     AtomicLocalBackend().put_text(text, os.fspath(path))
 
 
+def build_tables(
+    summary: Summary,
+    columns: Sequence[str | Mapping | Column],
+    attack_columns: Sequence[str | Mapping | Column] = (),
+    published: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
+    raw: str = 'raw',
+) -> list[Table]:
+    """Return the table in the paper's layout, and that of further attackers, if any.
+
+    Args:
+        summary (dict): From :func:`summarize`.
+        columns (Sequence): As for :func:`write_markdown`.
+        attack_columns (Sequence): As for :func:`write_markdown`.
+        published (Mapping, optional): As for :func:`write_markdown`.
+        raw (str): The method that changes are relative to.
+
+    Returns:
+        list[Table]: One or two; the first row of each is its head.
+    """
+    tables = [_table(summary, [to_column(c) for c in columns], raw, published or {})]
+    if attack_columns:
+        tables.append(_table(summary, [to_column(c) for c in attack_columns], raw, {}))
+    return tables
+
+
+def describe_table(tables: Sequence[Table], raw: str = 'raw') -> list[str]:
+    """Return what the numbers and marks of tables mean, in sentences."""
+    cells = [cell for table in tables for row in table for cell in row]
+    sentences = [
+        'Mean ± sample standard deviation over seeds, each the mean over its folds; in parentheses '
+        f'the relative change against {raw}. Advantage removed = (A({raw}) − A) / (A({raw}) − '
+        'chance), A the attacker in the column before it.'
+    ]
+    if any('[n = ' in cell for cell in cells):
+        sentences.append('[n = ...]: fewer seeds than the row has, the others lack a fold or all.')
+    if any('†' in cell for cell in cells):
+        sentences.append('† Incomplete: every seed lacks a fold that another one has.')
+    return sentences
+
+
+def build_goals_table(goals: Mapping[str, Mapping], missed: str = 'missed') -> Table:
+    """Return what was asked and measured; the first row is the head.
+
+    Args:
+        goals (Mapping): From :func:`spact_mm.evaluation.summary.goals`.
+        missed (str): How a missed goal is marked.
+    """
+    words = {True: 'met', False: missed, None: 'unknown'}
+    table = [['goal', 'asked', 'measured', '']]
+    for name, goal in goals.items():
+        title, relation = _GOALS[name]
+        asked, measured = relation + _goal_text(goal['goal']), _goal_text(goal['value'])
+        table.append([title, asked, measured, words[goal['met']]])
+    return table
+
+
 def _table(
     summary: Summary, columns: Sequence[Column], raw: str, published: Mapping[str, Mapping]
-) -> str:
+) -> Table:
     methods = list(summary)
     for values in published.values():
         methods += [method for method in values if method not in methods]
@@ -172,7 +225,7 @@ def _table(
     for column in columns:
         head += [column.head, *_advantage_head(column, levels)]
     head += [f'{c.head}, {source}' for source, picked in shown.items() for c in picked]
-    table = [head, ['---'] + ['---:'] * (len(head) - 1)]
+    table = [head]
 
     for method in methods:
         entries = summary.get(method, {})
@@ -199,7 +252,12 @@ def _table(
             cells.append(_MISSING if level is None else column.format(level))
             cells += [_MISSING] * len(_advantage_head(column, levels))
         table.append(cells + [_MISSING] * (len(head) - len(cells)))
-    return '\n'.join(f'| {" | ".join(cells)} |' for cells in table)
+    return table
+
+
+def _markdown(table: Table) -> str:
+    rule = ['---'] + ['---:'] * (len(table[0]) - 1)
+    return '\n'.join(f'| {" | ".join(cells)} |' for cells in [table[0], rule, *table[1:]])
 
 
 def _advantage_head(column: Column, levels: Mapping[str, float | None]) -> list[str]:
@@ -233,24 +291,6 @@ def _advantage_cell(entry: dict | None, base: dict | None, level: float) -> str:
     return _MISSING if math.isnan(removed) else f'{100 * removed:.1f}'
 
 
-def _legend(raw: str) -> str:
-    return (
-        'Mean ± sample standard deviation over seeds, each the mean over its folds; in parentheses '
-        f'the relative change against {raw}. Advantage removed = (A({raw}) − A) / (A({raw}) − '
-        'chance), A the attacker in the column before it.'
-    )
-
-
-def _goals_table(goals: Mapping[str, Mapping]) -> str:
-    words = {True: 'met', False: '**missed**', None: 'unknown'}
-    lines = ['| goal | asked | measured | |', '| --- | --- | --- | --- |']
-    for name, goal in goals.items():
-        title, relation = _GOALS[name]
-        asked, measured = _goal_text(goal['goal']), _goal_text(goal['value'])
-        lines.append(f'| {title} | {relation}{asked} | {measured} | {words[goal["met"]]} |')
-    return '\n'.join(lines)
-
-
 def _goal_text(value) -> str:
     if value is None:
         return _MISSING
@@ -259,8 +299,8 @@ def _goal_text(value) -> str:
     return f'{100 * value:.1f} %' if isinstance(value, float | int) else ', '.join(value) or 'none'
 
 
-def _origin(rows: Sequence[Mapping]) -> dict[str, str]:
-    """Return what the rows tell of where they come from."""
+def find_origin(rows: Sequence[Mapping]) -> dict[str, str]:
+    """Return the seeds, commits and configuration hashes of rows."""
     origin = {}
     for key, name in (('seed', 'seeds'), ('commit', 'commit'), ('config_hash', 'config hashes')):
         found = dict.fromkeys(str(row[key]) for row in rows if row.get(key) is not None)

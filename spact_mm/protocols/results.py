@@ -2,14 +2,19 @@
 
 import hashlib
 import inspect
+import math
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from ..evaluation.html_report import write_html
 from ..evaluation.report import to_column, write_json, write_markdown
 from ..evaluation.summary import goals, summarize
 from ..evaluation.tradeoff import plot_tradeoff
+from .examples import draw_examples, find_example_stages
 from .plan import Protocol
+from .spec import folder_name
 from .stage import Stage
 
 
@@ -66,7 +71,7 @@ def write_report(
     notes: Sequence[str] = (),
     data: str = '',
 ) -> Path | None:
-    """Write ``report.json``, ``report.md`` and ``tradeoff.png`` of what is done so far.
+    """Write ``report.{json,md,html}`` and ``tradeoff.png`` of what is done so far.
 
     Args:
         protocol (Protocol): The protocol.
@@ -121,10 +126,12 @@ def write_report(
         summary,
         dict(protocol=protocol.name, command=command, goals=judged),
     )
+    plot = None
     if any('top1' in metrics and x in metrics for metrics in summary.values()):
+        plot = protocol.work_dir / 'tradeoff.png'
         plot_tradeoff(
             summary,
-            protocol.work_dir / 'tradeoff.png',
+            plot,
             published=published,
             chance=levels,
             title=protocol.title,
@@ -132,21 +139,79 @@ def write_report(
             x=x,
             connect=[list(obfuscations)] if obfuscations else (),
         )
-    path = protocol.work_dir / 'report.md'
-    write_markdown(
-        path,
-        protocol.title,
-        rows,
-        summary,
-        columns,
-        attack_columns,
-        published,
-        raw,
-        judged,
-        notes,
-        {key: value for key, value in provenance.items() if value},
+    content = dict(
+        title=protocol.title,
+        rows=rows,
+        summary=summary,
+        columns=columns,
+        attack_columns=attack_columns,
+        published=published,
+        raw=raw,
+        goals=judged,
+        notes=notes,
+        provenance={key: value for key, value in provenance.items() if value},
     )
+    stages = sorted(protocol.stages, key=lambda stage: order[stage.method])
+    write_html(
+        protocol.work_dir / 'report.html',
+        **content,
+        plot=plot,
+        examples=_read_examples(protocol.work_dir, stages),
+        attributes=average_precisions(stages, x),
+        configs=_read_configs(stages),
+    )
+    path = protocol.work_dir / 'report.md'
+    write_markdown(path, **content)
     return path
+
+
+def average_precisions(stages: Sequence[Stage], metric: str) -> dict[str, dict[str, float]]:
+    """Return the average precision of each attribute, the mean over the seeds and folds done.
+
+    Args:
+        stages (Sequence[Stage]): Stages, done or not.
+        metric (str): Key of a metric in the report; the stages that measure it are asked.
+
+    Returns:
+        dict: ``{method: {attribute: value}}``, without methods that have none.
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    for stage in stages:
+        result = stage.read_result() if metric in stage.metrics else None
+        for name, value in (result or {}).get('values', {}).items():
+            if '/AP_' in name and math.isfinite(value):
+                attribute = name.partition('/AP_')[2]
+                found.setdefault(stage.method, {}).setdefault(attribute, []).append(value)
+    return {
+        method: {attribute: statistics.fmean(values) for attribute, values in entries.items()}
+        for method, entries in found.items()
+    }
+
+
+def _read_examples(work_dir: Path, stages: Sequence[Stage]) -> dict[str, bytes]:
+    """Return pictures of each method; they are drawn once for each state of its stage."""
+    examples = {}
+    for method, stage in find_example_stages(stages).items():
+        path = work_dir / 'examples' / f'{folder_name(method)}-{stage.hash}.png'
+        if not path.exists():
+            picture = draw_examples(stage)
+            if picture is None:
+                continue
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(picture)
+        examples[method] = path.read_bytes()
+    return examples
+
+
+def _read_configs(stages: Sequence[Stage]) -> dict[str, str]:
+    """Return the config of one stage of each kind and of each training, as a run has it."""
+    configs = {}
+    for stage in stages:
+        title = f'{stage.name} of {stage.method}' if stage.name == 'train' else stage.name
+        file = stage.folder / 'config.py'
+        if title not in configs and file.exists():
+            configs[title] = file.read_text()
+    return {f'Config: {title}': text for title, text in configs.items()}
 
 
 def check_report(protocol: Protocol) -> None:

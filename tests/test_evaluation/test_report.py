@@ -131,8 +131,8 @@ def test_goals_are_told_met_or_missed(tmp_path):
     judged = goals(summarize(rows), supervised='raw', min_advantage_removed=0.1)
     text = write_markdown(tmp_path / 'r.md', 'T', rows, summarize(rows), goals=judged)
     assert table_of(text, '## Goals, met or missed') == [
-        '| goal | asked | measured | |',
-        '| --- | --- | --- | --- |',
+        '| goal | asked | measured |  |',
+        '| --- | ---: | ---: | ---: |',
         '| Top-1 kept of raw | at least 99.0 % | 97.5 % | **missed** |',
         "| attacker's advantage over chance removed | more than 10.0 % | 20.0 % | met |",
         '| obfuscations better in both | none | – | unknown |',

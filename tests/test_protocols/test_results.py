@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import ConfigDict
 
 from spact_mm.protocols import Protocol, write_report
-from spact_mm.protocols.results import collect_rows
+from spact_mm.protocols.results import average_precisions, collect_rows
 from spact_mm.protocols.stage import Stage
 
 
@@ -72,6 +72,21 @@ def test_report_of_what_is_done_so_far(protocol, tmp_path):
     assert goals['top1_kept']['met'] is True
     assert '| SPAct | 1 |' in path.read_text()
     assert (tmp_path / 'tradeoff.png').stat().st_size > 10_000
+
+
+def test_attributes_are_averaged_over_seeds_and_folds(tmp_path):
+    stages = []
+    for seed, value in ((0, 0.5), (1, 0.7)):
+        stage = make(tmp_path, 'raw', seed, 'privacy', cmap=0.8)
+        stage.metrics = dict(cmap='privacy/cMAP')
+        result = stage.folder / 'result.json'
+        values = {'privacy/AP_hat': value, 'privacy/AP_none': float('nan'), 'privacy/cMAP': 0.8}
+        content = json.loads(result.read_text()) | dict(values=values)
+        result.write_text(json.dumps(content))
+        stages.append(stage)
+    stages.append(make(tmp_path, 'SPAct', 0, 'privacy'))
+    assert average_precisions(stages, 'cmap') == dict(raw=dict(hat=pytest.approx(0.6)))
+    assert average_precisions(stages, 'top1') == {}
 
 
 def test_nothing_done_gives_no_report(tmp_path):

@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from e2e import ROOT, run_process, write_config, write_image
@@ -115,6 +116,17 @@ def test_whole_protocol_goes_on_where_it_stopped(tmp_path, tiny_data, monkeypatc
     assert set(rows['SPAct']) >= {'cmap_video', 'cmap_finetuned', 'psnr', 'cmap_reconstructed'}
     assert (tmp_path / 'work' / 'report.md').exists()
     assert (tmp_path / 'work' / 'tradeoff.png').exists()
+    html = (tmp_path / 'work' / 'report.html').read_text()
+    for method in rows:
+        assert f'alt="frames, {method}"' in html
+    examples = {
+        p.name.rsplit('-', 1)[0]: cv2.imread(str(p))
+        for p in (tmp_path / 'work' / 'examples').iterdir()
+    }
+    assert set(examples) == {'raw', 'identity', 'grey', 'spact'}
+    assert np.array_equal(examples['raw'], examples['identity'])
+    assert np.ptp(examples['raw']) > 100
+    assert html.count('class="bar"') >= len(rows)
 
     # A file of the data gone, the tool says so and runs nothing.
     (data / 'test_attributes.json').unlink()

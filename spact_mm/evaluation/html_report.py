@@ -1,0 +1,91 @@
+"""The report of a protocol as one HTML file, which needs nothing beside it."""
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ..engine.checkpoint_files import AtomicLocalBackend
+from .report import Column, build_goals_table, build_tables, describe_table, find_origin
+from .summary import Summary
+
+#: What no attacker of a protocol measures.
+NOT_PROTECTED = (
+    'A measured success is what attackers of that kind and size found: a lower bound of what '
+    'leaks. Treat anonymized video as raw video until you have measured it on your own data.',
+    'Frames are rewritten one by one. Gait, body shape and the manner of movement stay, and may '
+    'identify a person.',
+    'Place, time, company and sound stay, and so does what no attribute here names.',
+)
+
+
+def write_html(
+    path: str | os.PathLike,
+    title: str,
+    rows: Sequence[Mapping],
+    summary: Summary,
+    columns: Sequence[str | Mapping | Column] = ('top1', 'cmap', 'f1'),
+    attack_columns: Sequence[str | Mapping | Column] = (),
+    published: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
+    raw: str = 'raw',
+    goals: Mapping[str, Mapping] | None = None,
+    notes: Sequence[str] = (),
+    provenance: Mapping[str, object] | None = None,
+    plot: str | os.PathLike | None = None,
+    examples: Mapping[str, bytes] | None = None,
+    attributes: Mapping[str, Mapping[str, float]] | None = None,
+    configs: Mapping[str, str] | None = None,
+) -> str:
+    """Write a report to look at: tables, plot, frames, attributes, goals, warnings, configuration.
+
+    Args:
+        path: The file; its folder is created.
+        title (str): As for :func:`~spact_mm.evaluation.write_markdown`.
+        rows (Sequence[Mapping]): As there.
+        summary (dict): As there.
+        columns (Sequence): As there.
+        attack_columns (Sequence): As there.
+        published (Mapping, optional): As there.
+        raw (str): As there.
+        goals (Mapping, optional): As there.
+        notes (Sequence[str]): As there; :data:`NOT_PROTECTED` is said in any case.
+        provenance (Mapping, optional): As there.
+        plot (optional): PNG file of the trade-off.
+        examples (Mapping[str, bytes], optional): PNG file of example frames of each method.
+        attributes (Mapping, optional): ``{method: {attribute: average precision}}``, in [0, 1].
+        configs (Mapping[str, str], optional): Text of configurations by their titles.
+
+    Returns:
+        str: The text that was written.
+    """
+    tables = build_tables(summary, columns, attack_columns, published, raw)
+    environment = Environment(
+        loader=PackageLoader('spact_mm.evaluation', ''),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    attributes = attributes or {}
+    text = environment.get_template('report.html').render(
+        title=title,
+        tables=tables,
+        legend=describe_table(tables, raw),
+        goals=build_goals_table(goals) if goals else None,
+        warnings=NOT_PROTECTED,
+        notes=notes,
+        origin={**find_origin(rows), **(provenance or {})},
+        plot=_embed(Path(plot).read_bytes()) if plot else None,
+        examples={name: _embed(data) for name, data in (examples or {}).items()},
+        attributes=attributes,
+        attribute_names=list(dict.fromkeys(n for values in attributes.values() for n in values)),
+        configs=configs or {},
+    )
+    AtomicLocalBackend().put_text(text, os.fspath(path))
+    return text
+
+
+def _embed(png: bytes) -> str:
+    return f'data:image/png;base64,{base64.b64encode(png).decode()}'

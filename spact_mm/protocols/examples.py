@@ -1,0 +1,61 @@
+"""Frames of test videos as the fresh models of a protocol get them."""
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+import torch
+from mmaction.registry import DATASETS, MODELS
+from mmengine.registry import init_default_scope
+
+from ..models.frames import fold_frames
+from .stage import Stage
+
+#: Pixels between frames.
+_GAP = 2
+
+
+def find_example_stages(stages: Iterable[Stage]) -> dict[str, Stage]:
+    """Return for each method the first finished stage that tests on anonymized videos."""
+    found: dict[str, Stage] = {}
+    for stage in stages:
+        preprocessor = stage.config.get('model', {}).get('data_preprocessor') or {}
+        if preprocessor.get('type') == 'AnonymizedActionPreprocessor' and stage.read_result():
+            found.setdefault(stage.method, stage)
+    return found
+
+
+def draw_examples(stage: Stage, count: int = 8) -> bytes | None:
+    """Draw the middle frames of test videos behind the anonymizer of an action target.
+
+    Args:
+        stage (Stage): A stage whose test data are videos and whose data preprocessor has the
+            anonymizer; what it needs must be done.
+        count (int): How many videos, evenly spaced in the list. Defaults to 8.
+
+    Returns:
+        bytes | None: A PNG file, the frames side by side. None if the anonymizer needs more than
+        frames.
+    """
+    init_default_scope('mmaction')
+    preprocessor = MODELS.build(stage.config.model.data_preprocessor)
+    if getattr(preprocessor.anonymizer, 'needs_boxes', False):
+        return None
+    dataset = DATASETS.build(stage.config.test_dataloader.dataset)
+    frames = []
+    for index in np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int):
+        clips = dataset[int(index)]['inputs']
+        clip = fold_frames(clips[None, :1], preprocessor.format_shape)
+        frames.append(clip[len(clip) // 2])
+    x = torch.stack(frames).float() / 255
+    if preprocessor.to_rgb:  # they are BGR
+        x = x.flip(1)
+    with torch.no_grad():
+        pictures = (preprocessor.anonymizer(x) * 255).round().clamp(0, 255).to(torch.uint8)
+    pictures = np.pad(
+        pictures.permute(0, 2, 3, 1).numpy(),
+        ((0, 0), (0, 0), (0, _GAP), (0, 0)),
+        constant_values=255,
+    )
+    strip = np.concatenate(list(pictures), axis=1)[:, :-_GAP]
+    return cv2.imencode('.png', strip[..., ::-1])[1].tobytes()
