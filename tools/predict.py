@@ -1,0 +1,51 @@
+"""Say what is done in videos, by a fresh action target that sees them anonymized.
+
+Example:
+    python tools/predict.py walk.mp4 --config configs/eval/action_r3d_demo.py --checkpoint CKPT
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from mmengine.registry import init_default_scope
+
+import spact_mm  # noqa: F401  (before anything of MMAction2)
+
+# isort: split
+from mmaction.apis import inference_recognizer, init_recognizer
+
+from spact_mm.apis import find_jobs, refuse_in_one_sentence
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('inputs', nargs='+', metavar='VIDEO', help='a file, pattern or folder')
+    parser.add_argument('--config', required=True, help='of the recognizer, with a test_pipeline')
+    parser.add_argument('--checkpoint', required=True, help='its weights')
+    parser.add_argument('--classes', type=Path, help='file with a name of a class in each line')
+    parser.add_argument('--top', type=int, default=3, help='how many classes are named')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    return parser.parse_args()
+
+
+def predict(args: argparse.Namespace) -> None:
+    """Print the most probable classes of each video."""
+    init_default_scope('mmaction')
+    names = args.classes.read_text().split('\n') if args.classes else None
+    videos = [job.source for job in find_jobs(args.inputs, 'unused') if not job.is_image]
+    recognizer = init_recognizer(args.config, args.checkpoint, device=args.device)
+    for video in videos:
+        scores = inference_recognizer(recognizer, str(video)).pred_score
+        best = scores.topk(min(args.top, len(scores)))
+        labels = [names[i] if names else str(i) for i in best.indices.tolist()]
+        found = ', '.join(
+            f'{n} {100 * s:.1f} %' for n, s in zip(labels, best.values.tolist(), strict=True)
+        )
+        print(f'{video}: {found}')
+
+
+if __name__ == '__main__':
+    with refuse_in_one_sentence():
+        predict(parse_args())
