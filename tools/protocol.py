@@ -26,7 +26,7 @@ from spact_mm.protocols import (
 
 EPILOG = """
 A stage that is done is not repeated, so the same command goes on after a crash or Ctrl-C. Results
-are in the work dir: report.md, report.html, report.json, tradeoff.png, and a folder for each stage.
+are in the work dir: report.{md,html,json}, tradeoff.png, examples.png, and a folder a stage.
 Data, checkpoints and the work dir are looked for from the current folder. Exit codes: 0 if all is
 done, 1 if a stage failed or nothing could be run, 2 for a wrong command line, 130 if interrupted.
 """

@@ -1,10 +1,13 @@
 """Frames of test videos as the fresh models of a protocol get them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from mmaction.registry import DATASETS, MODELS
 from mmengine.registry import init_default_scope
 
@@ -13,6 +16,8 @@ from .stage import Stage
 
 #: Pixels between frames.
 _GAP = 2
+#: Inches of a strip in :func:`draw_grid`.
+_WIDTH, _MARGIN = 9, 1.3
 
 
 def find_example_stages(stages: Iterable[Stage]) -> dict[str, Stage]:
@@ -59,3 +64,36 @@ def draw_examples(stage: Stage, count: int = 8) -> bytes | None:
     )
     strip = np.concatenate(list(pictures), axis=1)[:, :-_GAP]
     return cv2.imencode('.png', strip[..., ::-1])[1].tobytes()
+
+
+def draw_grid(strips: Mapping[str, bytes], path: Path) -> None:
+    """Draw the strips of :func:`draw_examples` below one another, with the methods' names.
+
+    Args:
+        strips (Mapping[str, bytes]): PNG files by method.
+        path (Path): The PNG file to write.
+    """
+    images = {
+        name: cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        for name, data in strips.items()
+    }
+    heights = [_WIDTH * image.shape[0] / image.shape[1] for image in images.values()]
+    figure = Figure((_WIDTH + _MARGIN, 1.03 * sum(heights)))
+    FigureCanvasAgg(figure)
+    rows = figure.subplots(
+        len(images),
+        squeeze=False,
+        gridspec_kw=dict(
+            height_ratios=heights,
+            hspace=0.03,
+            left=_MARGIN / (_WIDTH + _MARGIN),
+            right=1,
+            bottom=0,
+            top=1,
+        ),
+    )
+    for axes, (name, image) in zip(rows[:, 0], images.items(), strict=True):
+        axes.imshow(image, interpolation='nearest', aspect='auto')
+        axes.set_ylabel(name, rotation=0, ha='right', va='center', labelpad=6)
+        axes.set(xticks=[], yticks=[], frame_on=False)
+    figure.savefig(path, dpi=100)

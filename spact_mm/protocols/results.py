@@ -12,7 +12,7 @@ from ..evaluation.html_report import write_html
 from ..evaluation.report import to_column, write_json, write_markdown
 from ..evaluation.summary import goals, summarize
 from ..evaluation.tradeoff import plot_tradeoff
-from .examples import draw_examples, find_example_stages
+from .examples import draw_examples, draw_grid, find_example_stages
 from .plan import Protocol
 from .spec import folder_name
 from .stage import Stage
@@ -71,7 +71,7 @@ def write_report(
     notes: Sequence[str] = (),
     data: str = '',
 ) -> Path | None:
-    """Write ``report.{json,md,html}`` and ``tradeoff.png`` of what is done so far.
+    """Write ``report.{json,md,html}`` and two pictures of what is done so far.
 
     Args:
         protocol (Protocol): The protocol.
@@ -152,11 +152,14 @@ def write_report(
         provenance={key: value for key, value in provenance.items() if value},
     )
     stages = sorted(protocol.stages, key=lambda stage: order[stage.method])
+    examples = _read_examples(protocol.work_dir, stages)
+    if examples:
+        draw_grid(examples, protocol.work_dir / 'examples.png')
     write_html(
         protocol.work_dir / 'report.html',
         **content,
         plot=plot,
-        examples=_read_examples(protocol.work_dir, stages),
+        examples=examples,
         attributes=average_precisions(stages, x),
         configs=_read_configs(stages),
     )

@@ -126,6 +126,7 @@ def test_whole_protocol_goes_on_where_it_stopped(tmp_path, tiny_data, monkeypatc
     assert set(examples) == {'raw', 'identity', 'grey', 'spact'}
     assert np.array_equal(examples['raw'], examples['identity'])
     assert np.ptp(examples['raw']) > 100
+    assert min(cv2.imread(str(tmp_path / 'work' / 'examples.png')).shape[:2]) > 100
     assert html.count('class="bar"') >= len(rows)
 
     # A file of the data gone, the tool says so and runs nothing.
