@@ -95,7 +95,8 @@ def test_data_set_of_the_page_feeds_the_pipeline(extended, tmp_path, monkeypatch
     loader.update(batch_size=3, num_workers=0, persistent_workers=False)
     batch = next(iter(Runner.build_dataloader(loader, seed=0)))
     assert sorted(s.gt_score.tolist() for s in batch['data_samples']) == [[0, 0], [0, 1], [1, 1]]
-    assert batch['inputs'][0].dtype == torch.uint8
+    views = [view for image in batch['inputs'] for view in image]
+    assert len(views) == 6 and {view.dtype for view in views} == {torch.uint8}
 
 
 def test_code_for_the_api_runs():
