@@ -6,7 +6,7 @@ DEMO := work_dirs/demo
 # A test file stays in one process, as its tests share what they set up.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo env test test-slow lint clean
+.PHONY: demo env test test-slow lint docs clean
 
 # ---- environment ----------------------------------------------------------------------------------
 $(VENV)/.ready: requirements.txt setup.py pyproject.toml
@@ -39,5 +39,9 @@ lint: env
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
+docs: env
+	$(VENV)/bin/pip install --quiet -r docs/requirements.txt
+	$(RUN) -m sphinx -q -W --keep-going docs docs/build
+
 clean:
-	rm -rf work_dirs data/demo build dist *.egg-info
+	rm -rf work_dirs data/demo build dist docs/build *.egg-info

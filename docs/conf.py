@@ -11,7 +11,7 @@ extensions = [
     'sphinx.ext.napoleon',
     'sphinx.ext.viewcode',
 ]
-exclude_patterns = ['results/**', 'build/**']
+exclude_patterns = ['results/**', 'build/**', 'requirements.txt']
 myst_heading_anchors = 3
 # Files of the repository that pages point to are no pages.
 suppress_warnings = ['myst.xref_missing']

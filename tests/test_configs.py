@@ -1,10 +1,12 @@
 """Every recipe, at full architecture on small inputs."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from mmaction.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.config import Config
 from mmengine.dataset import Compose
@@ -104,3 +106,20 @@ def test_supervised_recipe_shows_one_view_of_the_size_of_the_clips(tmp_path):
     sample = Compose(config.privacy_pipeline)(dict(img_path=str(path), gt_score=np.ones(7)))
     assert sample['inputs'].shape == (3, 112, 112)
     assert sample['data_samples'].gt_score.tolist() == [1] * 7
+
+
+def test_model_index_lists_every_recipe():
+    root = CONFIGS[0].parents[1]
+    index = yaml.safe_load((root / 'model-index.yml').read_text())
+    (file,) = index['Import']
+    content = yaml.safe_load((root / file).read_text())
+    models = content['Models']
+    assert [m['Config'] for m in models if not (root / m['Config']).is_file()] == []
+    assert sorted(m['Name'] for m in models) == names(CONFIGS)
+    assert {m['In Collection'] for m in models} == {c['Name'] for c in content['Collections']}
+    report = json.loads((root / 'docs/results/demo/report.json').read_text())['summary']
+    for name, method in (('spact_r3d_demo', 'SPAct'), ('supervised_r3d_demo', 'supervised')):
+        (result,) = next(m['Results'] for m in models if m['Name'] == name)
+        assert list(result['Metrics'].values()) == [
+            round(100 * report[method][metric]['mean'], 1) for metric in ('top1', 'cmap')
+        ]

@@ -7,6 +7,7 @@ for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'model_wrapper_cfg'
 for key in ('val_dataloader', 'val_cfg', 'val_evaluator', 'test_evaluator'):
     _base_.pop(key)
 _base_.default_hooks.pop('pictures')
+model.backbone.pop('norm_cfg')
 
 model.data_preprocessor.update(
     type='AnonymizedActionPreprocessor',
@@ -24,13 +25,13 @@ train_dataloader = dict(
     )
 )
 
-epochs = 12
+epochs = 10  # of eight times all clips
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=epochs)
-optim_wrapper = dict(optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01))
+optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.01))
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, begin=0, end=2, **iterations),
-    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=2, end=epochs, **iterations),
+    dict(type='LinearLR', start_factor=0.05, begin=0, end=1, **iterations),
+    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=1, end=epochs, **iterations),
 ]
 # The last checkpoint is the one that counts: nothing is selected.
 test_evaluator = dict(type='AccMetric')
