@@ -5,6 +5,8 @@ _base_.model.pop('privacy_branch')
 
 num_persons = 9
 model = dict(
+    privacy_weight=2.0,
+    max_action_loss=0.5,
     privacy_branch=dict(
         type='AttributePrivacyBranch',
         backbone=dict(type='mmpretrain.ResNet', depth=18, base_channels=16, stem_channels=16),
