@@ -12,7 +12,7 @@ model = dict(
         backbone=dict(type='mmpretrain.ResNet', depth=18, base_channels=16, stem_channels=16),
         # The persons that the fold holds out have no frame; labels are those of the attackers.
         head=dict(type='mmpretrain.LinearClsHead', num_classes=num_persons, in_channels=128),
-    )
+    ),
 )
 
 privacy_pipeline = [

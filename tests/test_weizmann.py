@@ -98,11 +98,13 @@ def actions(names):
 def test_plan_has_all_methods_folds_and_stages(plan):
     assert plan.methods == METHODS
     assert {stage.fold for stage in plan.stages} == {0, 1, 2}
-    expected = {'action', 'privacy', 'finetuned', 'inverter', 'reconstruction'}
+    attacks = {'finetuned', 'inverter', 'reconstruction'}
     for method in METHODS:
         names = {stage.name for stage in plan.stages if stage.method == method}
-        extra = {'train'} if method in TRAINED else set()
-        assert names == ({'action', 'privacy'} if method == 'raw' else expected | extra)
+        expected = {'action', 'privacy'}
+        expected |= {'train', *attacks} if method in TRAINED else set()
+        expected |= attacks if method == 'downsample 4×' else set()
+        assert names == expected
 
 
 def test_no_stage_mixes_folds(plan):

@@ -1,5 +1,6 @@
 """Frames of test videos as the fresh models of a protocol get them."""
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -21,11 +22,19 @@ _WIDTH, _MARGIN = 9, 1.3
 
 
 def find_example_stages(stages: Iterable[Stage]) -> dict[str, Stage]:
-    """Return for each method the first finished stage that tests on anonymized videos."""
+    """Return for each method the first finished stage that tests on anonymized videos.
+
+    A report may be written where the data or the weights are not: those have none.
+    """
     found: dict[str, Stage] = {}
     for stage in stages:
         preprocessor = stage.config.get('model', {}).get('data_preprocessor') or {}
-        if preprocessor.get('type') == 'AnonymizedActionPreprocessor' and stage.read_result():
+        needed = [*stage.files, *(other.weights for other in stage.needs)]
+        if (
+            preprocessor.get('type') == 'AnonymizedActionPreprocessor'
+            and stage.read_result()
+            and all(map(os.path.exists, needed))
+        ):
             found.setdefault(stage.method, stage)
     return found
 

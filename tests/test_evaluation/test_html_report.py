@@ -80,11 +80,11 @@ def test_browser_shows_the_page(report):
     picture = report.with_name('page.png')
     subprocess.run(
         [browser, '--headless', '--no-sandbox', '--disable-gpu', '--hide-scrollbars',
-         '--window-size=1200,1600', f'--screenshot={picture}', report.as_uri()],
+         '--window-size=1200,3000', f'--screenshot={picture}', report.as_uri()],
         check=True, capture_output=True, timeout=120,
     )  # fmt: skip
     page = cv2.imread(str(picture))
-    assert page.shape == (1600, 1200, 3)
+    assert page.shape == (3000, 1200, 3)
 
     def count(rgb, tolerance=6):
         return int((np.abs(page.astype(int) - rgb[::-1]).max(-1) <= tolerance).sum())
