@@ -12,6 +12,7 @@ default_hooks = dict(
     sync_buffers=dict(type='SyncBuffersHook'),
     bad_samples=dict(type='BadSampleHook', max_bad_fraction=0.05),
     pictures=dict(type='AnonymizationVisualizationHook', interval=1, num_clips=4, num_frames=6),
+    curves=dict(type='TrainingCurvesHook', interval=10),
 )
 
 env_cfg = dict(

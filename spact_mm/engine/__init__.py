@@ -3,6 +3,7 @@
 from .bad_sample_hook import BadSampleHook
 from .channels_last_hook import ChannelsLastHook
 from .checkpoint_hook import PlainCheckpointHook
+from .curves_hook import TrainingCurvesHook
 from .minimax_loop import MinimaxTrainLoop
 from .optim_constructor import MinimaxOptimWrapperConstructor
 from .phase_hook import MinimaxPhaseHook
@@ -20,4 +21,5 @@ __all__ = [
     'PlainCheckpointHook',
     'ProgressFileHook',
     'ReproducibleEpochHook',
+    'TrainingCurvesHook',
 ]

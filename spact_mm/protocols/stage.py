@@ -17,6 +17,8 @@ from mmengine.runner import Runner, save_checkpoint
 from ..engine.checkpoint_files import AtomicLocalBackend, is_whole
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+#: Default hooks that draw and change no result.
+_DRAWING = ('curves',)
 
 
 @dataclass(eq=False)
@@ -69,8 +71,10 @@ class Stage:
 
     def _hash(self) -> str:
         """Return what identifies the result: config, lists of data, and the stages before."""
+        hooks = self.config.get('default_hooks', {})
+        hooks = {name: hook for name, hook in hooks.items() if name not in _DRAWING}
         content = dict(
-            config=self.config,
+            config={**self.config, 'default_hooks': hooks} if hooks else self.config,
             is_trained=self.is_trained,
             metrics=self.metrics,
             needs=[stage.hash for stage in self.needs],

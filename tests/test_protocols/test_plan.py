@@ -110,6 +110,7 @@ def test_hash_changes_with_config_lists_and_stages_before(tmp_path):
     assert plan() == before
     changed = plan(**{'optim_wrapper.optimizer.lr': 1.0})
     assert changed[0] != before[0] and changed[1] != before[1]
+    assert plan(**{'default_hooks.curves.interval': 3}) == before  # it draws only
     ann.write_text('2')
     assert plan()[0] != before[0]
 

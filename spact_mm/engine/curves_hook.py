@@ -1,0 +1,89 @@
+"""Curves of a training as a picture."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from mmaction.registry import HOOKS
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ..registration import register
+
+#: ``{phase: {loss: [[epoch, mean], ...]}}``
+Curves = dict[str, dict[str, list[list[float]]]]
+
+
+@register(HOOKS)
+class TrainingCurvesHook(Hook):
+    """Draw the losses of each phase, the mean of each epoch, to ``<work_dir>/curves.png``.
+
+    The losses of each iteration go to the visualizer's backends (TensorBoard, ...) by MMEngine's
+    ``LoggerHook``. The means are kept in MMEngine's message hub, and by it in checkpoints, so a
+    resumed run's picture begins where the training began.
+
+    Args:
+        interval (int): Draw after each ``interval`` epochs, and after the last. Defaults to 10.
+
+    Raises:
+        ValueError: If ``interval`` is below 1.
+    """
+
+    # After the phase hook, which clears the histories of phases that are over.
+    priority = 'LOW'
+
+    def __init__(self, interval: int = 10) -> None:
+        if interval < 1:
+            raise ValueError(f'interval of TrainingCurvesHook must be 1 or more, not {interval}.')
+        self.interval = interval
+        #: How many values of each loss there were before this epoch.
+        self._before: dict[str, int] = {}
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Note where the epoch begins."""
+        self._before = {name: len(values) for name, values in _losses(runner).items()}
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Add the epoch's means, and draw if it is time."""
+        epoch = runner.epoch + 1
+        curves: Curves = runner.message_hub.runtime_info.get('curves', {})
+        for name, values in _losses(runner).items():
+            values = values[self._before.get(name, 0) :]
+            if len(values):
+                _, *phase, key = name.split('/')
+                points = curves.setdefault('/'.join(phase) or 'train', {}).setdefault(key, [])
+                points.append([epoch, float(values.mean())])
+        runner.message_hub.update_info('curves', curves)
+        is_due = self.every_n_epochs(runner, self.interval) or epoch == runner.max_epochs
+        if curves and is_due and is_main_process():
+            draw_curves(curves, Path(runner.work_dir) / 'curves.png')
+
+
+def _losses(runner: Runner) -> dict:
+    """Return the values of each loss so far, by names such as ``'train/anonymizer/loss'``."""
+    return {
+        name: history.data[0]
+        for name, history in runner.message_hub.log_scalars.items()
+        if name.startswith('train/') and 'loss' in name.rpartition('/')[2]
+    }
+
+
+def draw_curves(curves: Mapping, path: Path) -> None:
+    """Draw a panel for each phase.
+
+    Args:
+        curves (Mapping): ``{phase: {loss: [[epoch, mean], ...]}}``.
+        path (Path): The PNG file.
+    """
+    figure = Figure((5.5 * len(curves), 3.8), layout='constrained')
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(curves), squeeze=False)[0]
+    for axes, (phase, lines) in zip(panels, curves.items(), strict=True):
+        for name, points in lines.items():
+            axes.plot(*zip(*points, strict=True), marker='.', label=name)
+        axes.set(title=phase, xlabel='epoch', ylabel='mean of the epoch')
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    figure.savefig(path, dpi=100)
