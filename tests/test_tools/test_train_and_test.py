@@ -23,6 +23,29 @@ def test_train_goes_through_all_phases(tiny_run):
     assert 'Traceback' not in tiny_run.process.stderr
     picture = cv2.imread(str(tiny_run.work_dir / 'anonymization' / f'epoch_{EPOCHS}.png'))
     assert picture.shape == (64, 64, 3)
+    # Three phases, those that are over when the run ends included.
+    height, width, _ = cv2.imread(str(tiny_run.work_dir / 'curves.png')).shape
+    assert width > 3 * height
+    assert set(tiny_run_curves(tiny_run)) == {'reconstruction', 'adversaries', 'anonymizer'}
+
+
+def tiny_run_curves(tiny_run):
+    """Return what the last checkpoint keeps of the curves, which a resumed run goes on with."""
+    return load(tiny_run.work_dir / f'epoch_{EPOCHS}.pth')['message_hub']['runtime_info']['curves']
+
+
+def test_losses_and_pictures_go_to_tensorboard(tiny_run, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    options = ('visualizer.vis_backends.0.type=TensorboardVisBackend', 'train_cfg.max_epochs=1')
+    done = run_cli(
+        'train', tiny_run.config, '--seed', 3, '--cfg-options', *options, work_dir=tmp_path
+    )
+    assert done.code == 0, done.stderr
+    (folder,) = {path.parent for path in tmp_path.rglob('events.out.tfevents*')}
+    events = EventAccumulator(str(folder)).Reload()
+    assert len(events.Scalars('reconstruction/loss_l1')) > 1
+    assert len(events.Images('anonymization')) == 1
 
 
 def test_checkpoint_holds_plain_types_and_flat_keys(tiny_run):
