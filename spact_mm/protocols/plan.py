@@ -76,7 +76,8 @@ def load_protocol(
       training), ``train=dict(config=..., options=...)`` (a minimax config) or ``checkpoint=...``
       (a minimax checkpoint, with or without ``anonymizer``). They are reported in this order.
       ``configs=dict(stage=...)`` gives a stage another config, and
-      ``options=dict(stage=dict(...))`` changes it, for this method only.
+      ``options=dict(stage=dict(...))`` changes it, for this method only. ``seeds=[...]``: only
+      with these of the protocol's seeds.
     - ``stages``: the measurements of each method, ``name=dict(config=..., metrics=dict(...))``:
 
       - ``config``: a config that trains and tests, relative to this file.
@@ -144,6 +145,8 @@ class _Planner:
         """Return the stages of methods, and those that they need, in an order to run them."""
         made: dict[tuple[str, str], Stage] = {}
         for method in methods:
+            if seed not in self.methods[method].get('seeds', [seed]):
+                continue
             for name, spec in stages_of(self.methods[method], self.spec):
                 self._make(method, name, spec, seed, fold, made)
         # The long ones first, so that none is waited for at the end.

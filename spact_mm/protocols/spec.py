@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 _PROTOCOL_KEYS = {'title', 'seeds', 'folds', 'methods', 'stages', 'report'}
-_METHOD_KEYS = {'name', 'anonymizer', 'train', 'checkpoint', 'configs', 'options'}
+_METHOD_KEYS = {'name', 'anonymizer', 'train', 'checkpoint', 'configs', 'options', 'seeds'}
 _TRAIN_KEYS = {'config', 'options', 'load'}
 _STAGE_KEYS = {'config', 'options', 'metrics', 'train', 'load', 'inverter', 'slot', 'skip'}
 #: What a row of the report has beside the metrics.
@@ -85,6 +85,12 @@ def _check_method(method: ConfigDict, spec: ConfigDict, path: Path) -> None:
         raise ValueError(
             f'{what} has both {sources[0]} and {sources[1]}; give train alone, as the anonymizer '
             'comes from its config.'
+        )
+    unknown = sorted(set(method.get('seeds', ())) - set(spec.seeds))
+    if unknown:
+        raise ValueError(
+            f'{what} has the seed {unknown[0]}, which the protocol has not; choose from '
+            f'{list(spec.seeds)}.'
         )
     if 'train' in method:
         _check_keys(method.train, _TRAIN_KEYS, ('config',), f'train of the method {method.name!r}')

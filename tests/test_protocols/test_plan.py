@@ -115,6 +115,18 @@ def test_hash_changes_with_config_lists_and_stages_before(tmp_path):
     assert plan()[0] != before[0]
 
 
+def test_method_may_have_fewer_seeds(tmp_path):
+    methods = [RAW, dict(RAW, name='once', seeds=[1])]
+    path = write_protocol(tmp_path, methods, seeds=[0, 1, 2])
+    planned = [(stage.method, stage.seed) for stage in load_protocol(path).stages]
+    assert planned == [('raw', 0), ('raw', 1), ('once', 1), ('raw', 2)]
+    chosen = load_protocol(path, seeds=[0, 1], methods=['once']).stages
+    assert [(stage.method, stage.seed) for stage in chosen] == [('once', 1)]
+    path = write_protocol(tmp_path, [RAW, dict(RAW, name='once', seeds=[7])], seeds=[0])
+    with pytest.raises(ValueError, match="'once' of .* has the seed 7, which the protocol has not"):
+        load_protocol(path)
+
+
 def test_hash_does_not_depend_on_the_work_dir(tmp_path):
     plans = [load_protocol(DEMO, tmp_path / name, seeds=[0]).stages for name in 'ab']
     assert [stage.hash for stage in plans[0]] == [stage.hash for stage in plans[1]]
