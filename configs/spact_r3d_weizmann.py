@@ -61,7 +61,7 @@ model = dict(
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
-reconstruction_epochs, warmup_epochs, minimax_epochs = 3, 5, 9
+reconstruction_epochs, warmup_epochs, minimax_epochs = 3, 5, 14
 minimax_begin = reconstruction_epochs + warmup_epochs
 custom_hooks = [
     dict(
