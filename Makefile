@@ -25,7 +25,7 @@ demo: env
 	$(RUN) tools/data/demo/render.py --out data/demo
 	$(RUN) tools/protocol.py configs/protocols/demo.py --work-dir $(DEMO) \
 	  --methods raw "downsample 4×" SPAct --seeds 0
-	@echo "Table: $(DEMO)/report.md  Plot: $(DEMO)/tradeoff.png"
+	@echo "Report: $(DEMO)/report.html  Table: $(DEMO)/report.md  Plot: $(DEMO)/tradeoff.png"
 	@echo "Pictures (raw over anonymized): $(DEMO)/spact/seed0/train/run/anonymization/"
 
 # ---- checks ---------------------------------------------------------------------------------------
