@@ -46,12 +46,17 @@ def write_video(
             container.mux(video.encode(picture))
         container.mux(video.encode())
         if audio:
-            wave = np.zeros((1, 16000), np.float32)
-            samples = av.AudioFrame.from_ndarray(wave, format='fltp', layout='mono')
-            samples.rate, samples.pts = 16000, 0
-            container.mux(audio.encode(samples))
-            container.mux(audio.encode())
+            mux_silence(container, audio)
     return path
+
+
+def mux_silence(container, stream) -> None:
+    """Add a second of silence to a sound track of 16 kHz."""
+    wave = np.zeros((1, 16000), np.float32)
+    samples = av.AudioFrame.from_ndarray(wave, format='fltp', layout='mono')
+    samples.rate, samples.pts = 16000, 0
+    container.mux(stream.encode(samples))
+    container.mux(stream.encode())
 
 
 def read_video(path: Path) -> tuple[np.ndarray, list[Fraction]]:

@@ -15,7 +15,7 @@ import spact_mm  # noqa: F401  (before anything of MMAction2)
 # isort: split
 from mmaction.apis import inference_recognizer, init_recognizer
 
-from spact_mm.apis import find_jobs, refuse_in_one_sentence
+from spact_mm.apis import IMAGES, find_sources, refuse_in_one_sentence
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,7 +34,7 @@ def predict(args: argparse.Namespace) -> None:
     """Print the most probable classes of each video."""
     init_default_scope('mmaction')
     names = args.classes.read_text().split('\n') if args.classes else None
-    videos = [job.source for job in find_jobs(args.inputs, 'unused') if not job.is_image]
+    videos = [path for path in find_sources(args.inputs) if path.suffix.lower() not in IMAGES]
     recognizer = init_recognizer(args.config, args.checkpoint, device=args.device)
     for video in videos:
         scores = inference_recognizer(recognizer, str(video)).pred_score

@@ -4,10 +4,11 @@ from .anonymize_file import FileResult, anonymize_file
 from .frame_anonymizer import FrameAnonymizer
 from .inferencer import METHODS, AnonymizeInferencer
 from .mmaction_tools import find_tool, refuse_in_one_sentence, run_tool
-from .outputs import Job, Manifest, find_jobs
+from .outputs import IMAGES, Job, Manifest, find_jobs, find_sources
 from .publish import publish
 
 __all__ = [
+    'IMAGES',
     'METHODS',
     'AnonymizeInferencer',
     'FileResult',
@@ -16,6 +17,7 @@ __all__ = [
     'Manifest',
     'anonymize_file',
     'find_jobs',
+    'find_sources',
     'find_tool',
     'publish',
     'refuse_in_one_sentence',

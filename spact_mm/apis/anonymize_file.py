@@ -74,7 +74,7 @@ def anonymize_file(
     """
     job.output.parent.mkdir(parents=True, exist_ok=True)
     if job.is_image:
-        frame = next(_anonymize([(_read_image(job.source), 0)], anonymize, size, side_by_side))[0]
+        frame = read_anonymized(job.source, anonymize, size, side_by_side)
         partial = partial_name(job.output)
         _write_image(frame, partial)
         partial.replace(job.output)

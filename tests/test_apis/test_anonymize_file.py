@@ -9,7 +9,7 @@ import cv2
 import decord
 import numpy as np
 import pytest
-from media import draw_frames, read_video, write_video
+from media import draw_frames, mux_silence, read_video, write_video
 
 from spact_mm.apis import Job, anonymize_file
 from spact_mm.apis.anonymize_file import read_anonymized
@@ -221,12 +221,7 @@ def write_broken(tmp_path, kind):
         path.write_bytes(write_video(tmp_path / 'whole.mp4').read_bytes()[:-500])
     elif kind == 'sound':
         with av.open(str(path), 'w') as container:
-            audio = container.add_stream('aac', rate=16000)
-            wave = np.zeros((1, 4096), np.float32)
-            samples = av.AudioFrame.from_ndarray(wave, format='fltp', layout='mono')
-            samples.rate, samples.pts = 16000, 0
-            container.mux(audio.encode(samples))
-            container.mux(audio.encode())
+            mux_silence(container, container.add_stream('aac', rate=16000))
     return path
 
 

@@ -29,7 +29,9 @@ def test_weights_and_config_are_published_under_their_hash(checkpoint, tmp_path)
     content = torch.load(path, weights_only=True)
     assert set(content) == {'meta', 'state_dict'}
     assert content['meta'] == dict(cfg=CFG, epoch=7)
-    assert set(content['state_dict']) == set(torch.load(checkpoint)['state_dict'])
+    assert set(content['state_dict']) == set(
+        torch.load(checkpoint, weights_only=True)['state_dict']
+    )
     assert publish(checkpoint, tmp_path / 'zoo' / 'spact.pth') == path
 
 
