@@ -13,7 +13,7 @@ from mmengine.config import Config
 from tiny import action_batch
 
 from spact_mm.datasets.annotation_files import read_attribute_file
-from spact_mm.evaluation.report import write_markdown
+from spact_mm.evaluation.report import Report, write_markdown
 from spact_mm.evaluation.summary import summarize
 from spact_mm.protocols import load_protocol
 
@@ -182,7 +182,7 @@ def test_report_has_the_columns_of_the_protocol(plan, tmp_path):
         rows.append(dict(method=method, seed=0, fold=0, **values))
     report = plan.report
     text = write_markdown(
-        tmp_path / 'r.md', 'T', rows, summarize(rows), report.columns, report.attack_columns
+        tmp_path / 'r.md', Report('T', rows, summarize(rows), report.columns, report.attack_columns)
     )
     assert 'identity Top-1 (%) ↓ | advantage removed (%) ↑' in text
     # (0.8 - 0.45) / (0.8 - 0.1), with the attacker from scratch as that of raw video.

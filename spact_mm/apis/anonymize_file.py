@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import cv2
@@ -12,7 +12,7 @@ import mmcv
 import numpy as np
 
 from .outputs import IMAGES, Job
-from .video_file import VideoReader, VideoWriter, can_copy_audio, partial_name
+from .video_file import VideoReader, VideoWriter, can_copy_audio, named_errors, partial_name
 
 #: Bytes of frames that are decoded before they are anonymized together.
 _BATCH_BYTES = 32 << 20
@@ -76,8 +76,13 @@ def anonymize_file(
     if job.is_image:
         frame = read_anonymized(job.source, anonymize, size, side_by_side)
         partial = partial_name(job.output)
-        _write_image(frame, partial)
-        partial.replace(job.output)
+        try:
+            with named_errors(job.output):
+                _write_image(frame, partial)
+                partial.replace(job.output)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
         return FileResult(str(job.output), 1, *frame.shape[:2])
     with VideoReader(job.source) as reader:
         frames = _anonymize(reader, anonymize, size, side_by_side)
@@ -119,31 +124,37 @@ def _anonymize(
 ) -> Iterator[tuple[np.ndarray, int]]:
     """Yield each frame anonymized, with its time stamp."""
     frames = iter(frames)
-    while first := next(frames, None):
-        count = max(1, _BATCH_BYTES // first[0].nbytes)
-        pictures, stamps = zip(*[first, *islice(frames, count - 1)], strict=True)
-        if any(p.shape != pictures[0].shape for p in pictures):
-            height, width = pictures[0].shape[:2]
-            pictures = [
-                cv2.resize(p, (width, height), interpolation=cv2.INTER_AREA) for p in pictures
-            ]
-        raw = np.stack([_resize(p, size) for p in pictures])
+    first = next(frames, None)
+    if first is None:
+        return
+    height, width = first[0].shape[:2]
+    if size is not None:
+        height, width = _scale(height, width, size)
+    count = max(1, _BATCH_BYTES // first[0].nbytes)
+    frames = chain([first], frames)
+    while batch := list(islice(frames, count)):
+        pictures, stamps = zip(*batch, strict=True)
+        # A video may change its size on the way; the output has one.
+        raw = np.stack([_resize(p, height, width) for p in pictures])
         done = anonymize(raw)
         if side_by_side:
             done = np.concatenate([raw, done], axis=2)
         yield from zip(done, stamps, strict=True)
 
 
-def _resize(frame: np.ndarray, size: int | None) -> np.ndarray:
+def _scale(height: int, width: int, size: int) -> tuple[int, int]:
     """Bring the shorter side to a length; the longer one becomes even."""
-    height, width = frame.shape[:2]
-    if size is None or min(height, width) == size:
+    if min(height, width) == size:
+        return height, width
+    longer = max(size, 2 * round(max(height, width) * size / min(height, width) / 2))
+    return (size, longer) if width >= height else (longer, size)
+
+
+def _resize(frame: np.ndarray, height: int, width: int) -> np.ndarray:
+    if frame.shape[:2] == (height, width):
         return frame
-    scale = size / min(height, width)
-    longer = max(size, 2 * round(max(height, width) * scale / 2))
-    target = (longer, size) if width >= height else (size, longer)
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return cv2.resize(frame, target, interpolation=interpolation)
+    interpolation = cv2.INTER_AREA if frame.shape[0] > height else cv2.INTER_LINEAR
+    return cv2.resize(frame, (width, height), interpolation=interpolation)
 
 
 def _report(frames, reader: VideoReader, on_frames) -> Iterator[tuple[np.ndarray, int]]:
@@ -176,11 +187,16 @@ def _write_video(output: Path, frames, reader: VideoReader, keep_audio: bool) ->
 
 def _write_folder(output: Path, frames, reader: VideoReader, keep_audio: bool) -> FileResult:
     partial = partial_name(output)
-    if partial.exists():
-        shutil.rmtree(partial)
-    partial.mkdir()
-    for index, (frame, _) in enumerate(frames):
-        _write_image(frame, partial / f'{index:06d}.png')
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        with named_errors(output):
+            partial.mkdir()
+        for index, (frame, _) in enumerate(frames):
+            with named_errors(output):
+                _write_image(frame, partial / f'{index:06d}.png')
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     if output.exists():
         shutil.rmtree(output)
     partial.replace(output)
@@ -220,8 +236,4 @@ def _read_image(path: Path) -> np.ndarray:
 
 def _write_image(frame: np.ndarray, path: Path) -> None:
     _, data = cv2.imencode('.png', frame[..., ::-1])
-    try:
-        path.write_bytes(data.tobytes())
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise OSError(f'{path} cannot be written: {error.strerror}.') from error
+    path.write_bytes(data.tobytes())

@@ -165,7 +165,7 @@ class VideoWriter:
         self.sample_aspect_ratio = sample_aspect_ratio
         self.num_frames = 0
         self._stream = None
-        with _named(self.path):
+        with named_errors(self.path):
             self._container = av.open(
                 _address(self.partial), 'w', format='mp4', options={'movflags': '+faststart'}
             )
@@ -183,7 +183,7 @@ class VideoWriter:
             self.partial.unlink(missing_ok=True)
             return
         try:
-            with _named(self.path):
+            with named_errors(self.path):
                 if self._stream is not None:
                     self._container.mux(self._stream.encode())
                 self._container.close()
@@ -199,7 +199,7 @@ class VideoWriter:
             frame (np.ndarray): RGB uint8, (H, W, 3), all of one size.
             time_stamp (int): When it is shown, in units of the time base; greater than the last.
         """
-        with _named(self.path):
+        with named_errors(self.path):
             if self._stream is None:
                 self._stream = self._open(*frame.shape[:2])
             picture = av.VideoFrame.from_ndarray(frame, format='rgb24')
@@ -210,7 +210,7 @@ class VideoWriter:
     def write_audio(self, packet: av.Packet) -> None:
         """Add a packet of the sound track."""
         packet.stream = self._audio
-        with _named(self.path):
+        with named_errors(self.path):
             self._container.mux(packet)
 
     def _open(self, height: int, width: int):
@@ -242,7 +242,7 @@ def _address(path: Path) -> str:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def named_errors(path: Path) -> Iterator[None]:
     """Say in one sentence which output cannot be written."""
     try:
         yield

@@ -4,7 +4,7 @@ from .frame_change import FrameChangeMetric
 from .html_report import write_html
 from .privacy_attributes import PrivacyAttributeMetric
 from .reconstruction import ReconstructionMetric
-from .report import write_json, write_markdown
+from .report import Report, write_json, write_markdown
 from .summary import goals, summarize
 from .tradeoff import pareto_front, plot_tradeoff
 
@@ -12,6 +12,7 @@ __all__ = [
     'FrameChangeMetric',
     'PrivacyAttributeMetric',
     'ReconstructionMetric',
+    'Report',
     'goals',
     'pareto_front',
     'plot_tradeoff',

@@ -2,14 +2,13 @@
 
 import base64
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..engine.checkpoint_files import AtomicLocalBackend
-from .report import Column, build_goals_table, build_tables, describe_table, find_origin
-from .summary import Summary
+from .report import Report
 
 #: What no attacker of a protocol measures.
 NOT_PROTECTED = (
@@ -23,16 +22,7 @@ NOT_PROTECTED = (
 
 def write_html(
     path: str | os.PathLike,
-    title: str,
-    rows: Sequence[Mapping],
-    summary: Summary,
-    columns: Sequence[str | Mapping | Column] = ('top1', 'cmap', 'f1'),
-    attack_columns: Sequence[str | Mapping | Column] = (),
-    published: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
-    raw: str = 'raw',
-    goals: Mapping[str, Mapping] | None = None,
-    notes: Sequence[str] = (),
-    provenance: Mapping[str, object] | None = None,
+    report: Report,
     plot: str | os.PathLike | None = None,
     examples: Mapping[str, bytes] | None = None,
     attributes: Mapping[str, Mapping[str, float]] | None = None,
@@ -42,16 +32,7 @@ def write_html(
 
     Args:
         path: The file; its folder is created.
-        title (str): As for :func:`~spact_mm.evaluation.write_markdown`.
-        rows (Sequence[Mapping]): As there.
-        summary (dict): As there.
-        columns (Sequence): As there.
-        attack_columns (Sequence): As there.
-        published (Mapping, optional): As there.
-        raw (str): As there.
-        goals (Mapping, optional): As there.
-        notes (Sequence[str]): As there; :data:`NOT_PROTECTED` is said in any case.
-        provenance (Mapping, optional): As there.
+        report (Report): What to tell; :data:`NOT_PROTECTED` is said in any case.
         plot (optional): PNG file of the trade-off.
         examples (Mapping[str, bytes], optional): PNG file of example frames of each method.
         attributes (Mapping, optional): ``{method: {attribute: average precision}}``, in [0, 1].
@@ -60,7 +41,6 @@ def write_html(
     Returns:
         str: The text that was written.
     """
-    tables = build_tables(summary, columns, attack_columns, published, raw)
     environment = Environment(
         loader=PackageLoader('spact_mm.evaluation', ''),
         autoescape=True,
@@ -70,13 +50,8 @@ def write_html(
     )
     attributes = attributes or {}
     text = environment.get_template('report.html').render(
-        title=title,
-        tables=tables,
-        legend=describe_table(tables, raw),
-        goals=build_goals_table(goals) if goals else None,
+        report=report,
         warnings=NOT_PROTECTED,
-        notes=notes,
-        origin={**find_origin(rows), **(provenance or {})},
         plot=_embed(Path(plot).read_bytes()) if plot else None,
         examples={name: _embed(data) for name, data in (examples or {}).items()},
         attributes=attributes,

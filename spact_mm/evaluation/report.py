@@ -4,7 +4,8 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 
 from ..engine.checkpoint_files import AtomicLocalBackend
 from .summary import Summary, advantage_removed
@@ -83,23 +84,11 @@ COLUMNS = {
 }
 
 
-def write_markdown(
-    path: str | os.PathLike,
-    title: str,
-    rows: Sequence[Mapping],
-    summary: Summary,
-    columns: Sequence[str | Mapping | Column] = ('top1', 'cmap', 'f1'),
-    attack_columns: Sequence[str | Mapping | Column] = (),
-    published: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
-    raw: str = 'raw',
-    goals: Mapping[str, Mapping] | None = None,
-    notes: Sequence[str] = (),
-    provenance: Mapping[str, object] | None = None,
-) -> str:
-    """Write a report: table in the paper's layout, further attackers, goals, notes, provenance.
+@dataclass(frozen=True)
+class Report:
+    """What a report tells, whatever it is written as.
 
-    Args:
-        path: The file; its folder is created.
+    Attributes:
         title (str): Its heading.
         rows (Sequence[Mapping]): As for :func:`summarize`; the seeds, commits and configuration
             hashes of the provenance come from here.
@@ -112,22 +101,95 @@ def write_markdown(
         raw (str): The method that changes are relative to.
         goals (Mapping, optional): From :func:`spact_mm.evaluation.summary.goals`.
         notes (Sequence[str]): What a reader must know, such as what is not protected.
-        provenance (Mapping, optional): Command, data, machine, date and the like.
+        provenance (Mapping): Command, data, machine, date and the like.
+    """
+
+    title: str
+    rows: Sequence[Mapping]
+    summary: Summary
+    columns: Sequence[str | Mapping | Column] = ('top1', 'cmap', 'f1')
+    attack_columns: Sequence[str | Mapping | Column] = ()
+    published: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None
+    raw: str = 'raw'
+    goals: Mapping[str, Mapping] | None = None
+    notes: Sequence[str] = ()
+    provenance: Mapping[str, object] = field(default_factory=dict)
+
+    @cached_property
+    def tables(self) -> list[Table]:
+        """The table in the paper's layout, and that of further attackers, if any.
+
+        The first row of each is its head.
+        """
+        columns = [to_column(c) for c in self.columns]
+        tables = [_table(self.summary, columns, self.raw, self.published or {})]
+        if self.attack_columns:
+            columns = [to_column(c) for c in self.attack_columns]
+            tables.append(_table(self.summary, columns, self.raw, {}))
+        return tables
+
+    @property
+    def legend(self) -> list[str]:
+        """What the numbers and marks of the tables mean, in sentences."""
+        cells = [cell for table in self.tables for row in table for cell in row]
+        raw = self.raw
+        sentences = [
+            'Mean ± sample standard deviation over seeds, each the mean over its folds; in '
+            f'parentheses the relative change against {raw}. Advantage removed = (A({raw}) − A) / '
+            f'(A({raw}) − chance), A the attacker in the column before it.'
+        ]
+        if any('[n = ' in cell for cell in cells):
+            sentences.append(
+                '[n = ...]: fewer seeds than the row has, the others lack a fold or all.'
+            )
+        if any('†' in cell for cell in cells):
+            sentences.append('† Incomplete: every seed lacks a fold that another one has.')
+        return sentences
+
+    @property
+    def goals_table(self) -> Table:
+        """What was asked and measured, and whether that is ``met``, ``missed`` or ``unknown``.
+
+        The first row is the head; there is no other one without goals.
+        """
+        words = {True: 'met', False: 'missed', None: 'unknown'}
+        table = [['goal', 'asked', 'measured', '']]
+        for name, goal in (self.goals or {}).items():
+            title, relation = _GOALS[name]
+            asked, measured = relation + _goal_text(goal['goal']), _goal_text(goal['value'])
+            table.append([title, asked, measured, words[goal['met']]])
+        return table
+
+    @property
+    def origin(self) -> dict[str, object]:
+        """Where the numbers are from: seeds, commits and configurations, and the provenance."""
+        return {**_find_origin(self.rows), **self.provenance}
+
+
+def write_markdown(path: str | os.PathLike, report: Report) -> str:
+    """Write a report to read: tables, goals, notes, provenance.
+
+    Args:
+        path: The file; its folder is created.
+        report (Report): What to tell.
 
     Returns:
         str: The text that was written.
     """
-    tables = build_tables(summary, columns, attack_columns, published, raw)
-    parts = [f'# {title}', _markdown(tables[0]), *describe_table(tables, raw)]
-    if len(tables) > 1:
-        parts += ['## Further attackers', _markdown(tables[1])]
-    if goals:
-        parts += ['## Goals, met or missed', _markdown(build_goals_table(goals, '**missed**'))]
-    if notes:
-        parts += ['## Notes', _list(notes)]
-    origin = {**find_origin(rows), **(provenance or {})}
-    if origin:
-        parts += ['## Provenance', _list(f'{name}: {value}' for name, value in origin.items())]
+    parts = [f'# {report.title}', _markdown(report.tables[0]), *report.legend]
+    if len(report.tables) > 1:
+        parts += ['## Further attackers', _markdown(report.tables[1])]
+    if report.goals:
+        goals = [
+            ['**missed**' if cell == 'missed' else cell for cell in row]
+            for row in report.goals_table
+        ]
+        parts += ['## Goals, met or missed', _markdown(goals)]
+    if report.notes:
+        parts += ['## Notes', _list(report.notes)]
+    if report.origin:
+        origin = (f'{name}: {value}' for name, value in report.origin.items())
+        parts += ['## Provenance', _list(origin)]
     text = '\n\n'.join(parts) + '\n'
     AtomicLocalBackend().put_text(text, os.fspath(path))
     return text
@@ -151,62 +213,6 @@ def write_json(
     content = _as_json({'rows': list(rows), 'summary': summary, **(extra or {})})
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + '\n'
     AtomicLocalBackend().put_text(text, os.fspath(path))
-
-
-def build_tables(
-    summary: Summary,
-    columns: Sequence[str | Mapping | Column],
-    attack_columns: Sequence[str | Mapping | Column] = (),
-    published: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
-    raw: str = 'raw',
-) -> list[Table]:
-    """Return the table in the paper's layout, and that of further attackers, if any.
-
-    Args:
-        summary (dict): From :func:`summarize`.
-        columns (Sequence): As for :func:`write_markdown`.
-        attack_columns (Sequence): As for :func:`write_markdown`.
-        published (Mapping, optional): As for :func:`write_markdown`.
-        raw (str): The method that changes are relative to.
-
-    Returns:
-        list[Table]: One or two; the first row of each is its head.
-    """
-    tables = [_table(summary, [to_column(c) for c in columns], raw, published or {})]
-    if attack_columns:
-        tables.append(_table(summary, [to_column(c) for c in attack_columns], raw, {}))
-    return tables
-
-
-def describe_table(tables: Sequence[Table], raw: str = 'raw') -> list[str]:
-    """Return what the numbers and marks of tables mean, in sentences."""
-    cells = [cell for table in tables for row in table for cell in row]
-    sentences = [
-        'Mean ± sample standard deviation over seeds, each the mean over its folds; in parentheses '
-        f'the relative change against {raw}. Advantage removed = (A({raw}) − A) / (A({raw}) − '
-        'chance), A the attacker in the column before it.'
-    ]
-    if any('[n = ' in cell for cell in cells):
-        sentences.append('[n = ...]: fewer seeds than the row has, the others lack a fold or all.')
-    if any('†' in cell for cell in cells):
-        sentences.append('† Incomplete: every seed lacks a fold that another one has.')
-    return sentences
-
-
-def build_goals_table(goals: Mapping[str, Mapping], missed: str = 'missed') -> Table:
-    """Return what was asked and measured; the first row is the head.
-
-    Args:
-        goals (Mapping): From :func:`spact_mm.evaluation.summary.goals`.
-        missed (str): How a missed goal is marked.
-    """
-    words = {True: 'met', False: missed, None: 'unknown'}
-    table = [['goal', 'asked', 'measured', '']]
-    for name, goal in goals.items():
-        title, relation = _GOALS[name]
-        asked, measured = relation + _goal_text(goal['goal']), _goal_text(goal['value'])
-        table.append([title, asked, measured, words[goal['met']]])
-    return table
 
 
 def _table(
@@ -299,7 +305,7 @@ def _goal_text(value) -> str:
     return f'{100 * value:.1f} %' if isinstance(value, float | int) else ', '.join(value) or 'none'
 
 
-def find_origin(rows: Sequence[Mapping]) -> dict[str, str]:
+def _find_origin(rows: Sequence[Mapping]) -> dict[str, str]:
     """Return the seeds, commits and configuration hashes of rows."""
     origin = {}
     for key, name in (('seed', 'seeds'), ('commit', 'commit'), ('config_hash', 'config hashes')):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..evaluation.html_report import write_html
-from ..evaluation.report import to_column, write_json, write_markdown
+from ..evaluation.report import Report, to_column, write_json, write_markdown
 from ..evaluation.summary import goals, summarize
 from ..evaluation.tradeoff import plot_tradeoff
 from .examples import draw_examples, draw_grid, find_example_stages
@@ -139,7 +139,7 @@ def write_report(
             x=x,
             connect=[list(obfuscations)] if obfuscations else (),
         )
-    content = dict(
+    report = Report(
         title=protocol.title,
         rows=rows,
         summary=summary,
@@ -157,14 +157,14 @@ def write_report(
         draw_grid(examples, protocol.work_dir / 'examples.png')
     write_html(
         protocol.work_dir / 'report.html',
-        **content,
+        report,
         plot=plot,
         examples=examples,
         attributes=average_precisions(stages, x),
         configs=_read_configs(stages),
     )
     path = protocol.work_dir / 'report.md'
-    write_markdown(path, **content)
+    write_markdown(path, report)
     return path
 
 

@@ -275,34 +275,67 @@ def test_output_that_cannot_be_written_is_named(tmp_path):
         anonymize(source)
 
 
-def test_full_disk_is_named_and_leaves_nothing(tmp_path):
+@pytest.mark.parametrize('name, options', [('noise.mp4', {}), ('noise', dict(images=True))])
+def test_full_disk_is_named_and_leaves_nothing(tmp_path, name, options):
     """A limit on file sizes stands in for the disk: writes fail in the middle as they do there."""
     source = write_video(tmp_path / 'noise.mkv', codec='ffv1', pix_fmt='bgr0', frames=
         np.random.default_rng(0).integers(0, 256, (60, 96, 96, 3), np.uint8))  # fmt: skip
+    assert limit_file_sizes(source, tmp_path / 'out' / name, options).endswith(
+        f'out/{name} cannot be written: File too large.'
+    )
+    assert not list((tmp_path / 'out').iterdir())
+
+
+def test_full_disk_is_named_for_an_image(tmp_path):
+    source = tmp_path / 'noise.png'
+    cv2.imwrite(str(source), np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8))
+    assert limit_file_sizes(source, tmp_path / 'out' / 'noise.png').endswith(
+        'out/noise.png cannot be written: File too large.'
+    )
+    assert not list((tmp_path / 'out').iterdir())
+
+
+def limit_file_sizes(source, output, options=None):
+    """Anonymize in a process that can write 20 kB into a file; return what it says."""
     script = f"""
 import resource, signal
 from pathlib import Path
 from spact_mm.apis import Job, anonymize_file
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
-job = Job(Path({str(source)!r}), Path({str(tmp_path / 'out' / 'noise.mp4')!r}))
+job = Job(Path({str(source)!r}), Path({str(output)!r}))
 try:
-    anonymize_file(job, lambda x: x)
+    anonymize_file(job, lambda x: x, **{options or {}!r})
 except OSError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
-    assert done.stdout.strip().endswith('noise.mp4 cannot be written: File too large.'), done.stderr
-    assert not list((tmp_path / 'out').iterdir())
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
-def test_failure_in_the_middle_leaves_nothing(tmp_path):
+@pytest.mark.parametrize('images', [False, True])
+def test_failure_in_the_middle_leaves_nothing(tmp_path, images):
     def fail(frames):
         raise RuntimeError('no memory')
 
     with pytest.raises(RuntimeError, match='no memory'):
-        anonymize(write_video(tmp_path / 'walk.mp4'), fail)
+        anonymize(write_video(tmp_path / 'walk.mp4'), fail, images=images)
     assert not list((tmp_path / 'out').iterdir())
+
+
+@pytest.mark.parametrize('batch', [1, 5, 100])
+def test_video_that_changes_its_size_keeps_that_of_its_first_frame(tmp_path, monkeypatch, batch):
+    """As a camera that is turned sends it: a stream of another size begins in the middle."""
+    small, large = draw_frames(6), draw_frames(6, 96, 128)
+    source = tmp_path / 'walk.ts'
+    source.write_bytes(
+        b''.join(write_video(tmp_path / f'{len(f[0])}.ts', f).read_bytes() for f in (small, large))
+    )
+    monkeypatch.setitem(anonymize_file.__globals__, '_BATCH_BYTES', batch * small[0].nbytes)
+    result = anonymize(source)
+    assert (result.frames, result.height, result.width) == (12, 48, 64)
+    assert_close(read_video(result.output)[0], invert(np.concatenate([small, small])))
 
 
 def test_progress_counts_to_what_was_expected(tmp_path):

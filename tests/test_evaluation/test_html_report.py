@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from spact_mm.evaluation import goals, plot_tradeoff, summarize, write_html
+from spact_mm.evaluation import Report, goals, plot_tradeoff, summarize, write_html
 
 RESULTS = [
     ('raw', 0, 0.9, 0.8),
@@ -29,13 +29,15 @@ def report(tmp_path):
     frames[..., 1] = 200
     write_html(
         tmp_path / 'report.html',
-        'Actions & attributes',
-        ROWS,
-        summary,
-        columns=('top1', 'cmap'),
-        goals=goals(summary, method='a < b', min_advantage_removed=0.9),
-        notes=['Drawn <figures>.'],
-        provenance=dict(Command='`run`'),
+        Report(
+            'Actions & attributes',
+            ROWS,
+            summary,
+            columns=('top1', 'cmap'),
+            goals=goals(summary, method='a < b', min_advantage_removed=0.9),
+            notes=['Drawn <figures>.'],
+            provenance=dict(Command='`run`'),
+        ),
         plot=tmp_path / 'plot.png',
         examples={'raw': cv2.imencode('.png', frames)[1].tobytes()},
         attributes={'raw': dict(hat=0.5, hair=0.125), 'a < b': dict(hat=1.0)},
@@ -68,7 +70,8 @@ def test_what_users_name_is_text_and_no_markup(report):
 
 
 def test_report_without_pictures_has_the_tables(tmp_path):
-    text = write_html(tmp_path / 'r.html', 'T', ROWS, summarize(ROWS), columns=('top1', 'cmap'))
+    report = Report('T', ROWS, summarize(ROWS), columns=('top1', 'cmap'))
+    text = write_html(tmp_path / 'r.html', report)
     assert '<img' not in text and text.count('<table>') == 1
 
 

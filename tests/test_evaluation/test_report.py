@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from spact_mm.evaluation.report import COLUMNS, Column, write_json, write_markdown
+from spact_mm.evaluation.report import COLUMNS, Column, Report, write_json, write_markdown
 from spact_mm.evaluation.summary import goals, summarize
 
 
@@ -36,12 +36,14 @@ def test_table_has_the_layout_of_the_paper(tmp_path):
     }
     text = write_markdown(
         tmp_path / 'new' / 'report.md',
-        'Trade-off',
-        rows,
-        summarize(rows),
-        published=published,
-        notes=['Gait is not protected.'],
-        provenance=dict(command='python tools/protocol.py', date='2024-01-01'),
+        Report(
+            'Trade-off',
+            rows,
+            summarize(rows),
+            published=published,
+            notes=['Gait is not protected.'],
+            provenance=dict(command='python tools/protocol.py', date='2024-01-01'),
+        ),
     )
     assert (tmp_path / 'new' / 'report.md').read_text(encoding='utf-8') == text
     assert text == (
@@ -88,7 +90,9 @@ def test_missing_incomplete_and_rising_values_are_shown_as_such(tmp_path):
         'SPAct': {'cmap': dict(mean=0.5, std=0.01, n=2)},
     }
     published = {'paper': {'Other': dict(f1=0.5)}}
-    text = write_markdown(tmp_path / 'r.md', 'T', [], summary, ['cmap', 'psnr'], (), published)
+    text = write_markdown(
+        tmp_path / 'r.md', Report('T', [], summary, ['cmap', 'psnr'], (), published)
+    )
     assert table_of(text, '# T') == [
         '| method | seeds | cMAP (%) ↓ | reconstruction PSNR (dB) ↓ |',
         '| --- | ---: | ---: | ---: |',
@@ -115,7 +119,7 @@ def test_further_attackers_have_a_table_with_their_own_chance(tmp_path):
     }
     mine = Column('mine', 'days', True, unit='', digits=0)
     attacks = ['cmap_video', 'ssim', mine]
-    text = write_markdown(tmp_path / 'r.md', 'T', [], summary, attack_columns=attacks)
+    text = write_markdown(tmp_path / 'r.md', Report('T', [], summary, attack_columns=attacks))
     assert table_of(text, '## Further attackers') == [
         '| method | seeds | video-level cMAP (%) ↓ | advantage removed (%) ↑ '
         '| reconstruction SSIM ↓ | days ↑ |',
@@ -129,7 +133,7 @@ def test_further_attackers_have_a_table_with_their_own_chance(tmp_path):
 def test_goals_are_told_met_or_missed(tmp_path):
     rows = make_rows()
     judged = goals(summarize(rows), supervised='raw', min_advantage_removed=0.1)
-    text = write_markdown(tmp_path / 'r.md', 'T', rows, summarize(rows), goals=judged)
+    text = write_markdown(tmp_path / 'r.md', Report('T', rows, summarize(rows), goals=judged))
     assert table_of(text, '## Goals, met or missed') == [
         '| goal | asked | measured |  |',
         '| --- | ---: | ---: | ---: |',
@@ -143,21 +147,23 @@ def test_goals_are_told_met_or_missed(tmp_path):
 
 def test_unknown_columns_are_refused(tmp_path):
     with pytest.raises(ValueError, match="no column 'mAP'"):
-        write_markdown(tmp_path / 'r.md', 'T', [], {}, columns=['mAP'])
+        write_markdown(tmp_path / 'r.md', Report('T', [], {}, columns=['mAP']))
     assert set(COLUMNS) >= {'top1', 'cmap', 'f1', 'cmap_finetuned', 'identity_top1', 'psnr'}
 
 
 def test_a_column_may_be_a_dictionary_as_configs_hold_them(tmp_path):
     rows = [dict(method='raw', seed=0, gait=0.5)]
     column = dict(metric='gait', title='gait Top-1', higher_is_better=False)
-    text = write_markdown(tmp_path / 'r.md', 'T', rows, summarize(rows), columns=[column])
+    text = write_markdown(tmp_path / 'r.md', Report('T', rows, summarize(rows), columns=[column]))
     assert text.startswith(
         '# T\n\n| method | seeds | gait Top-1 (%) ↓ |\n| --- | ---: | ---: |\n| raw | 1 | 50.0 |\n'
     )
     with pytest.raises(
         ValueError, match=r'metric, title and higher_is_better, and may have chance'
     ):
-        write_markdown(tmp_path / 'r.md', 'T', [], {}, columns=[dict(metric='gait', color='red')])
+        write_markdown(
+            tmp_path / 'r.md', Report('T', [], {}, columns=[dict(metric='gait', color='red')])
+        )
 
 
 def test_json_holds_what_json_has(tmp_path):
@@ -191,6 +197,7 @@ def test_attacks_that_raw_lacks_are_compared_with_the_attack_on_raw(tmp_path):
         dict(method='ours', seed=0, cmap=0.6, cmap_chance=0.5, cmap_finetuned=0.7),
     ]
     text = write_markdown(
-        tmp_path / 'r.md', 'T', rows, summarize(rows), ['cmap'], attack_columns=['cmap_finetuned']
+        tmp_path / 'r.md',
+        Report('T', rows, summarize(rows), ['cmap'], attack_columns=['cmap_finetuned']),
     )
     assert '| ours | 1 | 70.0 (↓ 22.2 %) | 50.0 |' in text
