@@ -60,7 +60,7 @@ def compare_pairs(
 def ask(variant: Variant, calls: Sequence[Mapping]) -> list[dict]:
     """Start a variant, make the calls, end it, and return the answers."""
     with Worker(variant) as worker:
-        return [worker.call(**call) for call in calls]
+        return [worker.ask(**call) for call in calls]
 
 
 def run_step(args: argparse.Namespace) -> dict:

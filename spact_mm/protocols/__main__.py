@@ -19,7 +19,8 @@ if __name__ == '__main__':
         import mmpretrain.datasets
         import mmpretrain.evaluation  # noqa: F401
 
-        sys.exit(serve())
+        serve()
+        sys.exit()
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     if TOOL in os.environ:

@@ -17,8 +17,9 @@ from mmengine.runner import Runner, save_checkpoint
 from ..engine.checkpoint_files import AtomicLocalBackend, is_whole
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-#: Default hooks that draw and change no result.
-_DRAWING = ('curves',)
+#: Default hooks and keys of a config that draw and log, and change no result.
+_SHOWING_HOOKS = ('logger', 'pictures', 'visualization', 'curves')
+_SHOWING_KEYS = ('visualizer', 'vis_backends', 'log_level', 'log_processor')
 
 
 @dataclass(eq=False)
@@ -71,10 +72,11 @@ class Stage:
 
     def _hash(self) -> str:
         """Return what identifies the result: config, lists of data, and the stages before."""
-        hooks = self.config.get('default_hooks', {})
-        hooks = {name: hook for name, hook in hooks.items() if name not in _DRAWING}
+        config = {key: value for key, value in self.config.items() if key not in _SHOWING_KEYS}
+        hooks = config.get('default_hooks', {})
+        config['default_hooks'] = {k: v for k, v in hooks.items() if k not in _SHOWING_HOOKS}
         content = dict(
-            config={**self.config, 'default_hooks': hooks} if hooks else self.config,
+            config=config,
             is_trained=self.is_trained,
             metrics=self.metrics,
             needs=[stage.hash for stage in self.needs],

@@ -5,22 +5,21 @@ process has them for nothing. It is not for machines with a GPU: what CUDA has s
 survive a fork, and there the seconds do not matter.
 """
 
-import json
 import os
 import signal
-import subprocess
 import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from .json_process import JsonProcess, answer_requests
 from .stage import current_commit, run_stage
 from .watch import end_with_parent
 
 
-class Zygote:
-    """The process that is forked.
+class Zygote(JsonProcess):
+    """The process that is forked; when it is closed, stages that still run end.
 
     Args:
         command (Sequence[str]): Runs :func:`serve`.
@@ -28,11 +27,9 @@ class Zygote:
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        self._process = subprocess.Popen(
+        super().__init__(
             command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+            'The process that starts the stages has ended; run the tool again.',
             env=environment,
             # Ctrl-C is for the tool, which ends the stages.
             start_new_session=True,
@@ -41,28 +38,6 @@ class Zygote:
     def start(self, folder: Path, log: Path) -> 'ForkedProcess':
         """Run the stage that was prepared in a folder, in a session of its own."""
         return ForkedProcess(self, self.ask(start=str(folder), log=str(log)))
-
-    def ask(self, **request):
-        """Send a request and return the answer.
-
-        Raises:
-            RuntimeError: If the process has ended.
-        """
-        try:
-            self._process.stdin.write(json.dumps(request) + '\n')
-            self._process.stdin.flush()
-            answer = self._process.stdout.readline()
-        except BrokenPipeError:
-            answer = ''
-        if not answer:
-            raise RuntimeError('The process that starts the stages has ended; run the tool again.')
-        return json.loads(answer)
-
-    def close(self) -> None:
-        """End the process, and stages that still run."""
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait()
 
 
 class ForkedProcess:
@@ -85,26 +60,24 @@ class ForkedProcess:
         return self.returncode
 
 
-def serve() -> int:
-    """Answer requests until there are no more; return the exit status of a forked process."""
+def serve() -> None:
+    """Start stages and tell of them until nobody asks any more."""
     current_commit()  # of what is imported now
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w')
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    for line in sys.stdin:
-        request = json.loads(line)
-        if 'start' in request:
-            # As in a new process, nothing is in the buffers.
-            sys.stdout.flush(), sys.stderr.flush()
-            answer = os.fork()
-            if answer == 0:
-                answers.close()
-                return _run(request['start'], request['log'])
-        else:
-            pid, status = os.waitpid(request['poll'], os.WNOHANG)
-            answer = os.waitstatus_to_exitcode(status) if pid else None
-        answers.write(json.dumps(answer) + '\n')
-        answers.flush()
-    return 0
+    answer_requests(lambda request: (_fork if 'start' in request else _poll)(**request))
+
+
+def _fork(start: str, log: str) -> int:
+    # As in a new process, nothing is in the buffers.
+    sys.stdout.flush(), sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        sys.exit(_run(start, log))  # out of what answers for the process that was forked
+    return pid
+
+
+def _poll(poll: int) -> int | None:
+    pid, status = os.waitpid(poll, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if pid else None
 
 
 def _run(folder: str, log: str) -> int:

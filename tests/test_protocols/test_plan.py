@@ -110,7 +110,10 @@ def test_hash_changes_with_config_lists_and_stages_before(tmp_path):
     assert plan() == before
     changed = plan(**{'optim_wrapper.optimizer.lr': 1.0})
     assert changed[0] != before[0] and changed[1] != before[1]
-    assert plan(**{'default_hooks.curves.interval': 3}) == before  # it draws only
+    for shown in ('default_hooks.curves.interval', 'default_hooks.logger.interval'):
+        assert plan(**{shown: 3}) == before
+    assert plan(log_level='ERROR', visualizer=dict(type='Visualizer')) == before
+    assert plan(**{'default_hooks.bad_samples.max_bad_fraction': 0.5}) != before
     ann.write_text('2')
     assert plan()[0] != before[0]
 

@@ -1,10 +1,8 @@
 """Compare variants in turn: A B A B ..., each in a process of its own, one at a time."""
 
-import json
 import logging
 import os
 import resource
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +11,8 @@ from pathlib import Path
 from statistics import median
 
 import torch
+
+from spact_mm.protocols.json_process import JsonProcess, answer_requests
 
 _TOOLS = Path(__file__).resolve().parents[1]
 
@@ -43,7 +43,7 @@ class Timing:
     cpu: float
 
 
-class Worker:
+class Worker(JsonProcess):
     """A process that holds one variant and runs it when told to."""
 
     def __init__(self, variant: Variant) -> None:
@@ -51,40 +51,16 @@ class Worker:
         # Who started this tool with the launcher does not choose for the variants.
         environment = {k: v for k, v in os.environ.items() if not k.startswith('MALLOC_')}
         python = _TOOLS / 'launch.sh' if variant.kept_pages else sys.executable
-        self.process = subprocess.Popen(
+        super().__init__(
             [str(python), str(_TOOLS / 'benchmark.py'), 'work'],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+            f'The variant {variant.name!r} has failed; its error is above.',
             env=dict(environment, SPACT_PYTHON=sys.executable),
         )
-        self.call(case=variant.case, options=dict(variant.options))
-
-    def call(self, **message) -> dict:
-        """Send a message and wait for its answer.
-
-        Raises:
-            RuntimeError: If the process has ended.
-        """
-        try:
-            self.process.stdin.write(json.dumps(message) + '\n')
-            self.process.stdin.flush()
-            line = self.process.stdout.readline()
-        except BrokenPipeError:
-            line = ''
-        if not line:
-            raise RuntimeError(f'The variant {self.variant.name!r} has failed; its error is above.')
-        return json.loads(line)
+        self.ask(case=variant.case, options=dict(variant.options))
 
     def run(self) -> Timing:
         """Run the variant once."""
-        return Timing(**self.call(call='run'))
-
-    def close(self) -> None:
-        """End the process."""
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
+        return Timing(**self.ask(call='run'))
 
     def __enter__(self) -> 'Worker':
         return self
@@ -95,25 +71,22 @@ class Worker:
 
 def serve(cases: Mapping[str, Callable]) -> None:
     """Be the process of a :class:`Worker`: answer messages until there are no more."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w')
-    # What libraries print goes where errors go.
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     # MMEngine tells of each parameter how it was initialised.
     logging.disable(logging.INFO)
     case = None
-    for line in sys.stdin:
-        message = json.loads(line)
+
+    def answer(message: dict) -> dict:
+        nonlocal case
         if 'case' in message:
             case = cases[message['case']](**message['options'])
-            answer = {}
-        elif message['call'] == 'run':
-            answer = _timed(case)
-        elif message['call'] == 'peak':
-            answer = dict(bytes=_peak_memory())
-        else:
-            answer = getattr(case, message['call'])(**message.get('options', {}))
-        answers.write(json.dumps(answer) + '\n')
-        answers.flush()
+            return {}
+        if message['call'] == 'run':
+            return _timed(case)
+        if message['call'] == 'peak':
+            return dict(bytes=_peak_memory())
+        return getattr(case, message['call'])(**message.get('options', {}))
+
+    answer_requests(answer)
 
 
 def _timed(case) -> dict:
