@@ -1,61 +1,23 @@
 # SPAct on the embedded demo set (tools/data/demo/render.py): the code path of spact_r3d_ucf101.py
 # with narrow networks and small frames, minutes on two CPU cores. The figures are drawn: this
 # shows the mechanism and says nothing about protection in the real world.
-_base_ = './_base_/default_runtime.py'
+_base_ = ['./_base_/default_runtime.py', './_base_/small_minimax.py']
 
 demo_root = 'data/demo'
 size = 48
 num_classes = 8
 
-# ---- Models: those of the recipe, narrow ------------------------------------------------------
+# ---- Models -----------------------------------------------------------------------------------
 model = dict(
-    type='MinimaxAnonymization',
-    anonymizer=dict(type='UNetAnonymizer', base_channels=8, num_levels=3),
     recognizer=dict(
-        type='Recognizer3D',
-        # R3D for small frames: a 3x3x3 stem, pooled, and one block in each of three stages.
+        # For small frames: a 3x3x3 stem, pooled.
         backbone=dict(
-            type='ResNet3d',
-            depth=18,
-            num_stages=3,
-            stage_blocks=(1, 1, 1),
-            out_indices=(2,),
-            base_channels=16,
-            pretrained=None,
             conv1_kernel=(3, 3, 3),
             pool1_stride_t=1,
-            with_pool2=False,
             spatial_strides=(1, 2, 2),
-            temporal_strides=(1, 2, 2),
-            dilations=(1, 1, 1),
-            zero_init_residual=False,
-            # What f_T sees changes fast in so short a minimax.
-            norm_cfg=dict(type='BN3d', momentum=0.3, requires_grad=True),
         ),
-        cls_head=dict(
-            type='I3DHead',
-            in_channels=64,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            init_std=0.1,  # the default, 0.01, makes narrow networks start slowly
-            average_clips='prob',
-        ),
-        # Narrow networks learn faster from normalised inputs.
-        data_preprocessor=dict(
-            type='ActionDataPreprocessor',
-            mean=[127.5] * 3,
-            std=[60.0] * 3,
-            format_shape='NCTHW',
-        ),
+        cls_head=dict(num_classes=num_classes),
     ),
-    privacy_branch=dict(
-        type='ContrastivePrivacyBranch',
-        backbone=dict(type='mmpretrain.ResNet', depth=18, base_channels=16, stem_channels=16),
-        neck=dict(type='mmpretrain.MoCoV2Neck', in_channels=128, hid_channels=128, out_channels=64),
-        loss=dict(type='NTXentLoss', temperature=0.1),
-    ),
-    # Narrow networks are faster so, on CPUs too.
-    channels_last=True,
     privacy_weight=8.0,
     max_action_loss=0.35,
     reconstruction_frames=1,
@@ -76,13 +38,6 @@ custom_hooks = [
     )
 ]
 
-# ---- Optimizers -------------------------------------------------------------------------------
-optim_wrapper = dict(
-    constructor='MinimaxOptimWrapperConstructor',
-    anonymizer=dict(optimizer=dict(type='Adam', lr=1.5e-2)),
-    recognizer=dict(optimizer=dict(type='Adam', lr=4e-3)),
-    privacy_branch=dict(optimizer=dict(type='Adam', lr=1e-3)),
-)
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(
     anonymizer=[
@@ -225,7 +180,3 @@ train_cfg = dict(
     # Before the minimax, and at the end.
     val_interval=minimax_begin,
 )
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-val_evaluator = [dict(type='AccMetric'), dict(type='FrameChangeMetric')]
-test_evaluator = val_evaluator

@@ -1,62 +1,25 @@
 # SPAct on the Weizmann actions (tools/data/weizmann): real people, small enough for a CPU. f_A sees
 # no clip of the persons and actions that the fold holds out. There is no second data set: the two
 # views are frames of one video, each augmented by itself.
-_base_ = './_base_/default_runtime.py'
+_base_ = ['./_base_/default_runtime.py', './_base_/small_minimax.py']
 
 weizmann_root = 'data/weizmann'
 fold = 0
 size = 64
 num_classes = 9
 
-# ---- Models: those of the recipe, narrow ------------------------------------------------------
+# ---- Models -----------------------------------------------------------------------------------
 model = dict(
-    type='MinimaxAnonymization',
-    anonymizer=dict(type='UNetAnonymizer', base_channels=8, num_levels=3),
     recognizer=dict(
-        type='Recognizer3D',
-        # R3D with one block in each of three stages, and a first kernel that is longer in time.
+        # A first kernel that is longer in time.
         backbone=dict(
-            type='ResNet3d',
-            depth=18,
-            num_stages=3,
-            stage_blocks=(1, 1, 1),
-            out_indices=(2,),
-            base_channels=16,
-            pretrained=None,
             conv1_kernel=(5, 3, 3),
             with_pool1=False,
-            with_pool2=False,
             spatial_strides=(2, 2, 2),
-            temporal_strides=(1, 2, 2),
-            dilations=(1, 1, 1),
-            zero_init_residual=False,
-            # In minimax f_A changes faster than the usual running mean follows.
-            norm_cfg=dict(type='BN3d', momentum=0.3, requires_grad=True),
         ),
-        cls_head=dict(
-            type='I3DHead',
-            in_channels=64,
-            num_classes=num_classes,
-            dropout_ratio=0,
-            init_std=0.1,  # the default, 0.01, learns late
-            average_clips='prob',
-        ),
-        # Narrow networks learn faster from normalised inputs.
-        data_preprocessor=dict(
-            type='ActionDataPreprocessor',
-            mean=[127.5] * 3,
-            std=[60.0] * 3,
-            format_shape='NCTHW',
-        ),
-    ),
-    privacy_branch=dict(
-        type='ContrastivePrivacyBranch',
-        backbone=dict(type='mmpretrain.ResNet', depth=18, base_channels=16, stem_channels=16),
-        neck=dict(type='mmpretrain.MoCoV2Neck', in_channels=128, hid_channels=128, out_channels=64),
-        loss=dict(type='NTXentLoss', temperature=0.1),
+        cls_head=dict(num_classes=num_classes),
     ),
     privacy_weight=1.0,
-    channels_last=True,
     reconstruction_frames=2,
 )
 
@@ -74,13 +37,6 @@ custom_hooks = [
     )
 ]
 
-# ---- Optimizers -------------------------------------------------------------------------------
-optim_wrapper = dict(
-    constructor='MinimaxOptimWrapperConstructor',
-    anonymizer=dict(optimizer=dict(type='Adam', lr=1.5e-2)),
-    recognizer=dict(optimizer=dict(type='Adam', lr=4e-3)),
-    privacy_branch=dict(optimizer=dict(type='Adam', lr=1e-3)),
-)
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(
     anonymizer=[
@@ -244,7 +200,3 @@ train_cfg = dict(
     # Before the minimax, and at the end.
     val_interval=minimax_begin,
 )
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-val_evaluator = [dict(type='AccMetric'), dict(type='FrameChangeMetric')]
-test_evaluator = val_evaluator

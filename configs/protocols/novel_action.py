@@ -15,10 +15,7 @@ protocol = dict(
             anonymizer=dict(type='BlackenAnonymizer'),
             configs=dict(novel_action='../eval/action_r3d_hmdb51_boxes.py'),
         ),
-        # An f_A that is trained already: checkpoint='work_dirs/.../epoch_370.pth' in place of
-        # train, for all seeds the same.
-        dict(name='supervised', train=dict(config='../supervised_r3d_ucf101.py')),
-        dict(name='SPAct', train=dict(config='../spact_r3d_ucf101.py')),
+        *_base_.trained_on_ucf101,
     ],
     stages=dict(
         novel_action=dict(config='../eval/action_r3d_hmdb51.py', metrics=dict(top1='acc/top1')),

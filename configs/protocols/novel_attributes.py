@@ -15,10 +15,7 @@ protocol = dict(
             anonymizer=dict(type='BlackenAnonymizer'),
             configs=dict(novel_privacy=boxes, novel_finetuned=boxes),
         ),
-        # An f_A that is trained already: checkpoint='work_dirs/.../epoch_370.pth' in place of
-        # train, for all seeds the same.
-        dict(name='supervised', train=dict(config='../supervised_r3d_ucf101.py')),
-        dict(name='SPAct', train=dict(config='../spact_r3d_ucf101.py')),
+        *_base_.trained_on_ucf101,
     ],
     stages=dict(
         # A fresh attacker, from scratch.
@@ -33,21 +30,11 @@ protocol = dict(
             metrics=dict(cmap_finetuned='privacy/cMAP'),
             skip=['raw'],
         ),
-        # An attacker who first undoes the anonymizer, then asks the one of raw images. Black boxes
-        # hold nothing that could be undone.
-        inverter=dict(
-            config='../eval/reconstruction_vispr.py',
-            slot='model',
-            metrics=dict(psnr='reconstruction/PSNR', ssim='reconstruction/SSIM'),
-            skip=['raw', 'blackening'],
-        ),
+        inverter=_base_.inverter,
         novel_reconstruction=dict(
             config='../eval/privacy_resnet50_vispr2.py',
-            train=False,
             load='raw:novel_privacy',
-            inverter='inverter',
-            metrics=dict(cmap_reconstructed='privacy/cMAP'),
-            skip=['raw', 'blackening'],
+            **_base_.reconstruction,
         ),
     ),
     report=dict(

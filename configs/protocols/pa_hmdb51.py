@@ -21,8 +21,6 @@ protocol = dict(
                 finetuned=pa_boxes,
             ),
         ),
-        # An f_A that is trained already: checkpoint='work_dirs/.../epoch_370.pth' in place of
-        # train, for all seeds the same.
         dict(name='supervised', train=dict(config='../supervised_r3d_hmdb51.py')),
         dict(name='SPAct', train=dict(config='../spact_r3d_hmdb51.py')),
     ],
@@ -57,21 +55,11 @@ protocol = dict(
             metrics=dict(cmap_finetuned='privacy/cMAP'),
             skip=['raw'],
         ),
-        # An attacker who first undoes the anonymizer, as he learns on VISPR, then asks the one of
-        # raw images. Black boxes hold nothing that could be undone.
-        inverter=dict(
-            config='../eval/reconstruction_vispr.py',
-            slot='model',
-            metrics=dict(psnr='reconstruction/PSNR', ssim='reconstruction/SSIM'),
-            skip=['raw', 'blackening'],
-        ),
+        inverter=_base_.inverter,
         reconstruction=dict(
             config='../eval/privacy_resnet50_pa_hmdb51.py',
-            train=False,
             load='raw:attacker',
-            inverter='inverter',
-            metrics=dict(cmap_reconstructed='privacy/cMAP'),
-            skip=['raw', 'blackening'],
+            **_base_.reconstruction,
         ),
     ),
     report=dict(

@@ -27,3 +27,24 @@ finetuning = {
     'train_cfg.max_epochs': 30,
     'param_scheduler.1.milestones': [15, 25],
 }
+
+# What the protocols of the paper's data share. An f_A that is trained already: checkpoint=
+# 'work_dirs/.../epoch_370.pth' in place of train, for all seeds the same.
+trained_on_ucf101 = [
+    dict(name='supervised', train=dict(config='../supervised_r3d_ucf101.py')),
+    dict(name='SPAct', train=dict(config='../spact_r3d_ucf101.py')),
+]
+# An attacker who first undoes the anonymizer, as he learns on VISPR, then asks the one of raw
+# images. Black boxes hold nothing that could be undone.
+inverter = dict(
+    config='../eval/reconstruction_vispr.py',
+    slot='model',
+    metrics=dict(psnr='reconstruction/PSNR', ssim='reconstruction/SSIM'),
+    skip=['raw', 'blackening'],
+)
+reconstruction = dict(
+    train=False,
+    inverter='inverter',
+    metrics=dict(cmap_reconstructed='privacy/cMAP'),
+    skip=['raw', 'blackening'],
+)
