@@ -160,6 +160,8 @@ def variants(options: dict) -> dict[str, Variant]:
     """
     plain, ours = dict(options, loop='plain'), dict(options, loop='spact_mm')
     cp = {'model.anonymizer.with_cp': True}
+    children = ('anonymizer', 'recognizer', 'privacy_branch')
+    fused = {f'optim_wrapper.{name}.optimizer.fused': True for name in children}
     found = [
         Variant('plain', 'step', plain),
         Variant('plain, kept pages', 'step', plain, kept_pages=True),
@@ -167,6 +169,7 @@ def variants(options: dict) -> dict[str, Variant]:
         Variant('spact_mm, default pages', 'step', ours),
         Variant('checkpointing', 'step', dict(ours, cfg_options=cp), kept_pages=True),
         Variant('checkpointing, default pages', 'step', dict(ours, cfg_options=cp)),
+        Variant('fused Adam', 'step', dict(ours, cfg_options=fused), kept_pages=True),
         Variant('channels-last', 'step', dict(ours, channels_last=True), kept_pages=True),
         Variant('bfloat16', 'step', dict(ours, amp='bfloat16'), kept_pages=True),
         Variant('float16', 'step', dict(ours, amp='float16'), kept_pages=True),
