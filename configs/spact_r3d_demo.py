@@ -24,7 +24,7 @@ model = dict(
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
-reconstruction_epochs, warmup_epochs, minimax_epochs = 6, 5, 12
+reconstruction_epochs, warmup_epochs, minimax_epochs = 4, 4, 10
 minimax_begin = reconstruction_epochs + warmup_epochs
 custom_hooks = [
     dict(

@@ -20,13 +20,20 @@ model = dict(
         num_classes=len(attributes),
         to_onehot=False,
     ),
-    # ResNet-18, narrow, with the small stem of CIFAR's.
+    # The first three stages of a narrow ResNet-18 with the small stem of CIFAR's.
     backbone=dict(
-        type='ResNet_CIFAR', depth=18, base_channels=16, stem_channels=16, strides=(2, 2, 2, 2)
+        type='ResNet_CIFAR',
+        depth=18,
+        base_channels=16,
+        stem_channels=16,
+        num_stages=3,
+        strides=(2, 2, 2),
+        dilations=(1, 1, 1),
+        out_indices=(2,),
     ),
     # Learns small things, hats and hair, sooner than the mean does.
     neck=dict(type='GeneralizedMeanPooling'),
-    head=dict(type='MultiLabelLinearClsHead', num_classes=len(attributes), in_channels=128),
+    head=dict(type='MultiLabelLinearClsHead', num_classes=len(attributes), in_channels=64),
 )
 # Narrow networks are faster channels-last, on CPUs too.
 custom_hooks = [dict(type='ReproducibleEpochHook'), dict(type='ChannelsLastHook')]

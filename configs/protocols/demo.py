@@ -5,7 +5,7 @@ _base_ = './_base_/common.py'
 # The further attacks are on the strongest obfuscation and on what is trained.
 unstressed = ['raw', 'downsample 2×', 'weak blur', 'strong blur']
 # What the recipe's own f_T scores is of no interest here.
-untested = {'train_cfg.val_interval': 1000}
+untested = {'train_cfg.val_begin': 1000}
 protocol = dict(
     title='Demo set: action recognition against attribute leakage',
     seeds=[0, 1, 2],
