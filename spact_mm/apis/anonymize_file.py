@@ -1,6 +1,5 @@
 """Anonymize a file: a video frame by frame, or an image."""
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import mmcv
 import numpy as np
 
 from .outputs import IMAGES, Job
-from .video_file import VideoReader, VideoWriter, can_copy_audio, named_errors, partial_name
+from .video_file import VideoReader, VideoWriter, can_copy_audio, named_errors, whole_or_none
 
 #: Bytes of frames that are decoded before they are anonymized together.
 _BATCH_BYTES = 32 << 20
@@ -75,14 +74,8 @@ def anonymize_file(
     job.output.parent.mkdir(parents=True, exist_ok=True)
     if job.is_image:
         frame = read_anonymized(job.source, anonymize, size, side_by_side)
-        partial = partial_name(job.output)
-        try:
-            with named_errors(job.output):
-                _write_image(frame, partial)
-                partial.replace(job.output)
-        except OSError:
-            partial.unlink(missing_ok=True)
-            raise
+        with whole_or_none(job.output) as partial, named_errors(job.output):
+            _write_image(frame, partial)
         return FileResult(str(job.output), 1, *frame.shape[:2])
     with VideoReader(job.source) as reader:
         frames = _anonymize(reader, anonymize, size, side_by_side)
@@ -186,20 +179,12 @@ def _write_video(output: Path, frames, reader: VideoReader, keep_audio: bool) ->
 
 
 def _write_folder(output: Path, frames, reader: VideoReader, keep_audio: bool) -> FileResult:
-    partial = partial_name(output)
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with whole_or_none(output) as partial:
         with named_errors(output):
             partial.mkdir()
         for index, (frame, _) in enumerate(frames):
             with named_errors(output):
                 _write_image(frame, partial / f'{index:06d}.png')
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    if output.exists():
-        shutil.rmtree(output)
-    partial.replace(output)
     state = 'none' if reader.audio is None else 'dropped'
     return FileResult(str(output), index + 1, *frame.shape[:2], audio=state)
 

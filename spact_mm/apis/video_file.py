@@ -1,6 +1,7 @@
 """Video files as streams of frames: read, write, nothing of a whole video in memory."""
 
 import errno
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -234,6 +235,32 @@ def can_copy_audio(audio) -> bool:
 def partial_name(path: Path) -> Path:
     """Return the name that an output has until it is whole."""
     return path.with_name(f'.{path.name}.part')
+
+
+@contextmanager
+def whole_or_none(output: Path) -> Iterator[Path]:
+    """Let a file or folder be written under its partial name, and rename it once it is whole.
+
+    What an earlier try left is dropped first, and what there is of it if the block fails.
+    """
+    partial = partial_name(output)
+    _remove(partial)
+    try:
+        yield partial
+        with named_errors(output):
+            if output.is_dir():
+                shutil.rmtree(output)
+            partial.replace(output)
+    except BaseException:
+        _remove(partial)
+        raise
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _address(path: Path) -> str:

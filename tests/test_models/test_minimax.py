@@ -357,6 +357,28 @@ def test_mixed_precision_stays_close_to_full(phase):
             assert values['AmpOptimWrapper'][key] == pytest.approx(value, rel=0.1, abs=0.1), key
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize('phase', PHASES)
+def test_compiled_step_is_the_same_step(phase):
+    """As MMEngine's runner compiles a model for ``compile=...``, but without translating graphs."""
+    data = batch()
+    found = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        torch.compiler.reset()
+        model = build_model(max_action_loss=1.0).double()
+        model.set_phase(phase)
+        # Steps in proportion to the gradient: Adam makes whole ones of rounding errors.
+        optimizers = build_optimizers(model, lr=0, optimizer=dict(type='SGD', lr=0.1))
+        before = snapshot(model)
+        if compiled:
+            model.train_step = torch.compile(model.train_step, backend='eager')
+        values = [model.train_step(data, optimizers) for _ in range(2)]
+        assert changed(before, model)
+        found.append((values, snapshot(model)))
+    torch.testing.assert_close(*found, rtol=1e-9, atol=1e-9)
+
+
 def test_unknown_phase_is_refused():
     with pytest.raises(ValueError, match="no phase 'minmax'; choose from"):
         build_model().set_phase('minmax')

@@ -1,5 +1,6 @@
 import cv2
 import pytest
+import torch
 from e2e import EPOCHS, differences, load, log_of, metrics_of, run_cli
 
 from spact_mm.apis import find_tool
@@ -92,3 +93,17 @@ def test_unmodified_train_tool_resumes(tiny_run, tmp_path):
     expected, actual = load(tiny_run.work_dir / 'epoch_4.pth'), load(tmp_path / 'epoch_4.pth')
     assert differences(expected['state_dict'], actual['state_dict']) == []
     assert differences(expected['optimizer'], actual['optimizer']) == []
+
+
+def test_mixed_precision_goes_through_all_phases(tiny_run, tmp_path):
+    options = ('--amp', '--cfg-options', 'train_cfg.val_begin=100')
+    done = run_cli('train', tiny_run.config, '--seed', 3, *options, work_dir=tmp_path)
+    assert done.code == 0, done.stderr
+    full, mixed = (
+        load(folder / f'epoch_{EPOCHS}.pth')['state_dict']
+        for folder in (tiny_run.work_dir, tmp_path)
+    )
+    for name, value in mixed.items():
+        assert value.dtype == full[name].dtype and torch.isfinite(value).all(), name
+    weights = [name for name in full if name.startswith('anonymizer.') and 'weight' in name]
+    assert any(not torch.equal(full[name], mixed[name]) for name in weights)
