@@ -248,7 +248,8 @@ def whole_or_none(output: Path) -> Iterator[Path]:
     try:
         yield partial
         with named_errors(output):
-            if output.is_dir():
+            # A file never takes the place of a folder.
+            if partial.is_dir() and output.is_dir():
                 shutil.rmtree(output)
             partial.replace(output)
     except BaseException:

@@ -275,6 +275,17 @@ def test_output_that_cannot_be_written_is_named(tmp_path):
         anonymize(source)
 
 
+def test_image_does_not_take_the_place_of_a_folder(tmp_path):
+    source, output = tmp_path / 'face.png', tmp_path / 'out' / 'face.png'
+    cv2.imwrite(str(source), np.zeros((8, 8, 3), np.uint8))
+    output.mkdir(parents=True)
+    (output / 'kept.txt').write_text('of somebody')
+    with pytest.raises(OSError, match='out/face.png cannot be written: Is a directory'):
+        anonymize_file(Job(source, output), invert)
+    assert [path.name for path in output.parent.iterdir()] == ['face.png']
+    assert (output / 'kept.txt').read_text() == 'of somebody'
+
+
 @pytest.mark.parametrize('name, options', [('noise.mp4', {}), ('noise', dict(images=True))])
 def test_full_disk_is_named_and_leaves_nothing(tmp_path, name, options):
     """A limit on file sizes stands in for the disk: writes fail in the middle as they do there."""

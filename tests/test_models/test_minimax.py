@@ -369,7 +369,7 @@ def test_compiled_step_is_the_same_step(phase):
         model = build_model(max_action_loss=1.0).double()
         model.set_phase(phase)
         # Steps in proportion to the gradient: Adam makes whole ones of rounding errors.
-        optimizers = build_optimizers(model, lr=0, optimizer=dict(type='SGD', lr=0.1))
+        optimizers = build_optimizers(model, lr=0.1, optimizer=dict(type='SGD'))
         before = snapshot(model)
         if compiled:
             model.train_step = torch.compile(model.train_step, backend='eager')
