@@ -24,7 +24,7 @@ model = dict(
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
-reconstruction_epochs, warmup_epochs, minimax_epochs = 3, 5, 14
+reconstruction_epochs, warmup_epochs, minimax_epochs = 3, 4, 14
 minimax_begin = reconstruction_epochs + warmup_epochs
 custom_hooks = [
     dict(
@@ -197,6 +197,6 @@ train_cfg = dict(
     type='MinimaxTrainLoop',
     max_epochs=minimax_begin + minimax_epochs,
     privacy_dataloader=privacy_dataloader,
-    # Before the minimax, and at the end.
+    # Before the minimax, half way, and at the end.
     val_interval=minimax_begin,
 )

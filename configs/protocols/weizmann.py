@@ -9,7 +9,7 @@ anonymizer_data = {
     'val_dataloader.dataset.dataset.ann_file': f'{fold}/action_test.txt',
     'test_dataloader.dataset.dataset.ann_file': f'{fold}/action_test.txt',
     # What the recipe's own f_T scores is of no interest here.
-    'train_cfg.val_interval': 1000,
+    'train_cfg.val_begin': 1000,
 }
 action_data = {
     'train_dataloader.dataset.dataset.dataset.ann_file': f'{fold}/action_train.txt',
