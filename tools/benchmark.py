@@ -35,6 +35,7 @@ STEP_PAIRS = (
     ('plain', 'spact_mm'),
     ('plain', 'spact_mm, default pages'),
     ('plain', 'checkpointing, default pages'),
+    ('plain, returned pages', 'checkpointing, returned pages'),
 )
 
 
@@ -67,7 +68,13 @@ def run_step(args: argparse.Namespace) -> dict:
     """Compare a minimax round with the plain loop's."""
     common = dict(config=args.config, clips=args.clips, pairs=args.pairs, device=args.device)
     variants = step.variants(common)
-    pairs = [('plain', name) for name in args.variants] if args.variants else list(STEP_PAIRS)
+    pairs = STEP_PAIRS
+    if args.variants:
+        returned = ', returned pages'
+        pairs = [
+            ('plain' + (returned if name.endswith(returned) else ''), name)
+            for name in args.variants
+        ]
     unknown = [name for pair in pairs for name in pair if name not in variants]
     if unknown:
         raise ValueError(f'There is no variant {unknown[0]!r}; choose from {list(variants)}.')
@@ -113,10 +120,11 @@ def run_step(args: argparse.Namespace) -> dict:
         f'{name} {value / 1e9:.1f}' for name, value in ceilings.items()
     ))  # fmt: skip
     print(f'Less arithmetic: {flops["plain"] / flops["spact_mm"]:.2f} times.')
-    fits = estimate_clips(variants, names, args) if args.fit else {}
-    return dict(
-        comparisons=compared, variants=rows, ceilings=ceilings, clips_that_fit=fits, flops=flops
-    )
+    result = dict(comparisons=compared, variants=rows, ceilings=ceilings, flops=flops)
+    if args.fit:
+        write_json(args, result)  # or what was measured is lost if this is interrupted
+        result['clips_that_fit'] = estimate_clips(variants, names, args)
+    return result
 
 
 def check_equal_math(common: Mapping) -> float:
@@ -232,6 +240,13 @@ def describe(device: str) -> str:
     return platform.processor()
 
 
+def write_json(args: argparse.Namespace, result: Mapping) -> None:
+    """Write a result to the file that the command line names, if it names one."""
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(dict(run=describe_run(args), **result), indent=2) + '\n')
+
+
 def describe_run(args: argparse.Namespace) -> dict:
     """Return what a reader of the file needs to repeat the run."""
     return dict(
@@ -285,10 +300,7 @@ def main() -> None:
         compare.serve(CASES)
         return
     args = parse_args()
-    result = args.run(args)
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(dict(run=describe_run(args), **result), indent=2) + '\n')
+    write_json(args, args.run(args))
 
 
 if __name__ == '__main__':

@@ -66,6 +66,6 @@ def variants(options: dict) -> list[Variant]:
         options (dict): What they have in common, the arguments of :class:`Frames` but ``loop``.
     """
     return [
-        Variant(loop, 'anonymize', dict(options, loop=loop), kept_pages=True)
+        Variant(loop, 'anonymize', dict(options, loop=loop), pages='kept')
         for loop in ('eager', 'spact_mm')
     ]

@@ -25,14 +25,16 @@ class Variant:
         name (str): What the table calls it.
         case (str): Which of the tool's cases does it.
         options (Mapping): The case's keyword arguments, plain data.
-        kept_pages (bool): Start it as our scripts do, with an allocator that keeps its memory
-            pages (tools/launch.sh). Otherwise each tensor pays for fresh ones.
+        pages (str): What glibc does with the memory pages of freed tensors. ``'kept'``, as our
+            scripts launch it (tools/launch.sh): they stay with the process. ``'returned'``: those
+            of 1 MiB or more go back at once, and each tensor pays for fresh ones. ``'default'``:
+            in between, as the sizes of the blocks decide.
     """
 
     name: str
     case: str
     options: Mapping = field(default_factory=dict)
-    kept_pages: bool = False
+    pages: str = 'default'
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ class Worker(JsonProcess):
         self.variant = variant
         # Who started this tool with the launcher does not choose for the variants.
         environment = {k: v for k, v in os.environ.items() if not k.startswith('MALLOC_')}
-        python = _TOOLS / 'launch.sh' if variant.kept_pages else sys.executable
+        if variant.pages == 'returned':
+            environment['MALLOC_MMAP_THRESHOLD_'] = str(2**20)
+        python = _TOOLS / 'launch.sh' if variant.pages == 'kept' else sys.executable
         super().__init__(
             [str(python), str(_TOOLS / 'benchmark.py'), 'work'],
             f'The variant {variant.name!r} has failed; its error is above.',

@@ -159,26 +159,30 @@ def variants(options: dict) -> dict[str, Variant]:
         options (dict): What they have in common: ``config``, ``clips``, ``pairs``, ``device``.
     """
     plain, ours = dict(options, loop='plain'), dict(options, loop='spact_mm')
-    cp = {'model.anonymizer.with_cp': True}
+    # A pass without gradients, too, is in parts.
+    saving = {'model.anonymizer.with_cp': True, 'model.max_frames_per_pass': 16}
+    saving = dict(ours, cfg_options=saving)
     children = ('anonymizer', 'recognizer', 'privacy_branch')
     fused = {f'optim_wrapper.{name}.optimizer.fused': True for name in children}
     found = [
         Variant('plain', 'step', plain),
-        Variant('plain, kept pages', 'step', plain, kept_pages=True),
-        Variant('spact_mm', 'step', ours, kept_pages=True),
+        Variant('plain, kept pages', 'step', plain, pages='kept'),
+        Variant('plain, returned pages', 'step', plain, pages='returned'),
+        Variant('spact_mm', 'step', ours, pages='kept'),
         Variant('spact_mm, default pages', 'step', ours),
-        Variant('checkpointing', 'step', dict(ours, cfg_options=cp), kept_pages=True),
-        Variant('checkpointing, default pages', 'step', dict(ours, cfg_options=cp)),
-        Variant('fused Adam', 'step', dict(ours, cfg_options=fused), kept_pages=True),
-        Variant('channels-last', 'step', dict(ours, channels_last=True), kept_pages=True),
-        Variant('bfloat16', 'step', dict(ours, amp='bfloat16'), kept_pages=True),
-        Variant('float16', 'step', dict(ours, amp='float16'), kept_pages=True),
-        Variant('compiled', 'step', dict(ours, compiled=True), kept_pages=True),
+        Variant('checkpointing', 'step', saving, pages='kept'),
+        Variant('checkpointing, default pages', 'step', saving),
+        Variant('checkpointing, returned pages', 'step', saving, pages='returned'),
+        Variant('fused Adam', 'step', dict(ours, cfg_options=fused), pages='kept'),
+        Variant('channels-last', 'step', dict(ours, channels_last=True), pages='kept'),
+        Variant('bfloat16', 'step', dict(ours, amp='bfloat16'), pages='kept'),
+        Variant('float16', 'step', dict(ours, amp='float16'), pages='kept'),
+        Variant('compiled', 'step', dict(ours, compiled=True), pages='kept'),
         Variant(
             'bfloat16, channels-last, compiled',
             'step',
             dict(ours, amp='bfloat16', channels_last=True, compiled=True),
-            kept_pages=True,
+            pages='kept',
         ),
     ]
     return {variant.name: variant for variant in found}

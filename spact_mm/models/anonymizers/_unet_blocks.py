@@ -1,5 +1,6 @@
 """What UNet and UNet++ are built from."""
 
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
@@ -25,6 +26,11 @@ class ConvBlock(nn.Sequential):
         )
 
 
+def halve(x: Tensor) -> Tensor:
+    """Return the maximum of each 2x2 pixels, (N, C, H, W) to (N, C, H // 2, W // 2)."""
+    return F.max_pool2d(x, 2)
+
+
 def upsample_like(x: Tensor, skip: Tensor) -> Tensor:
     """Double ``x`` and pad it with zeros to the size of ``skip``, larger where that is odd."""
     x = F.interpolate(x, scale_factor=2, mode='bilinear', align_corners=True)
@@ -32,6 +38,12 @@ def upsample_like(x: Tensor, skip: Tensor) -> Tensor:
     if rows or columns:
         x = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
     return x
+
+
+def concatenate(*inputs: Tensor) -> Tensor:
+    """Concatenate features of one level with the last input, upsampled from the one below."""
+    *row, below = inputs
+    return torch.cat([*row, upsample_like(below, row[0])], dim=1)
 
 
 class UNetBase(BaseModule):
@@ -73,25 +85,52 @@ class UNetBase(BaseModule):
                 'enlarge the frames or lower num_levels.'
             )
 
-    def _run(self, block: nn.Module, x: Tensor) -> Tensor:
-        if self.with_cp and torch.is_grad_enabled():
-            contexts = partial(_checkpoint_contexts, block)
-            return checkpoint(block, x, use_reentrant=False, context_fn=contexts)
-        return block(x)
+    def _run(
+        self,
+        block: nn.Sequential,
+        *inputs: Tensor,
+        join: Callable | None = None,
+        is_last: bool = False,
+    ) -> Tensor:
+        """Return ``block(join(*inputs))``, or ``block(inputs[0])``.
+
+        With ``with_cp`` only the inputs are kept for the backward pass; what ``join`` makes of
+        them and what is inside the block are computed again.
+        """
+        if not (self.with_cp and torch.is_grad_enabled()):
+            return block(join(*inputs) if join else inputs[0])
+        layers = list(block)
+        if not is_last:
+            return _checkpoint(layers, *inputs, join=join)
+        # Its turn in the backward pass comes first, when all that the others keep is still there:
+        # this is where memory peaks. Half of it is computed again at a time.
+        half = len(layers) // 2
+        return _checkpoint(layers[half:], _checkpoint(layers[:half], *inputs, join=join))
 
 
-def _checkpoint_contexts(block: nn.Module):
-    """Contexts of a checkpointed block's first pass and of its recomputation."""
-    return nullcontext(), _frozen_running_stats(block)
+def _checkpoint(layers: Sequence[nn.Module], *inputs: Tensor, join: Callable | None = None):
+    def run(*inputs: Tensor) -> Tensor:
+        x = join(*inputs) if join else inputs[0]
+        for layer in layers:
+            x = layer(x)
+        return x
+
+    contexts = partial(_checkpoint_contexts, layers)
+    return checkpoint(run, *inputs, use_reentrant=False, context_fn=contexts)
+
+
+def _checkpoint_contexts(layers: Sequence[nn.Module]):
+    """Contexts of the first pass of checkpointed layers and of their recomputation."""
+    return nullcontext(), _frozen_running_stats(layers)
 
 
 @contextmanager
-def _frozen_running_stats(module: nn.Module):
-    """Keep the running statistics of BatchNorm while a checkpointed block is computed again.
+def _frozen_running_stats(layers: Sequence[nn.Module]):
+    """Keep the running statistics of BatchNorm while checkpointed layers are computed again.
 
-    The block's first pass has moved them already; the batch itself still normalises.
+    Their first pass has moved them already; the batch itself still normalises.
     """
-    norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    norms = [m for m in layers if isinstance(m, _BatchNorm) and m.track_running_stats]
     kept = [dict(norm._buffers) for norm in norms]
     for norm, buffers in zip(norms, kept, strict=True):
         norm._buffers.update({name: buffer.clone() for name, buffer in buffers.items()})

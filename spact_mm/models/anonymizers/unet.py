@@ -1,12 +1,11 @@
 """The UNet anonymizer f_A of SPAct."""
 
 import torch
-import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from ...registration import register
-from ._unet_blocks import ConvBlock, UNetBase, upsample_like
+from ._unet_blocks import ConvBlock, UNetBase, concatenate, halve
 
 
 @register(MODELS)
@@ -75,8 +74,8 @@ class UNetAnonymizer(UNetBase):
         skips = []
         for block in self.encoder:
             skips.append(x)
-            x = self._run(block, F.max_pool2d(x, 2))
+            x = self._run(block, x, join=halve)
         for block in self.decoder:
             skip = skips.pop()
-            x = self._run(block, torch.cat([skip, upsample_like(x, skip)], dim=1))
+            x = self._run(block, skip, x, join=concatenate, is_last=not skips)
         return torch.sigmoid(self.head(x))

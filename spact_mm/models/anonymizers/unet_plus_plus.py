@@ -1,12 +1,11 @@
 """The UNet++ anonymizer f_A."""
 
 import torch
-import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from ...registration import register
-from ._unet_blocks import ConvBlock, UNetBase, upsample_like
+from ._unet_blocks import ConvBlock, UNetBase, concatenate, halve
 
 
 @register(MODELS)
@@ -68,11 +67,11 @@ class UNetPlusPlusAnonymizer(UNetBase):
         self._check_size(frames)
         x, rows = frames, []
         for level, blocks in enumerate(self.nodes):
-            x = self._run(blocks[0], F.max_pool2d(x, 2) if level else x)
+            x = self._run(blocks[0], x, join=halve if level else None)
             rows.append([x])
         for column in range(1, self.num_levels + 1):
             for level in range(self.num_levels - column + 1):
                 row, below = rows[level], rows[level + 1][column - 1]
-                x = torch.cat([*row, upsample_like(below, row[0])], dim=1)
-                row.append(self._run(self.nodes[level][column], x))
+                block, is_last = self.nodes[level][column], column == self.num_levels
+                row.append(self._run(block, *row, below, join=concatenate, is_last=is_last))
         return torch.sigmoid(self.head(rows[0][-1]))
