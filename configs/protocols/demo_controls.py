@@ -1,0 +1,37 @@
+# Does the protocol measure what it says? Anonymizers of which the answer is known, on the demo set:
+# grey leaves nothing, so chance; a UNet that was trained to reproduce its input leaves all, so raw's
+# numbers; what an untrained one leaves is for the table to say.
+_base_ = './demo.py'
+_base_.pop('protocol')
+
+protocol = dict(
+    title='Demo set: controls',
+    seeds=[0, 1, 2],
+    methods=[
+        _base_.untrained[0],
+        dict(name='grey', anonymizer=dict(type='ConstantAnonymizer')),
+        dict(
+            name='untrained UNet',
+            anonymizer=dict(type='UNetAnonymizer', base_channels=8, num_levels=3),
+        ),
+        dict(
+            name='reconstruction only',
+            train=dict(
+                config='../spact_r3d_demo.py',
+                options={
+                    **_base_.untested,
+                    'train_cfg.max_epochs': 4,
+                    'custom_hooks.0.schedule': [dict(phase='reconstruction', epochs=4)],
+                },
+            ),
+        ),
+    ],
+    stages=dict(
+        action=dict(config='../eval/action_r3d_demo.py', metrics=dict(top1='acc/top1')),
+        privacy=dict(config='../eval/privacy_resnet_demo.py', metrics=_base_.attacker_metrics),
+    ),
+    report=dict(
+        data='the rendered demo set (480/160 videos, 1200/400 images; 8 actions, 6 attributes)',
+        notes=['Grey video has one picture for all: a network can only always answer the same.'],
+    ),
+)
