@@ -5,6 +5,7 @@ process has them for nothing. It is not for machines with a GPU: what CUDA has s
 survive a fork, and there the seconds do not matter.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -63,6 +64,8 @@ class ForkedProcess:
 def serve() -> None:
     """Start stages and tell of them until nobody asks any more."""
     current_commit()  # of what is imported now
+    # Or each stage goes through all that is imported once more when it ends, which takes seconds.
+    gc.freeze()
     answer_requests(lambda request: (_fork if 'start' in request else _poll)(**request))
 
 
