@@ -79,22 +79,24 @@ def run_step(args: argparse.Namespace) -> dict:
     if unknown:
         raise ValueError(f'There is no variant {unknown[0]!r}; choose from {list(variants)}.')
     difference = check_equal_math(common)
-    flops = {
-        loop: ask(Variant(loop, 'step', dict(common, loop=loop)), [dict(call='flops')])[0]['flops']
-        for loop in ('plain', 'spact_mm')
-    }
     names = list(dict.fromkeys(name for pair in pairs for name in pair))
     peaks = {}
     for name in names:
         show(f'memory of {name}')
         calls = [dict(call='run'), dict(call='run'), dict(call='peak')]
         peaks[name] = ask(variants[name], calls)[-1]['bytes']
+    print(f'\nA round of {args.clips} clips and {args.pairs} images on {describe(args.device)}')
+    print(f'Largest relative difference of a parameter or statistic in float64: {difference:.1e}\n')
+    if not args.rounds:
+        return dict(memory=compare_memory(pairs, peaks))
     show('what the machine can do')
+    flops = {
+        loop: ask(Variant(loop, 'step', dict(common, loop=loop)), [dict(call='flops')])[0]['flops']
+        for loop in ('plain', 'spact_mm')
+    }
     ceilings = machine.measure_peaks(args.device)
     times, compared = compare_pairs(variants, pairs, args.rounds, args.warmup)
 
-    print(f'\nA round of {args.clips} clips and {args.pairs} images on {describe(args.device)}')
-    print(f'Largest relative difference of a parameter or statistic in float64: {difference:.1e}\n')
     print(f'{"variant":36}{"s/round":>9}{"CPU s":>9}{"GFLOP/s":>9}{"of peak":>9}{"GiB":>7}')
     rows = {}
     for name in names:
@@ -125,6 +127,16 @@ def run_step(args: argparse.Namespace) -> dict:
         write_json(args, result)  # or what was measured is lost if this is interrupted
         result['clips_that_fit'] = estimate_clips(variants, names, args)
     return result
+
+
+def compare_memory(pairs: Sequence[tuple[str, str]], peaks: Mapping[str, int]) -> dict:
+    """Print and return the peaks and their ratios."""
+    for name, peak in peaks.items():
+        print(f'{name:36}{peak / GIB:7.2f} GiB')
+    ratios = {f'{a} -> {b}': peaks[b] / peaks[a] for a, b in pairs}
+    for name, ratio in ratios.items():
+        print(f'{name:64}{ratio:6.2f}')
+    return dict(peaks=peaks, ratios=ratios)
 
 
 def check_equal_math(common: Mapping) -> float:
@@ -277,6 +289,7 @@ def parse_args() -> argparse.Namespace:
 
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     command = add('step', run_step, 5)
+    command.epilog = 'With --rounds 0 the memory is compared, and nothing is timed.'
     command.add_argument('--clips', type=int, default=2)
     command.add_argument('--pairs', type=int, default=4, help='images, two views each')
     command.add_argument('--variants', nargs='+', help='compare these with plain')
