@@ -76,8 +76,9 @@ def test_trained_anonymizer_reaches_the_stages_with_its_weights():
     assert {s.name for s in protocol.stages if s.method == 'raw'} == {'privacy'}
 
 
-def test_test_persons_are_in_no_training_of_the_demo():
-    for stage in load_protocol(DEMO, seeds=[0]).stages:
+@pytest.mark.parametrize('path', [DEMO, DEMO.with_name('demo_controls.py')])
+def test_test_persons_are_in_no_training_of_the_demo(path):
+    for stage in load_protocol(path, seeds=[0]).stages:
         for loader in (
             stage.config.train_dataloader,
             (stage.config.get('train_cfg') or {}).get('privacy_dataloader'),
