@@ -1,6 +1,6 @@
 # Does the protocol measure what it says? Anonymizers of which the answer is known, on the demo set:
-# grey leaves nothing, so chance; a UNet that was trained to reproduce its input leaves all, so raw's
-# numbers; what an untrained one leaves is for the table to say.
+# grey leaves nothing, so chance; a UNet that was trained to reproduce its input leaves all, so
+# raw's numbers; what an untrained one leaves is for the table to say.
 _base_ = './demo.py'
 _base_.pop('protocol')
 
