@@ -58,6 +58,39 @@ def test_checkpointing_changes_neither_gradients_nor_running_statistics():
     assert saving.stem[1].num_batches_tracked == 2
 
 
+class SavedBytes(torch.autograd.graph.saved_tensors_hooks):
+    """Count the memory of what autograd keeps for the backward pass, each storage once."""
+
+    def __init__(self, parameters):
+        self.storages = {}
+        own = {p.untyped_storage().data_ptr() for p in parameters}
+
+        def pack(tensor):
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in own:
+                self.storages[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        super().__init__(pack, lambda tensor: tensor)
+
+    @property
+    def total(self):
+        return sum(self.storages.values())
+
+
+def test_checkpointing_at_least_halves_the_memory_kept_for_the_backward_pass():
+    kept = {}
+    for with_cp in (False, True):
+        network = UNetAnonymizer(16, with_cp=with_cp)
+        frames = torch.rand(4, 3, 112, 112)
+        saved = SavedBytes(network.parameters())
+        with saved:
+            out = network(frames)
+            kept[with_cp] = saved.total
+        del out
+    assert kept[True] < 0.5 * kept[False]
+
+
 class LiveBytes(TorchDispatchMode):
     """Follow the memory of all tensors that exist at a time, each storage once."""
 
