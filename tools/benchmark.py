@@ -68,27 +68,63 @@ def run_step(args: argparse.Namespace) -> dict:
     """Compare a minimax round with the plain loop's."""
     common = dict(config=args.config, clips=args.clips, pairs=args.pairs, device=args.device)
     variants = step.variants(common)
-    pairs = STEP_PAIRS
-    if args.variants:
-        returned = ', returned pages'
-        pairs = [
-            ('plain' + (returned if name.endswith(returned) else ''), name)
-            for name in args.variants
-        ]
-    unknown = [name for pair in pairs for name in pair if name not in variants]
-    if unknown:
-        raise ValueError(f'There is no variant {unknown[0]!r}; choose from {list(variants)}.')
+    pairs = choose_pairs(variants, args.variants)
     difference = check_equal_math(common)
-    names = list(dict.fromkeys(name for pair in pairs for name in pair))
+    peaks = measure_memory(variants, list(dict.fromkeys(name for pair in pairs for name in pair)))
+    print(f'\nA round of {args.clips} clips and {args.pairs} images on {describe(args.device)}')
+    print(f'Largest relative difference of a parameter or statistic in float64: {difference:.1e}\n')
+    if not args.rounds:
+        return dict(memory=compare_memory(pairs, peaks))
+    result = time_rounds(args, common, variants, pairs, peaks)
+    for (a, b), comparison in zip(pairs, result['comparisons'].values(), strict=True):
+        comparison['memory_ratio'] = peaks[b] / peaks[a]
+        comparison['max_parameter_difference'] = difference
+    print_ratios(result['comparisons'])
+    print('\nGFLOP/s of the machine: ' + ', '.join(
+        f'{name} {value / 1e9:.1f}' for name, value in result['ceilings'].items()
+    ))  # fmt: skip
+    flops = result['flops']
+    print(f'Less arithmetic: {flops["plain"] / flops["spact_mm"]:.2f} times.')
+    if args.fit:
+        write_json(args, result)  # or what was measured is lost if this is interrupted
+        result['clips_that_fit'] = estimate_clips(variants, list(peaks), args)
+    return result
+
+
+def choose_pairs(
+    variants: Mapping[str, Variant], names: Sequence[str] | None
+) -> Sequence[tuple[str, str]]:
+    """Return what to compare with what: each named variant with its baseline, or the default.
+
+    Raises:
+        ValueError: If there is no variant of a name.
+    """
+    for name in names or ():
+        if name not in variants:
+            raise ValueError(f'There is no variant {name!r}; choose from {list(variants)}.')
+    if not names:
+        return STEP_PAIRS
+    return [(step.BASELINES[variants[name].pages], name) for name in names]
+
+
+def measure_memory(variants: Mapping[str, Variant], names: Sequence[str]) -> dict[str, int]:
+    """Return the peak memory in bytes of two rounds of each variant."""
     peaks = {}
     for name in names:
         show(f'memory of {name}')
         calls = [dict(call='run'), dict(call='run'), dict(call='peak')]
         peaks[name] = ask(variants[name], calls)[-1]['bytes']
-    print(f'\nA round of {args.clips} clips and {args.pairs} images on {describe(args.device)}')
-    print(f'Largest relative difference of a parameter or statistic in float64: {difference:.1e}\n')
-    if not args.rounds:
-        return dict(memory=compare_memory(pairs, peaks))
+    return peaks
+
+
+def time_rounds(
+    args: argparse.Namespace,
+    common: Mapping,
+    variants: Mapping[str, Variant],
+    pairs: Sequence[tuple[str, str]],
+    peaks: Mapping[str, int],
+) -> dict:
+    """Time the variants in turn, print a table, and return what goes into the JSON file."""
     show('what the machine can do')
     flops = {
         loop: ask(Variant(loop, 'step', dict(common, loop=loop)), [dict(call='flops')])[0]['flops']
@@ -96,37 +132,23 @@ def run_step(args: argparse.Namespace) -> dict:
     }
     ceilings = machine.measure_peaks(args.device)
     times, compared = compare_pairs(variants, pairs, args.rounds, args.warmup)
-
     print(f'{"variant":36}{"s/round":>9}{"CPU s":>9}{"GFLOP/s":>9}{"of peak":>9}{"GiB":>7}')
     rows = {}
-    for name in names:
-        row = compare.summarize(times[name])
-        work = flops['plain' if name.startswith('plain') else 'spact_mm']
+    for name, peak in peaks.items():
+        row = rows[name] = compare.summarize(times[name])
+        work = flops[variants[name].options['loop']]
         rate = work / row['seconds']
         row.update(
             flops=work,
             flop_per_second=rate,
             fraction_of_convolution=rate / ceilings['convolution'],
-            peak_memory=peaks[name],
+            peak_memory=peak,
         )
-        rows[name] = row
         print(
             f'{name:36}{row["seconds"]:9.3f}{row["cpu_seconds"]:9.3f}{rate / 1e9:9.1f}'
-            f'{row["fraction_of_convolution"]:9.2f}{peaks[name] / GIB:7.2f}'
+            f'{row["fraction_of_convolution"]:9.2f}{peak / GIB:7.2f}'
         )
-    for (a, b), result in zip(pairs, compared.values(), strict=True):
-        result['memory_ratio'] = peaks[b] / peaks[a]
-        result['max_parameter_difference'] = difference
-    print_ratios(compared)
-    print('\nGFLOP/s of the machine: ' + ', '.join(
-        f'{name} {value / 1e9:.1f}' for name, value in ceilings.items()
-    ))  # fmt: skip
-    print(f'Less arithmetic: {flops["plain"] / flops["spact_mm"]:.2f} times.')
-    result = dict(comparisons=compared, variants=rows, ceilings=ceilings, flops=flops)
-    if args.fit:
-        write_json(args, result)  # or what was measured is lost if this is interrupted
-        result['clips_that_fit'] = estimate_clips(variants, names, args)
-    return result
+    return dict(comparisons=compared, variants=rows, ceilings=ceilings, flops=flops)
 
 
 def compare_memory(pairs: Sequence[tuple[str, str]], peaks: Mapping[str, int]) -> dict:
@@ -256,7 +278,9 @@ def write_json(args: argparse.Namespace, result: Mapping) -> None:
     """Write a result to the file that the command line names, if it names one."""
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(dict(run=describe_run(args), **result), indent=2) + '\n')
+        partial = args.json.with_name(args.json.name + '.partial')
+        partial.write_text(json.dumps(dict(run=describe_run(args), **result), indent=2) + '\n')
+        partial.replace(args.json)
 
 
 def describe_run(args: argparse.Namespace) -> dict:

@@ -1,4 +1,5 @@
 import weakref
+from functools import partial
 
 import pytest
 import torch
@@ -45,16 +46,18 @@ def test_fewer_levels_keep_shape_and_range(levels):
 
 
 def test_checkpointing_changes_neither_gradients_nor_running_statistics():
-    plain, saving = UNetAnonymizer(4), UNetAnonymizer(4, with_cp=True)
+    plain, saving = UNetAnonymizer(4).double(), UNetAnonymizer(4, with_cp=True).double()
     saving.load_state_dict(plain.state_dict())
-    frames = torch.rand(3, 3, 32, 32)
+    frames = torch.rand(3, 3, 37, 50, dtype=torch.float64)
     for network in (plain, saving):
         for _ in range(2):
             network(frames).square().sum().backward()
+    # The first convolution of a decoder's block is a sum of two, so rounding differs.
+    close = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-10)
     for ours, theirs in zip(saving.parameters(), plain.parameters(), strict=True):
-        assert torch.equal(ours.grad, theirs.grad)
+        close(ours.grad, theirs.grad)
     for ours, theirs in zip(saving.buffers(), plain.buffers(), strict=True):
-        assert torch.equal(ours, theirs)
+        close(ours, theirs)
     assert saving.stem[1].num_batches_tracked == 2
 
 
@@ -116,7 +119,7 @@ def test_checkpointing_more_than_halves_the_peak_memory_of_both_passes():
         with LiveBytes() as live:
             network(frames).sum().backward()
         peaks[with_cp] = live.peak
-    assert peaks[True] < 0.5 * peaks[False]
+    assert peaks[True] < 0.38 * peaks[False]
 
 
 def test_too_small_frames_are_refused_in_one_sentence():

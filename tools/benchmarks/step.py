@@ -152,6 +152,11 @@ def largest_difference(first: str, second: str) -> tuple[float, str]:
     return differences[worst], worst
 
 
+#: What a variant is compared with, by what is done with its pages: the plain loop as Python starts
+#: it, or with returned pages too.
+BASELINES = dict(default='plain', kept='plain', returned='plain, returned pages')
+
+
 def variants(options: dict) -> dict[str, Variant]:
     """Return the variants by name.
 

@@ -46,6 +46,20 @@ def concatenate(*inputs: Tensor) -> Tensor:
     return torch.cat([*row, upsample_like(below, row[0])], dim=1)
 
 
+def convolve_concatenated(conv: nn.Conv2d, *inputs: Tensor) -> Tensor:
+    """Return ``conv(concatenate(*inputs))`` as a sum, in which neither it nor its gradient exists.
+
+    The input from below is last, so that its gradient is the first to be had, and to shrink.
+    """
+    *row, below = inputs
+    *weights, last = conv.weight.split([x.shape[1] for x in inputs], dim=1)
+    out = F.conv2d(row[0], weights[0], conv.bias, padding=conv.padding)
+    for x, weight in zip(row[1:], weights[1:], strict=True):
+        out += F.conv2d(x, weight, padding=conv.padding)
+    out += F.conv2d(upsample_like(below, row[0]), last, padding=conv.padding)
+    return out
+
+
 class UNetBase(BaseModule):
     """Checks and block-wise checkpointing of a UNet-like anonymizer.
 
@@ -90,42 +104,46 @@ class UNetBase(BaseModule):
         block: nn.Sequential,
         *inputs: Tensor,
         join: Callable | None = None,
-        is_last: bool = False,
+        then: Sequence[Callable] = (),
     ) -> Tensor:
-        """Return ``block(join(*inputs))``, or ``block(inputs[0])``.
+        """Return ``block(join(*inputs))``, or ``block(inputs[0])``, passed through ``then``.
 
-        With ``with_cp`` only the inputs are kept for the backward pass; what ``join`` makes of
-        them and what is inside the block are computed again.
+        ``then`` is what follows the last block. With ``with_cp`` only the inputs are kept for the
+        backward pass; what ``join`` makes of them and what comes after is computed again.
         """
+        layers = [*block, *then]
         if not (self.with_cp and torch.is_grad_enabled()):
-            return block(join(*inputs) if join else inputs[0])
-        layers = list(block)
-        if not is_last:
-            return _checkpoint(layers, *inputs, join=join)
+            return _call(join, layers, *inputs)
+        if join is concatenate:
+            join = partial(convolve_concatenated, layers.pop(0))
+        if not then:
+            return _checkpoint(join, layers, *inputs)
         # Its turn in the backward pass comes first, when all that the others keep is still there:
-        # this is where memory peaks. Half of it is computed again at a time.
-        half = len(layers) // 2
-        return _checkpoint(layers[half:], _checkpoint(layers[:half], *inputs, join=join))
+        # this is where memory peaks. The two convolutions are computed again one at a time.
+        second = layers.index(block[3])
+        return _checkpoint(None, layers[second:], _checkpoint(join, layers[:second], *inputs))
 
 
-def _checkpoint(layers: Sequence[nn.Module], *inputs: Tensor, join: Callable | None = None):
-    def run(*inputs: Tensor) -> Tensor:
-        x = join(*inputs) if join else inputs[0]
-        for layer in layers:
-            x = layer(x)
-        return x
+def _call(join: Callable | None, layers: Sequence[Callable], *inputs: Tensor) -> Tensor:
+    x = join(*inputs) if join else inputs[0]
+    for layer in layers:
+        x = layer(x)
+    return x
 
+
+def _checkpoint(join: Callable | None, layers: Sequence[Callable], *inputs: Tensor) -> Tensor:
+    run = partial(_call, join, layers)
     contexts = partial(_checkpoint_contexts, layers)
     return checkpoint(run, *inputs, use_reentrant=False, context_fn=contexts)
 
 
-def _checkpoint_contexts(layers: Sequence[nn.Module]):
+def _checkpoint_contexts(layers: Sequence[Callable]):
     """Contexts of the first pass of checkpointed layers and of their recomputation."""
     return nullcontext(), _frozen_running_stats(layers)
 
 
 @contextmanager
-def _frozen_running_stats(layers: Sequence[nn.Module]):
+def _frozen_running_stats(layers: Sequence[Callable]):
     """Keep the running statistics of BatchNorm while checkpointed layers are computed again.
 
     Their first pass has moved them already; the batch itself still normalises.

@@ -19,7 +19,7 @@ class UNetAnonymizer(UNetBase):
         base_channels (int): Width of the first level. Defaults to 64.
         num_levels (int): Number of halvings of the resolution. Defaults to 4.
         with_cp (bool): Recompute each block's activations in the backward pass instead of keeping
-            them (less memory, more time, same numbers). Defaults to False.
+            them (less memory, more time, same mathematics). Defaults to False.
         init_cfg (dict, optional): Initialization config, for instance
             ``dict(type='Pretrained', checkpoint=..., prefix='anonymizer.')``.
 
@@ -77,5 +77,6 @@ class UNetAnonymizer(UNetBase):
             x = self._run(block, x, join=halve)
         for block in self.decoder:
             skip = skips.pop()
-            x = self._run(block, skip, x, join=concatenate, is_last=not skips)
-        return torch.sigmoid(self.head(x))
+            then = () if skips else (self.head, torch.sigmoid)
+            x = self._run(block, skip, x, join=concatenate, then=then)
+        return x

@@ -22,7 +22,7 @@ class UNetPlusPlusAnonymizer(UNetBase):
             Defaults to 32.
         num_levels (int): Number of halvings of the resolution, L. Defaults to 4.
         with_cp (bool): Recompute each block's activations in the backward pass instead of keeping
-            them (less memory, more time, same numbers). Defaults to False.
+            them (less memory, more time, same mathematics). Defaults to False.
         init_cfg (dict, optional): Initialization config, for instance
             ``dict(type='Pretrained', checkpoint=..., prefix='anonymizer.')``.
 
@@ -72,6 +72,7 @@ class UNetPlusPlusAnonymizer(UNetBase):
         for column in range(1, self.num_levels + 1):
             for level in range(self.num_levels - column + 1):
                 row, below = rows[level], rows[level + 1][column - 1]
-                block, is_last = self.nodes[level][column], column == self.num_levels
-                row.append(self._run(block, *row, below, join=concatenate, is_last=is_last))
-        return torch.sigmoid(self.head(rows[0][-1]))
+                block = self.nodes[level][column]
+                then = (self.head, torch.sigmoid) if column == self.num_levels else ()
+                row.append(self._run(block, *row, below, join=concatenate, then=then))
+        return rows[0][-1]
