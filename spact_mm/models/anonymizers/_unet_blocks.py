@@ -31,10 +31,10 @@ def halve(x: Tensor) -> Tensor:
     return F.max_pool2d(x, 2)
 
 
-def upsample_like(x: Tensor, skip: Tensor) -> Tensor:
-    """Double ``x`` and pad it with zeros to the size of ``skip``, larger where that is odd."""
+def upsample(x: Tensor, size: torch.Size) -> Tensor:
+    """Double ``x`` and pad it with zeros to ``size``, (H, W), larger where that is odd."""
     x = F.interpolate(x, scale_factor=2, mode='bilinear', align_corners=True)
-    rows, columns = skip.shape[-2] - x.shape[-2], skip.shape[-1] - x.shape[-1]
+    rows, columns = size[0] - x.shape[-2], size[1] - x.shape[-1]
     if rows or columns:
         x = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
     return x
@@ -43,20 +43,24 @@ def upsample_like(x: Tensor, skip: Tensor) -> Tensor:
 def concatenate(*inputs: Tensor) -> Tensor:
     """Concatenate features of one level with the last input, upsampled from the one below."""
     *row, below = inputs
-    return torch.cat([*row, upsample_like(below, row[0])], dim=1)
+    return torch.cat([*row, upsample(below, row[0].shape[-2:])], dim=1)
 
 
 def convolve_concatenated(conv: nn.Conv2d, *inputs: Tensor) -> Tensor:
     """Return ``conv(concatenate(*inputs))`` as a sum, in which neither it nor its gradient exists.
 
-    The input from below is last, so that its gradient is the first to be had, and to shrink.
+    What is upsampled is not kept. It is last, so that its gradient is the first to be had, and to
+    shrink.
     """
     *row, below = inputs
+    convolve = partial(F.conv2d, padding=conv.padding)
     *weights, last = conv.weight.split([x.shape[1] for x in inputs], dim=1)
-    out = F.conv2d(row[0], weights[0], conv.bias, padding=conv.padding)
+    out = convolve(row[0], weights[0], conv.bias)
     for x, weight in zip(row[1:], weights[1:], strict=True):
-        out += F.conv2d(x, weight, padding=conv.padding)
-    out += F.conv2d(upsample_like(below, row[0]), last, padding=conv.padding)
+        out += convolve(x, weight)
+
+    size = row[0].shape[-2:]
+    out += checkpoint(lambda x, w: convolve(upsample(x, size), w), below, last, use_reentrant=False)
     return out
 
 
@@ -119,9 +123,9 @@ class UNetBase(BaseModule):
         if not then:
             return _checkpoint(join, layers, *inputs)
         # Its turn in the backward pass comes first, when all that the others keep is still there:
-        # this is where memory peaks. The two convolutions are computed again one at a time.
-        second = layers.index(block[3])
-        return _checkpoint(None, layers[second:], _checkpoint(join, layers[:second], *inputs))
+        # this is where memory peaks. The two convolutions are not computed again at a time.
+        norm = layers.index(block[4])
+        return _checkpoint(None, layers[norm:], _checkpoint(join, layers[:norm], *inputs))
 
 
 def _call(join: Callable | None, layers: Sequence[Callable], *inputs: Tensor) -> Tensor:
