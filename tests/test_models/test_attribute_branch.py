@@ -193,12 +193,15 @@ def train(model, phase, data, optimizers, steps):
 
 
 def test_step_2_lowers_the_attribute_loss_and_step_1_raises_it():
-    model = build(privacy_weight=20.0)
+    # So large that L_T has no say in the direction.
+    model = build(privacy_weight=1000.0)
     data = make_batch()
     losses = train(model, 'adversaries', data, build_optimizers(model, lr=5e-3), steps=15)
     assert losses[-1] < 0.9 * losses[0]
-    losses = train(model, 'anonymizer', data, build_sgd(model, lr=1e-4), steps=5)
-    assert losses == sorted(losses) and losses[-1] > 1.01 * losses[0]
+    losses = train(model, 'anonymizer', data, build_sgd(model, lr=2e-7), steps=4)
+    assert losses == sorted(set(losses))
+    losses = train(model, 'anonymizer', data, build_sgd(model, lr=6e-6), steps=20)
+    assert losses[-1] > 1.01 * losses[0]
 
 
 def test_labels_decide_what_is_learned():
