@@ -211,8 +211,8 @@ def test_labels_decide_what_is_learned():
         sample.set_gt_score(1 - sample.gt_score)
     model = build()
     other = copy.deepcopy(model)
-    train(model, 'adversaries', data, build_optimizers(model, lr=5e-3), steps=15)
-    train(other, 'adversaries', flipped, build_optimizers(other, lr=5e-3), steps=15)
+    train(model, 'adversaries', data, build_optimizers(model, lr=5e-3), steps=40)
+    train(other, 'adversaries', flipped, build_optimizers(other, lr=5e-3), steps=40)
     with torch.no_grad():
         shown = [model.anonymizer(torch.stack(data['privacy']['inputs']) / 255)]
     for branch, own, opposite in (
