@@ -58,7 +58,6 @@ def convolve_concatenated(conv: nn.Conv2d, *inputs: Tensor) -> Tensor:
     out = convolve(row[0], weights[0], conv.bias)
     for x, weight in zip(row[1:], weights[1:], strict=True):
         out += convolve(x, weight)
-
     size = row[0].shape[-2:]
     out += checkpoint(lambda x, w: convolve(upsample(x, size), w), below, last, use_reentrant=False)
     return out
