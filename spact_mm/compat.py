@@ -42,6 +42,7 @@ def apply() -> None:
     fix_separate_no_sync()
     allow_amp_without_accelerator()
     score_in_full_precision()
+    pad_short_clips_before_convolving()
     synchronize_batch_norm_without_accelerator()
 
 
@@ -353,6 +354,37 @@ def score_in_full_precision() -> None:
         return upstream(self, cls_scores, data_samples)
 
     BaseHead.loss_by_feat = loss_by_feat
+
+
+def pad_short_clips_before_convolving() -> None:
+    """Keep uninitialised memory out of the gradients that CPUs with AVX-512 compute in bfloat16.
+
+    oneDNN's gradient by the weight of a 3D convolution reads beyond the input where that has fewer
+    frames than the kernel, but more than one (the last stage of ``r3d_18`` at 16 frames has two):
+    the gradient is NaN or far off. Zeros that torch adds instead of the convolution are equal math.
+    Can go when the gradient is right without them.
+    """
+    from torch.nn import Conv3d
+    from torch.nn.functional import conv3d, pad
+
+    upstream = Conv3d._conv_forward
+    if upstream.__module__ == __name__:
+        return
+    is_autocast = partial(torch.is_autocast_enabled, 'cpu')
+    if digit_version(torch.__version__) < digit_version('2.4'):
+        is_autocast = torch.is_autocast_cpu_enabled
+
+    def _conv_forward(self, input, weight, bias):
+        is_bfloat16 = input.dtype == torch.bfloat16 or is_autocast()
+        is_short = 1 < input.shape[-3] < self.kernel_size[0]
+        pads_zeros = self.padding_mode == 'zeros' and isinstance(self.padding, tuple)
+        if not (is_bfloat16 and is_short and pads_zeros and input.device.type == 'cpu'):
+            return upstream(self, input, weight, bias)
+        time, *space = self.padding
+        input = pad(input, (0, 0, 0, 0, time, time))
+        return conv3d(input, weight, bias, self.stride, (0, *space), self.dilation, self.groups)
+
+    Conv3d._conv_forward = _conv_forward
 
 
 def synchronize_batch_norm_without_accelerator() -> None:

@@ -379,6 +379,39 @@ def test_heads_take_bfloat16_scores(monkeypatch):
 
 
 @on_cpu
+@pytest.mark.skipif(
+    torch.backends.cpu.get_cpu_capability() != 'AVX512', reason='the gap is that of AVX-512'
+)
+def test_weights_of_short_clips_get_right_gradients_in_bfloat16():
+    """Two frames under a kernel of three; the freed memory before each pass is full of NaN."""
+    upstream = inspect.getclosurevars(nn.Conv3d._conv_forward).nonlocals['upstream']
+    wrong = [False, False]
+    for padding in (1, (1, 0, 2)):
+        conv = nn.Conv3d(16, 16, 3, padding=padding, bias=True)
+        clips = torch.randn(3, 16, 2, 4, 4).bfloat16()
+        output = conv(clips.float())
+        weight_to = torch.randn_like(output).bfloat16()
+        output.backward(weight_to.float())
+        expected, conv.weight.grad = conv.weight.grad, None
+        for index, forward in enumerate((upstream, nn.Conv3d._conv_forward)):
+            for _ in range(20):
+                with torch.autocast('cpu', torch.bfloat16):
+                    ours = forward(conv, clips, conv.weight, conv.bias)
+                fill_freed_memory_with_nan()
+                (gradient,) = torch.autograd.grad(ours, conv.weight, weight_to)
+                torch.testing.assert_close(ours.float(), output, rtol=0.02, atol=0.02)
+                close = torch.allclose(gradient, expected, atol=0.02 * float(expected.abs().max()))
+                wrong[index] |= not close
+    assert wrong[0], GONE
+    assert not wrong[1]
+
+
+def fill_freed_memory_with_nan():
+    blocks = [torch.full((2**size,), float('nan')) for size in range(4, 18) for _ in range(8)]
+    del blocks
+
+
+@on_cpu
 @pytest.mark.slow
 def test_two_processes_train_over_gloo(tmp_path):
     script = tmp_path / 'script.py'
