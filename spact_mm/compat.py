@@ -357,12 +357,12 @@ def score_in_full_precision() -> None:
 
 
 def pad_short_clips_before_convolving() -> None:
-    """Keep uninitialised memory out of the gradients that CPUs with AVX-512 compute in bfloat16.
+    """Keep uninitialised memory out of the gradients that a CPU computes in bfloat16.
 
-    oneDNN's gradient by the weight of a 3D convolution reads beyond the input where that has fewer
-    frames than the kernel, but more than one (the last stage of ``r3d_18`` at 16 frames has two):
-    the gradient is NaN or far off. Zeros that torch adds instead of the convolution are equal math.
-    Can go when the gradient is right without them.
+    On AVX-512, oneDNN's gradient by the weight of a 3D convolution reads beyond the input where
+    that has fewer frames than the kernel, but more than one (the last stage of ``r3d_18`` at 16
+    frames has two): the gradient is NaN or far off. Zeros that torch adds instead of the
+    convolution are equal math. Can go when the gradient is right without them.
     """
     from torch.nn import Conv3d
     from torch.nn.functional import conv3d, pad

@@ -3,6 +3,7 @@
 import inspect
 import os
 import pickle
+import re
 import subprocess
 import sys
 import textwrap
@@ -379,9 +380,6 @@ def test_heads_take_bfloat16_scores(monkeypatch):
 
 
 @on_cpu
-@pytest.mark.skipif(
-    torch.backends.cpu.get_cpu_capability() != 'AVX512', reason='the gap is that of AVX-512'
-)
 def test_weights_of_short_clips_get_right_gradients_in_bfloat16():
     """Two frames under a kernel of three; the freed memory before each pass is full of NaN."""
     upstream = inspect.getclosurevars(nn.Conv3d._conv_forward).nonlocals['upstream']
@@ -402,8 +400,11 @@ def test_weights_of_short_clips_get_right_gradients_in_bfloat16():
                 torch.testing.assert_close(ours.float(), output, rtol=0.02, atol=0.02)
                 close = torch.allclose(gradient, expected, atol=0.02 * float(expected.abs().max()))
                 wrong[index] |= not close
-    assert wrong[0], GONE
     assert not wrong[1]
+    # Processors that compute in bfloat16 themselves have other kernels.
+    flags = Path('/proc/cpuinfo').read_text() if sys.platform == 'linux' else ''
+    if 'avx512bw' in flags and not re.search('(avx512|amx)_bf16', flags):
+        assert wrong[0], GONE
 
 
 def fill_freed_memory_with_nan():
