@@ -40,7 +40,7 @@ setup(
         'lite': ['mmcv-lite==2.1.0'],
         'full': ['mmcv>=2.1.0,<2.2'],
         'tensorboard': ['tensorboard<3'],
-        'test': ['pytest<10', 'pytest-xdist<4', 'ruff==0.14.4'],
+        'test': ['pytest<10', 'pytest-xdist<4', 'pytest-timeout<3', 'ruff==0.14.4'],
     },
     classifiers=[
         'Development Status :: 4 - Beta',
