@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 import spact_mm  # noqa: F401
 from spact_mm.models.frames import fold_frames
+from spact_mm.models.frozen import frozen
 
 GIB = 2**30
 
@@ -43,11 +44,11 @@ class SavedTensors(torch.autograd.graph.saved_tensors_hooks):
         return sum(self._sizes.values())
 
 
-def measure(module: nn.Module, *inputs: Tensor) -> int:
-    """Return the bytes kept for the backward pass of one forward pass."""
-    saved = SavedTensors(module, inputs)
+def measure(module: nn.Module, inputs: Tensor | list[Tensor], **options) -> int:
+    """Return the bytes kept for the backward pass of one forward pass, beside the inputs."""
+    saved = SavedTensors(module, [inputs] if isinstance(inputs, Tensor) else inputs)
     with saved:
-        out = module(*inputs)
+        out = module(inputs, **options)
     nbytes = saved.nbytes
     del out
     return nbytes
@@ -104,24 +105,33 @@ def main() -> None:
     frames_per_batch = clips * len(frames) // 2
     per_frame = measure(model.anonymizer, frames[:4]) / 4
     normalized, _ = model._normalize(probe.requires_grad_(), [None, None])
-    per_clip = measure(model.recognizer, normalized) / 2
-    saved = SavedTensors(model.privacy_branch, [views])
-    with saved:
-        out = model.privacy_branch([views, views], mode='tensor')
-    per_pair = saved.nbytes / 2
-    del out
+    views = views.requires_grad_()
+
+    def measure_adversaries() -> tuple[float, float]:
+        """Return the bytes a clip of f_T's and a pair of f_B's."""
+        per_pair = measure(model.privacy_branch, [views, views], mode='tensor') / 2
+        return measure(model.recognizer, normalized) / 2, per_pair
+
+    per_clip, per_pair = measure_adversaries()
+    model.recognizer.eval(), model.privacy_branch.eval()
+    with frozen(model.recognizer, model.privacy_branch):
+        per_clip_frozen, per_pair_frozen = measure_adversaries()
     rows = [
         ('f_A, clip frames', per_frame, frames_per_batch),
         ('f_A, two views', per_frame, 2 * images),
-        ('f_T', per_clip, clips),
-        ('f_B, two views', per_pair, images),
+        ('f_T, step 1', per_clip_frozen, clips),
+        ('f_B, two views, step 1', per_pair_frozen, images),
+        ('f_T, step 2', per_clip, clips),
+        ('f_B, two views, step 2', per_pair, images),
     ]
-    print(f'{"activations":20}{"each (MiB)":>12}{"count":>8}{"GiB":>9}')
+    print(f'{"activations":24}{"each (MiB)":>12}{"count":>8}{"GiB":>9}')
     for name, each, count in rows:
-        print(f'{name:20}{each / 2**20:12.1f}{count:8}{each * count / GIB:9.2f}')
-    clip_graph, view_graph, only_t, only_b = (each * count for _, each, count in rows)
+        print(f'{name:24}{each / 2**20:12.1f}{count:8}{each * count / GIB:9.2f}')
+    clip_graph, view_graph, frozen_t, frozen_b, only_t, only_b = (
+        each * count for _, each, count in rows
+    )
     # The two losses of step 1 are backpropagated one after the other.
-    step1 = max(clip_graph + only_t, view_graph + only_b)
+    step1 = max(clip_graph + frozen_t, view_graph + frozen_b)
     print(f'\nactivations, step 1 (anonymizer):  {step1 / GIB:6.2f} GiB')
     print(f'activations, step 2 (adversaries): {max(only_t, only_b) / GIB:6.2f} GiB')
 

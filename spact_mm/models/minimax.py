@@ -1,7 +1,6 @@
 """The model that owns f_A, f_T and f_B and their three updates."""
 
 from collections.abc import Sequence
-from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from ..registration import register
 from .frames import check_format, fold_frames, map_chunks, unfold_frames
+from .frozen import frozen
 from .memory_format import use_channels_last
 from .minimax_preprocessor import MinimaxDataPreprocessor
 
@@ -215,7 +215,7 @@ class MinimaxAnonymization(BaseModel):
         views, view_samples = self._views(batch)
         weight = self._current_privacy_weight()
         wrapper = optim_wrapper['anonymizer']
-        with _without_parameter_gradients(self.recognizer, self.privacy_branch):
+        with frozen(self.recognizer, self.privacy_branch):
             # The two losses share no activations, so two backward passes hold one graph at a time.
             with wrapper.optim_context(self.anonymizer):
                 views = [self._rewrite(view) for view in views]
@@ -331,19 +331,6 @@ class MinimaxAnonymization(BaseModel):
 def _bare(module: nn.Module) -> nn.Module:
     """Return the module without its distributed wrapper, which expects a backward pass."""
     return module.module if is_model_wrapper(module) else module
-
-
-@contextmanager
-def _without_parameter_gradients(*modules: nn.Module):
-    """Let gradients through the modules to their input only; frozen parameters stay frozen."""
-    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
-    for parameter in parameters:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in parameters:
-            parameter.requires_grad_(True)
 
 
 def _partial_backward(wrapper: OptimWrapper, loss: Tensor) -> None:

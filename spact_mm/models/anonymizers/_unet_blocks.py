@@ -122,9 +122,12 @@ class UNetBase(BaseModule):
         if not then:
             return _checkpoint(join, layers, *inputs)
         # Its turn in the backward pass comes first, when all that the others keep is still there:
-        # this is where memory peaks. The two convolutions are not computed again at a time.
+        # this is where memory peaks. Its parts are not computed again at a time, and of the first
+        # (up to the second convolution) what comes before the convolution once more.
         norm = layers.index(block[4])
-        return _checkpoint(None, layers[norm:], _checkpoint(join, layers[:norm], *inputs))
+        before, conv, after = layers[: norm - 1], layers[norm - 1 : norm], layers[norm:]
+        x = _checkpoint(partial(_checkpoint, join, before), conv, *inputs, joining=before)
+        return _checkpoint(None, after, x)
 
 
 def _call(join: Callable | None, layers: Sequence[Callable], *inputs: Tensor) -> Tensor:
@@ -134,9 +137,15 @@ def _call(join: Callable | None, layers: Sequence[Callable], *inputs: Tensor) ->
     return x
 
 
-def _checkpoint(join: Callable | None, layers: Sequence[Callable], *inputs: Tensor) -> Tensor:
+def _checkpoint(
+    join: Callable | None,
+    layers: Sequence[Callable],
+    *inputs: Tensor,
+    joining: Sequence[Callable] = (),
+) -> Tensor:
+    """Pass ``layers`` after ``join``, which passes ``joining``, and keep the inputs only."""
     run = partial(_call, join, layers)
-    contexts = partial(_checkpoint_contexts, layers)
+    contexts = partial(_checkpoint_contexts, [*joining, *layers])
     return checkpoint(run, *inputs, use_reentrant=False, context_fn=contexts)
 
 
