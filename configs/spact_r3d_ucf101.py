@@ -6,8 +6,8 @@ _base_ = './_base_/default_runtime.py'
 # ---- Models -----------------------------------------------------------------------------------
 model = dict(
     type='MinimaxAnonymization',
-    # f_A: 17,267,523 parameters [code]. with_cp recomputes activations: more than half of f_A's
-    # activation memory less, about a tenth slower.
+    # f_A: 17,267,523 parameters [code]. with_cp recomputes activations: five sixths of f_A's
+    # activation memory less, a tenth to a fifth slower.
     anonymizer=dict(type='UNetAnonymizer', base_channels=64, num_levels=4, with_cp=False),
     # f_T: R3D-18 whose last stage is dilated in time instead of strided [code]; frames in [0, 1],
     # no mean and std [code]; 101 classes (the code has 102 for labels that start at 1).
