@@ -24,10 +24,11 @@ def frozen(*networks: nn.Module) -> Iterator[None]:
     """
     layers = [layer for network in networks for layer in network.modules()]
     parameters = [p for network in networks for p in network.parameters() if p.requires_grad]
-    norms = [layer for layer in layers if type(layer).forward in _FORWARDS and _is_affine(layer)]
+    norms = {layer for layer in layers if type(layer).forward in _FORWARDS and _is_affine(layer)}
     for parameter in parameters:
         parameter.requires_grad_(False)
     for norm in norms:
+        # A method, unlike a partial function, is what torch.compile has seen the last time.
         norm.forward = MethodType(_scale_and_shift, norm)
     try:
         yield
