@@ -58,6 +58,8 @@ class VideoReader:
         if not self._container.streams.video:
             raise ValueError(f'{path} has no pictures, only {self._kinds()}.')
         self._stream = self._container.streams.video[0]
+        if self._stream.codec_context is None:  # PyAV before 18 ends the process where it decodes
+            raise ValueError(f'{path} cannot be decoded: it is cut off or of an unknown codec.')
         self._stream.thread_type = 'AUTO'
         self.time_base = self._stream.time_base
         self.rate = self._stream.average_rate or self._stream.guessed_rate or Fraction(25)
