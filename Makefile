@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 DEMO := work_dirs/demo
-# A test file stays in one process, as its tests share what they set up.
-PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+# A test file stays in one process, as its tests share what they set up. Where a process crashes, the
+# test is named and the run ends: pytest-xdist would wait for ever for what else it had been given.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
 .PHONY: demo env test test-slow lint docs clean
 
