@@ -11,6 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from ..compat import x264_options
+
 #: Codecs whose packets an MP4 file can hold as they are.
 _MP4_AUDIO = {'aac', 'ac3', 'eac3', 'mp3', 'mp2', 'alac', 'opus', 'flac'}
 
@@ -218,7 +220,7 @@ class VideoWriter:
 
     def _open(self, height: int, width: int):
         # Another number of threads gives other bytes.
-        options = {'crf': str(self.crf), 'preset': 'medium', 'threads': '4'}
+        options = {'crf': str(self.crf), 'preset': 'medium', 'threads': '4', **x264_options()}
         stream = self._container.add_stream('libx264', rate=self.rate, options=options)
         stream.width, stream.height = width, height
         # Colour at half the resolution needs even sides.

@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -44,6 +45,18 @@ def test_frames_rate_and_size_are_those_of_the_source(tmp_path, ending, rate):
         assert float(container.streams.video[0].average_rate) == pytest.approx(
             float(rate), rel=0.01
         )
+
+
+def test_same_frames_give_the_same_file(tmp_path):
+    source = write_video(tmp_path / 'noise.mp4', np.random.default_rng(4).integers(
+        0, 256, (12, 48, 64, 3), np.uint8
+    ))  # fmt: skip
+    contents = set()
+    for size in np.random.default_rng(0).integers(1, 200_000, 60):
+        kept = np.zeros(size)  # what is where in memory must not matter
+        contents.add(Path(anonymize(source).output).read_bytes())
+        del kept
+    assert len(contents) == 1
 
 
 def test_three_decoders_agree_on_the_output(tmp_path):
