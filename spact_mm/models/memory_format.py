@@ -1,7 +1,7 @@
-"""Channels-last weights, which decide the memory format in which convolutions run."""
+"""Channels-last weights or frames, which decide the memory format in which convolutions run."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 _FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -9,6 +9,9 @@ _FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 #: Below it oneDNN's weight gradient of strided 1x1 convolutions of channels-last inputs writes past
 #: its buffer on CPUs with AVX2 (github.com/uxlfoundation/oneDNN/issues/6035).
 _LEAST_CHANNELS = 8
+
+#: Whether channels-last is faster in training, too; with AVX2 oneDNN's weight gradient is slower.
+_TRAINS_FASTER = torch.backends.cpu.get_cpu_capability() == 'AVX512'
 
 
 def use_channels_last(module: nn.Module, trained: bool = True) -> nn.Module:
@@ -42,3 +45,20 @@ def use_channels_last(module: nn.Module, trained: bool = True) -> nn.Module:
         if parameter.dim() in _FORMATS:
             parameter.data = parameter.data.contiguous(memory_format=_FORMATS[parameter.dim()])
     return module
+
+
+def to_faster_format(frames: Tensor) -> Tensor:
+    """Return frames as a CPU's convolutions take them in less time; their values stay the same.
+
+    That is channels-last, but for trainings on a CPU without AVX-512 (docs/performance.md). On
+    other devices frames stay as they are and the network's weights decide.
+
+    Args:
+        frames (Tensor): (N, C, H, W).
+
+    Returns:
+        Tensor: The same, perhaps channels-last.
+    """
+    if frames.device.type != 'cpu' or (torch.is_grad_enabled() and not _TRAINS_FASTER):
+        return frames
+    return frames.contiguous(memory_format=torch.channels_last)

@@ -14,6 +14,7 @@ from tiny import (
 )
 from torch import nn
 
+from spact_mm.models import memory_format
 from spact_mm.models.memory_format import use_channels_last
 
 
@@ -79,3 +80,33 @@ def test_hook_changes_a_recognizer_before_its_weights_are_loaded():
     y = model.conv(x)
     assert y.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(y, plain.conv(x))
+
+
+@pytest.mark.parametrize(
+    ('trains_faster', 'gradients', 'expected'),
+    [(False, False, True), (False, True, False), (True, False, True), (True, True, True)],
+)
+def test_frames_pass_channels_last_where_that_is_faster(
+    monkeypatch, trains_faster, gradients, expected
+):
+    monkeypatch.setattr(memory_format, '_TRAINS_FASTER', trains_faster)
+    frames = torch.rand(2, 3, 4, 5)
+    with torch.set_grad_enabled(gradients):
+        y = memory_format.to_faster_format(frames)
+    assert torch.equal(y, frames)
+    assert y.is_contiguous(memory_format=torch.channels_last) == expected
+
+
+def test_frames_of_other_devices_stay_as_they_are():
+    frames = torch.rand(2, 3, 4, 5, device='meta')
+    assert memory_format.to_faster_format(frames) is frames
+
+
+@pytest.mark.parametrize('phase', ['adversaries', 'anonymizer'])
+def test_the_privacy_branch_gets_contiguous_frames(phase):
+    model, given = build_model(), []
+    model.privacy_branch.register_forward_pre_hook(lambda _, args: given.extend(args[0]))
+    model.set_phase(phase)
+    model.train_step(batch(), build_optimizers(model))
+    assert len(given) == 2
+    assert all(view.is_contiguous() for view in given)
