@@ -18,8 +18,8 @@ def use_channels_last(module: nn.Module, trained: bool = True) -> nn.Module:
     """Store the weights of convolutions channels-last; what they compute stays the same.
 
     Convolutions follow the format of their weights and hand it on. It is faster on GPUs with
-    tensor cores, in inference on CPUs, and for narrow networks; training wide networks on a CPU
-    is slower (docs/performance.md).
+    tensor cores, in inference on CPUs, and for narrow networks; training wide networks is slower on
+    CPUs with AVX2 and about the same with AVX-512 (docs/performance.md).
 
     Args:
         module (nn.Module): Changed in place.

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -133,7 +134,13 @@ def test_killed_and_repeated_run_yields_the_files_of_a_whole_one(
     command = [sys.executable, TOOL, fifty_videos, '--method', 'blur', '--out', out]
     for stop_after in (5, 20):
         process = subprocess.Popen(
-            command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # A shell lets what it starts in the background ignore it, and so would this process.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         while len(list(out.glob('*.mp4'))) < stop_after:
             assert process.poll() is None, process.stdout.read()
