@@ -207,16 +207,20 @@ def run_data(args: argparse.Namespace) -> dict:
         files = data.make_files(Path(args.folder), kind, count)
         variants = {v.name: v for v in data.variants(files, args.config)}
         with tempfile.TemporaryDirectory() as folder:
-            saved = {name: f'{folder}/{name}.npz' for name in variants}
-            for name, variant in variants.items():
-                ask(variant, [dict(call='save', options=dict(file=saved[name]))])
+            saved = {name: f'{folder}/{name}.npz' for name in ('sequential', 'recipe')}
+            for name, file in saved.items():
+                ask(variants[name], [dict(call='save', options=dict(file=file))])
             difference = data.mean_difference(*saved.values())
-        times, found = compare_pairs(variants, [tuple(variants)], args.rounds, args.warmup)
-        result = compared[kind] = dict(next(iter(found.values())), mean_difference=difference)
+        *slower, fast = variants
+        pairs = [(name, fast) for name in slower]
+        times, found = compare_pairs(variants, pairs, args.rounds, args.warmup)
+        for (name, _), result in zip(pairs, found.values(), strict=True):
+            key = kind if name == 'sequential' else f'{kind}, {name}'
+            compared[key] = dict(result, mean_difference=difference)
         rows[kind] = {name: compare.summarize(timings) for name, timings in times.items()}
         for name, row in rows[kind].items():
             print(f'{kind:12}{name:12}{1000 * row["cpu_seconds"] / count:9.2f} ms CPU a sample')
-        print(f'{kind:12}mean difference {result["mean_difference"]:.2f} of 255')
+        print(f'{kind:12}mean difference {difference:.2f} of 255')
     print_ratios(compared)
     return dict(comparisons=compared, variants=rows)
 

@@ -32,9 +32,11 @@ def test_step_compares_loops_that_yield_the_same_parameters(tmp_path):
 
 @pytest.mark.slow
 def test_data_reads_the_same_pictures(tmp_path):
-    sizes = ['--samples', 2, '--rounds', 1, '--folder', 'media', '--kinds', 'clips']
-    result = run(tmp_path, 'data', *sizes)
-    assert result['comparisons']['clips']['mean_difference'] < 0.5
+    sizes = ['--samples', 2, '--rounds', 1, '--folder', 'media', '--kinds', 'clips', 'images']
+    compared = run(tmp_path, 'data', *sizes)['comparisons']
+    assert list(compared) == ['clips', 'images', 'images, official']
+    assert compared['clips']['mean_difference'] < 0.5
+    assert 0 < compared['images']['mean_difference'] < 1.5
 
 
 @pytest.mark.slow

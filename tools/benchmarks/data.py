@@ -4,10 +4,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
+from torchvision.transforms.functional import resized_crop
 
 from benchmarks.compare import Variant
 from benchmarks.media import CLIP_LENGTH, LONG_LENGTH, make_image, make_video
@@ -22,7 +24,8 @@ class Samples:
 
     Args:
         reader (str): ``'recipe'``, or ``'sequential'``: OpenCV reads a video to its end and an
-            image at full size, and the recipe's own augmentation follows.
+            image at full size, and the recipe's own augmentation follows. ``'official'``, for
+            images, also crops and resizes as the official code does.
         files (list[str]): What to read.
         config (str): The recipe.
     """
@@ -30,17 +33,22 @@ class Samples:
     def __init__(self, reader: str, files: list[str], config: str) -> None:
         cfg = Config.fromfile(config)
         init_default_scope('mmaction')
+        # As in a worker of a data loader.
         cv2.setNumThreads(0)
+        torch.set_num_threads(1)
         self.files = files
         is_video = files[0].endswith('.avi')
         steps = cfg.train_pipeline if is_video else cfg.privacy_pipeline
         transforms = [TRANSFORMS.build(step) for step in steps]
         # Opening, sampling and decoding.
         count = 3 if is_video else 1
-        self.read, self.augment = Compose(transforms[:count]), Compose(transforms[count:])
-        if reader == 'sequential':
-            self.read = SequentialReader(transforms[1]) if is_video else read_whole_image
         self.size = cfg.size
+        self.read, self.augment = Compose(transforms[:count]), Compose(transforms[count:])
+        if reader != 'recipe':
+            self.read = SequentialReader(transforms[1]) if is_video else read_whole_image
+        if reader == 'official':
+            view = transforms[1].pipeline.transforms
+            view[:2] = [OfficialCrop(view[0], self.size)]
 
     def run(self) -> None:
         """Make the samples."""
@@ -91,6 +99,27 @@ class SequentialReader:
         return results
 
 
+class OfficialCrop:
+    """Crop and resize an image with torchvision, which makes floats of the whole crop for it.
+
+    Args:
+        crop (SquareCrop): Says where.
+        size (int): Height and width of what comes out.
+    """
+
+    def __init__(self, crop, size: int) -> None:
+        self.crop, self.size = crop, [size, size]
+
+    def __call__(self, results: dict) -> dict:
+        """Replace the frame."""
+        image = results['imgs'][0]
+        top, left, side = self.crop._draw(*image.shape[:2])
+        image = torch.from_numpy(image).permute(2, 0, 1)
+        image = resized_crop(image, top, left, side, side, self.size)
+        results['imgs'] = [image.permute(1, 2, 0).contiguous().numpy()]
+        return results
+
+
 def read_whole_image(results: dict) -> dict:
     """Read ``results['img_path']`` at full size."""
     results['img'] = cv2.cvtColor(cv2.imread(results['img_path']), cv2.COLOR_BGR2RGB)
@@ -116,10 +145,11 @@ def make_files(folder: Path, kind: str, count: int) -> list[str]:
 
 
 def variants(files: list[str], config: str = str(CONFIG)) -> list[Variant]:
-    """Return the sequential reader and the recipe's."""
+    """Return the sequential reader, for images the official code's, and the recipe's."""
+    official = ['official'] if files[0].endswith('.jpg') else []
     return [
         Variant(reader, 'data', dict(reader=reader, files=files, config=config))
-        for reader in ('sequential', 'recipe')
+        for reader in ('sequential', *official, 'recipe')
     ]
 
 
