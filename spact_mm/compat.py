@@ -15,7 +15,7 @@ import time
 import types
 import warnings
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -387,6 +387,7 @@ def pad_short_clips_before_convolving() -> None:
     Conv3d._conv_forward = _conv_forward
 
 
+@cache
 def x264_options() -> dict[str, str]:
     """Return the options with which x264 gives the same frames the same file, on any CPU.
 

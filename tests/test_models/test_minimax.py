@@ -56,10 +56,10 @@ def assert_equal_tensors(ours, theirs):
     assert difference <= 1e-8 * theirs.abs().max(), difference
 
 
+@pytest.mark.parametrize('trains_faster', [False, True])
 @pytest.mark.parametrize('with_cp', [False, True])
-def test_two_rounds_equal_the_plain_loop(monkeypatch, with_cp):
-    # As with AVX-512, where most is done differently.
-    monkeypatch.setattr(memory_format, '_TRAINS_FASTER', True)
+def test_two_rounds_equal_the_plain_loop(monkeypatch, with_cp, trains_faster):
+    monkeypatch.setattr(memory_format, '_TRAINS_FASTER', trains_faster)
     weight, lr = 0.7, 1e-3
     model = build_model(
         privacy_weight=weight,
