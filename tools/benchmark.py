@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import torch
 from benchmarks import anonymize, compare, data, machine, step
@@ -68,12 +69,15 @@ def run_step(args: argparse.Namespace) -> dict:
     variants = step.variants(common)
     pairs = choose_pairs(variants, args.variants)
     difference = check_equal_math(common)
-    peaks = measure_memory(variants, list(dict.fromkeys(name for pair in pairs for name in pair)))
+    names = list(dict.fromkeys(name for pair in pairs for name in pair))
+    runs = measure_memory(variants, names, args.memory_runs)
+    peaks = {name: median(values) for name, values in runs.items()}
     print(f'\nA round of {args.clips} clips and {args.pairs} images on {describe(args.device)}')
     print(f'Largest relative difference of a parameter or statistic in float64: {difference:.1e}\n')
     if not args.rounds:
-        return dict(memory=compare_memory(pairs, peaks))
+        return dict(memory=compare_memory(pairs, peaks), memory_runs=runs)
     result = time_rounds(args, common, variants, pairs, peaks)
+    result['memory_runs'] = runs
     for (a, b), comparison in zip(pairs, result['comparisons'].values(), strict=True):
         comparison['memory_ratio'] = peaks[b] / peaks[a]
         comparison['max_parameter_difference'] = difference
@@ -105,13 +109,16 @@ def choose_pairs(
     return [(step.BASELINES[variants[name].pages], name) for name in names]
 
 
-def measure_memory(variants: Mapping[str, Variant], names: Sequence[str]) -> dict[str, int]:
-    """Return the peak memory in bytes of two rounds of each variant."""
-    peaks = {}
-    for name in names:
-        show(f'memory of {name}')
-        calls = [dict(call='run'), dict(call='run'), dict(call='peak')]
-        peaks[name] = ask(variants[name], calls)[-1]['bytes']
+def measure_memory(
+    variants: Mapping[str, Variant], names: Sequence[str], count: int
+) -> dict[str, list[int]]:
+    """Return the peaks in bytes of two rounds of each variant, of ``count`` processes in turn."""
+    peaks = {name: [] for name in names}
+    for run in range(count):
+        for name in names:
+            show(f'memory of {name}, {run + 1} of {count}')
+            calls = [dict(call='run'), dict(call='run'), dict(call='peak')]
+            peaks[name].append(ask(variants[name], calls)[-1]['bytes'])
     return peaks
 
 
@@ -319,6 +326,10 @@ def parse_args() -> argparse.Namespace:
     command.add_argument('--clips', type=int, default=2)
     command.add_argument('--pairs', type=int, default=4, help='images, two views each')
     command.add_argument('--variants', nargs='+', help='compare these with plain')
+    command.add_argument(
+        '--memory-runs', type=int, choices=range(1, 10), default=3, metavar='N',
+        help='the peak of memory is the median of so many runs, from 1 to 9',
+    )  # fmt: skip
     command.add_argument('--fit', type=float, help='how many clips fit into so many GiB')
     command.add_argument('--device', default=device)
     command = add('data', run_data, 5)

@@ -19,13 +19,16 @@ def run(tmp_path, *arguments):
 @pytest.mark.slow
 def test_step_compares_loops_that_yield_the_same_parameters(tmp_path):
     config = ROOT / 'configs' / 'spact_r3d_demo.py'
-    arguments = ['--config', config, '--pairs', 4, '--rounds', 1, '--variants', *VARIANTS]
-    result = run(tmp_path, 'step', *arguments)
+    sizes = ['--pairs', 4, '--rounds', 1, '--memory-runs', 2]
+    result = run(tmp_path, 'step', '--config', config, *sizes, '--variants', *VARIANTS)
     assert set(result['comparisons']) == {f'plain -> {name}' for name in VARIANTS}
     for comparison in result['comparisons'].values():
         assert 0 <= comparison['max_parameter_difference'] <= 1e-8
         assert comparison['ratio_min'] == comparison['ratio'] == comparison['ratio_max'] > 0
         assert comparison['memory_ratio'] > 0
+    peaks = result['memory_runs']['spact_mm']
+    assert len(peaks) == 2
+    assert min(peaks) <= result['variants']['spact_mm']['peak_memory'] <= max(peaks)
     # Gradients that nobody uses are not computed.
     assert result['flops']['plain'] > 1.3 * result['flops']['spact_mm']
 
