@@ -36,6 +36,18 @@ def test_chunks_cover_all_frames_in_order(chunk):
     assert max(seen) <= (chunk or 7) and sum(seen) == 7
 
 
+@pytest.mark.parametrize('side, most', [(112, 16), (224, 4), (500, 1)])
+def test_large_frames_pass_a_cpu_few_at_a_time(side, most):
+    frames, seen = torch.rand(17, 1, side, side), []
+
+    def double(part):
+        seen.append(len(part))
+        return 2 * part
+
+    assert torch.equal(map_chunks(double, frames, None), 2 * frames)
+    assert max(seen) == most and sum(seen) == 17
+
+
 def test_layouts_without_frames_are_refused():
     with pytest.raises(ValueError, match="format_shape='NCTHW_Heatmap'"):
         check_format('NCTHW_Heatmap')

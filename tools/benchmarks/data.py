@@ -9,7 +9,7 @@ from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
-from torchvision.transforms.functional import resized_crop
+from torchvision.transforms.functional import resize
 
 from benchmarks.compare import Variant
 from benchmarks.media import CLIP_LENGTH, LONG_LENGTH, make_image, make_video
@@ -25,7 +25,7 @@ class Samples:
     Args:
         reader (str): ``'recipe'``, or ``'sequential'``: OpenCV reads a video to its end and an
             image at full size, and the recipe's own augmentation follows. ``'official'``, for
-            images, also crops and resizes as the official code does.
+            images, also resizes as the official code does.
         files (list[str]): What to read.
         config (str): The recipe.
     """
@@ -48,7 +48,7 @@ class Samples:
             self.read = SequentialReader(transforms[1]) if is_video else read_whole_image
         if reader == 'official':
             view = transforms[1].pipeline.transforms
-            view[:2] = [OfficialCrop(view[0], self.size)]
+            view[1] = OfficialResize(self.size)
 
     def run(self) -> None:
         """Make the samples."""
@@ -99,23 +99,19 @@ class SequentialReader:
         return results
 
 
-class OfficialCrop:
-    """Crop and resize an image with torchvision, which makes floats of the whole crop for it.
+class OfficialResize:
+    """Resize the crop of an image with torchvision, which makes floats of all of it.
 
     Args:
-        crop (SquareCrop): Says where.
         size (int): Height and width of what comes out.
     """
 
-    def __init__(self, crop, size: int) -> None:
-        self.crop, self.size = crop, [size, size]
+    def __init__(self, size: int) -> None:
+        self.size = [size, size]
 
     def __call__(self, results: dict) -> dict:
         """Replace the frame."""
-        image = results['imgs'][0]
-        top, left, side = self.crop._draw(*image.shape[:2])
-        image = torch.from_numpy(image).permute(2, 0, 1)
-        image = resized_crop(image, top, left, side, side, self.size)
+        image = resize(torch.from_numpy(results['imgs'][0]).permute(2, 0, 1), self.size)
         results['imgs'] = [image.permute(1, 2, 0).contiguous().numpy()]
         return results
 
