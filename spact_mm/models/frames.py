@@ -9,8 +9,7 @@ from torch import Tensor
 #: (N, M, C, T, H, W) of 3D and (N, M, C, H, W) of 2D recognizers.
 _HAS_TIME = {'NCTHW': True, 'NCHW': False}
 
-#: What passes at a time on a CPU: the activations of more leave its caches between two layers, and
-#: glibc's allocator returns the pages of larger ones whenever they are freed (docs/performance.md).
+#: What passes at a time on a CPU: fewer or more were slower, as measured (docs/performance.md).
 _CPU_PIXELS = 16 * 112 * 112
 
 
