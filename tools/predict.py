@@ -1,7 +1,7 @@
 """Say what is done in videos, by a fresh action target that sees them anonymized.
 
 Example:
-    python tools/predict.py walk.mp4 --config configs/eval/action_r3d_demo.py --checkpoint CKPT
+    python tools/predict.py walk.mp4 --config WORK_DIR/config.py --checkpoint WORK_DIR/weights.pth
 """
 
 import argparse
@@ -22,7 +22,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('inputs', nargs='+', metavar='VIDEO', help='a file, pattern or folder')
-    parser.add_argument('--config', required=True, help='of the recognizer, with a test_pipeline')
+    parser.add_argument('--config', required=True, help='that its training left in its work dir')
     parser.add_argument('--checkpoint', required=True, help='its weights')
     parser.add_argument('--classes', type=Path, help='file with a name of a class in each line')
     parser.add_argument('--top', type=int, default=3, help='how many classes are named')

@@ -19,8 +19,9 @@ travel in its checkpoints. Their rule:
    those of ``checkpoint``, ``init_cfg`` or an earlier state dict as they are. Without such a source
    it is a ``RuntimeError``, even with ``strict=False``.
 
-An anonymizer without weights is free of all this, and so is loading a part of the model, such as
-its backbone.
+An anonymizer without weights needs none, but takes no state dict that has some either: it is that
+of a model behind another anonymizer. Loading a part of the model, such as its backbone, is free of
+all this.
 """
 
 import logging
@@ -155,7 +156,7 @@ class _AnonymizingMixin:
         prefix_ = f'{prefix}anonymizer.'
         own = self.anonymizer.state_dict()
         given = {k[len(prefix_) :]: v for k, v in state_dict.items() if k.startswith(prefix_)}
-        if own and given:
+        if given:
             self._check_loaded(own, given, prefix_)
             self._absence = None
         elif own:

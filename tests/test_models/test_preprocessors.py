@@ -499,6 +499,17 @@ class TestStateDict:
         model.load_state_dict(raw.state_dict())
         assert torch.equal(model.head.fc.weight, raw.head.fc.weight)
 
+    @pytest.mark.parametrize('loader', ['torch', 'mmengine'])
+    def test_identity_refuses_the_checkpoint_of_a_model_behind_another(self, tmp_path, loader):
+        behind = tiny_classifier(preprocessor_config(save(tmp_path / 'a.pth', trained_unet())))
+        torch.save(behind.state_dict(), tmp_path / 'behind.pth')
+        model = tiny_classifier(preprocessor_config(anonymizer=IDENTITY))
+        with pytest.raises(RuntimeError, match='another anonymizer than Identity.* also stem'):
+            if loader == 'torch':
+                model.load_state_dict(behind.state_dict(), strict=False)
+            else:
+                load_checkpoint(model, str(tmp_path / 'behind.pth'))
+
     def test_loaded_weights_replace_others_with_a_warning(self, tmp_path, log):
         first, second = trained_unet(1), trained_unet(2)
         filename = save(tmp_path / 'first.pth', first)
