@@ -24,8 +24,7 @@ def load_from_local(filename: str, map_location=None) -> dict:
     """Load a local checkpoint file with ``weights_only=True``.
 
     Plain data and tensors pass, and so do (from torch 2.6 on) the few classes in checkpoints of an
-    unmodified
-    MMEngine: ``HistoryBuffer``, numeric numpy arrays and scalars.
+    unmodified MMEngine: ``HistoryBuffer``, numeric numpy arrays and scalars.
 
     Args:
         filename (str): Path of the file; ``~`` is expanded.

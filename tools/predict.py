@@ -5,6 +5,7 @@ Example:
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -13,9 +14,10 @@ from mmengine.registry import init_default_scope
 import spact_mm  # noqa: F401  (before anything of MMAction2)
 
 # isort: split
-from mmaction.apis import inference_recognizer, init_recognizer
+from mmaction.apis import inference_recognizer
 
-from spact_mm.apis import IMAGES, find_sources, refuse_in_one_sentence
+from spact_mm.apis import IMAGES, find_sources, load_recognizer, refuse_in_one_sentence
+from spact_mm.datasets.reproducible import UNREADABLE
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,22 +32,31 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def predict(args: argparse.Namespace) -> None:
-    """Print the most probable classes of each video."""
+def predict(args: argparse.Namespace) -> int:
+    """Print the most probable classes of each video; return the exit code."""
     init_default_scope('mmaction')
     names = args.classes.read_text().split('\n') if args.classes else None
     videos = [path for path in find_sources(args.inputs) if path.suffix.lower() not in IMAGES]
-    recognizer = init_recognizer(args.config, args.checkpoint, device=args.device)
+    recognizer = load_recognizer(args.config, args.checkpoint, args.device)
+    failures = 0
     for video in videos:
-        scores = inference_recognizer(recognizer, str(video)).pred_score
+        try:
+            scores = inference_recognizer(recognizer, str(video)).pred_score
+        except UNREADABLE as error:
+            failures += 1
+            print(f'Not done: {video}: {error}')
+            continue
         best = scores.topk(min(args.top, len(scores)))
         labels = [names[i] if names else str(i) for i in best.indices.tolist()]
         found = ', '.join(
             f'{n} {100 * s:.1f} %' for n, s in zip(labels, best.values.tolist(), strict=True)
         )
         print(f'{video}: {found}')
+    if failures:
+        print(f'{failures} of {len(videos)} videos could not be done.')
+    return 1 if failures else 0
 
 
 if __name__ == '__main__':
     with refuse_in_one_sentence():
-        predict(parse_args())
+        sys.exit(predict(parse_args()))

@@ -6,6 +6,7 @@ from .inferencer import METHODS, AnonymizeInferencer
 from .mmaction_tools import find_tool, refuse_in_one_sentence, run_tool
 from .outputs import IMAGES, Job, Manifest, find_jobs, find_sources
 from .publish import publish
+from .recognizer import load_recognizer
 
 __all__ = [
     'IMAGES',
@@ -19,6 +20,7 @@ __all__ = [
     'find_jobs',
     'find_sources',
     'find_tool',
+    'load_recognizer',
     'publish',
     'refuse_in_one_sentence',
     'run_tool',

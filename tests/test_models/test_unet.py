@@ -3,9 +3,10 @@ from functools import partial
 
 import pytest
 import torch
+from mmengine.utils import digit_version
 from reference import UNet
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 from spact_mm.models import IdentityAnonymizer, UNetAnonymizer
 
@@ -103,7 +104,7 @@ class LiveBytes(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         out = function(*args, **(kwargs or {}))
-        for tensor in filter(torch.is_tensor, tree_leaves(out)):
+        for tensor in filter(torch.is_tensor, tree_flatten(out)[0]):
             storage = tensor.untyped_storage()
             if storage._cdata not in self.sizes:
                 self.sizes[storage._cdata] = storage.nbytes()
@@ -112,6 +113,10 @@ class LiveBytes(TorchDispatchMode):
         return out
 
 
+@pytest.mark.skipif(
+    digit_version(torch.__version__) < digit_version('2.2'),
+    reason='torch 2.1 tells no finalizer that a storage is freed',
+)
 def test_checkpointing_more_than_halves_the_peak_memory_of_both_passes():
     peaks = {}
     for with_cp in (False, True):

@@ -48,3 +48,16 @@ def test_missing_video_is_one_sentence(tmp_path, checkpoint):
     done = predict(tmp_path, tmp_path / 'no.mp4', *options)
     assert done.code == 1 and 'no.mp4 is no file' in done.stderr
     assert 'Traceback' not in done.stderr
+
+
+@pytest.mark.slow
+def test_broken_video_is_named_and_the_others_done(tmp_path, checkpoint):
+    (tmp_path / 'a.mp4').write_text('no video')
+    write_video(tmp_path / 'b.mp4')
+    options = ['--config', CONFIG, '--checkpoint', checkpoint]
+    done = predict(tmp_path, tmp_path / '*.mp4', *options)
+    assert done.code == 1 and 'Traceback' not in done.stderr
+    lines = done.stdout.splitlines()[-3:]
+    assert lines[0].startswith('Not done:') and 'a.mp4 is empty or no video' in lines[0]
+    assert lines[1].startswith(f'{tmp_path / "b.mp4"}: 5 100.0 %')
+    assert lines[2] == '1 of 2 videos could not be done.'
