@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ..files import write_whole
+
 
 def write_video_list(path: str | os.PathLike, videos: Iterable[tuple[str, int]]) -> int:
     """Write MMAction2's ``VideoDataset`` list, one ``relative/path.avi label`` per line.
@@ -26,7 +28,7 @@ def write_video_list(path: str | os.PathLike, videos: Iterable[tuple[str, int]])
                 f'The video name {video!r} holds a space, which the list format cannot; rename it.'
             )
         lines.append(f'{video} {label}\n')
-    _write_text(path, ''.join(lines))
+    write_whole(path, ''.join(lines))
     return len(lines)
 
 
@@ -60,7 +62,7 @@ def write_attribute_file(
             )
         data_list.append(dict(img_path=image, attributes=list(present)))
     metainfo = dict(dataset=dataset, attributes=list(attributes))
-    _write_text(path, json.dumps(dict(metainfo=metainfo, data_list=data_list), indent=0))
+    write_whole(path, json.dumps(dict(metainfo=metainfo, data_list=data_list), indent=0))
     return len(data_list)
 
 
@@ -98,7 +100,7 @@ def write_segment_file(
         for video, num_frames, segments in videos
     ]
     metainfo = dict(dataset=dataset, attributes=list(attributes))
-    _write_text(path, json.dumps(dict(metainfo=metainfo, data_list=data_list)))
+    write_whole(path, json.dumps(dict(metainfo=metainfo, data_list=data_list)))
     return len(data_list)
 
 
@@ -128,12 +130,3 @@ def _read_json(path: str | os.PathLike, key: str, kind: str) -> Mapping:
             f'{path} is not {kind}; write it anew with the converter in tools/data/.'
         ) from error
     return content
-
-
-def _write_text(path: str | os.PathLike, text: str) -> None:
-    """Write by a temporary name, so that an interrupted converter leaves no half file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + '.tmp')
-    temporary.write_text(text, encoding='utf-8')
-    temporary.replace(path)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
+from ..files import write_whole
+
 
 @register_backend('atomic_local', force=True)
 class AtomicLocalBackend(LocalBackend):
@@ -29,14 +31,7 @@ class AtomicLocalBackend(LocalBackend):
             obj (bytes): The whole contents.
             filepath (str or Path): The file to create or replace.
         """
-        partial = f'{filepath}.partial'
-        os.makedirs(os.path.dirname(partial) or '.', exist_ok=True)
-        with open(partial, 'wb') as file:
-            file.write(obj)
-            file.flush()
-            # Without it a power cut may leave the new name with no contents.
-            os.fsync(file.fileno())
-        os.replace(partial, filepath)
+        write_whole(filepath, obj)
 
 
 class PostponedRemoval:

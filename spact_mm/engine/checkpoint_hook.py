@@ -102,7 +102,7 @@ class PlainCheckpointHook(CheckpointHook):
             self.backend_args = _ATOMIC
         super().before_train(runner)
         if self.backend_args is _ATOMIC and is_main_process():
-            for partial in Path(self.out_dir).glob('*.pth.partial'):
+            for partial in Path(self.out_dir).glob('.*.pth.*.part'):
                 partial.unlink()
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:

@@ -9,6 +9,7 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ..files import write_whole
 from ..registration import register
 
 
@@ -35,6 +36,4 @@ class ProgressFileHook(Hook):
         if self.every_n_train_iters(runner, self.interval):
             state = dict(done=runner.iter + 1, total=runner.max_iters)
             state['seconds'] = round(time.time() - self._start, 1)
-            temporary = self.path.with_suffix('.tmp')
-            temporary.write_text(json.dumps(state))
-            temporary.replace(self.path)
+            write_whole(self.path, json.dumps(state))

@@ -1,18 +1,18 @@
 """Run the stages of a protocol, each in a process of its own."""
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from statistics import fmean
 
 import torch
 
+from ..files import lock_folder
 from .stage import Stage
 from .zygote import Zygote
 
@@ -85,24 +85,16 @@ def stage_environment(slot: int, jobs: int) -> dict[str, str]:
     return environment
 
 
-@contextmanager
-def lock(work_dir: Path) -> Iterator[None]:
+def lock(work_dir: Path) -> AbstractContextManager:
     """Keep a work dir from being used by two protocols at a time.
 
     Raises:
         RuntimeError: If another process uses it.
     """
-    work_dir.mkdir(parents=True, exist_ok=True)
-    with (work_dir / '.lock').open('w') as file:
-        try:
-            # Gone with the process, however it ends.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RuntimeError(
-                f'Another process runs a protocol in {work_dir}; wait for it or choose another '
-                '--work-dir.'
-            ) from None
-        yield
+    return lock_folder(
+        work_dir,
+        f'Another process runs a protocol in {work_dir}; wait for it or choose another --work-dir.',
+    )
 
 
 def count_cores() -> int:

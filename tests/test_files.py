@@ -1,0 +1,39 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from spact_mm.files import lock_folder, partial_path, write_whole
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / 'deep' / 'file.txt'
+    write_whole(path, 'old')
+
+    def full(_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(OSError, match='No space left'):
+        write_whole(path, b'new')
+    assert path.read_text() == 'old'
+    assert [entry.name for entry in path.parent.iterdir()] == ['file.txt']
+
+
+def test_partial_names_are_hidden_and_the_process_own(tmp_path):
+    path = partial_path(tmp_path / 'a.mp4')
+    assert path.name.startswith('.') and str(os.getpid()) in path.name
+    assert path.parent == tmp_path
+
+
+def test_a_folder_is_one_process_at_a_time(tmp_path):
+    code = (
+        'import sys; from spact_mm.files import lock_folder\n'
+        f'with lock_folder({str(tmp_path)!r}, "in use"): print("in")'
+    )
+    with lock_folder(tmp_path, 'in use'):
+        other = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+        assert other.returncode != 0 and other.stderr.rstrip().endswith('RuntimeError: in use')
+    other = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert other.stdout == 'in\n', other.stderr
