@@ -118,10 +118,19 @@ class DecordInitFromPath(DecordInit):
         num_threads (int): Decoding threads. Defaults to 1.
         cache (dict, optional): Arguments of a :class:`~.frame_cache.FrameCache`, for data sets that
             fit into memory. None, the default, opens the file each time.
+
+    Raises:
+        ValueError: If ``cache`` has unknown keys or no room.
     """
 
     def __init__(self, num_threads: int = 1, cache: dict | None = None) -> None:
         super().__init__(num_threads=num_threads)
+        unknown = sorted(set(cache or ()) - {'max_gib'})
+        if unknown:
+            raise ValueError(
+                f'cache of {type(self).__name__} has {", ".join(unknown)}, but knows max_gib '
+                'alone; put transforms into the pipeline, after decoding.'
+            )
         self.cache = None if cache is None else FrameCache(**cache)
 
     def _get_video_reader(self, filename: str) -> decord.VideoReader | KeptFrames:
