@@ -130,7 +130,6 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset='VideoDataset',
         ann_file=f'{demo_root}/train_videos.txt',
         data_prefix=dict(video=f'{demo_root}/videos'),
         pipeline=train_pipeline,
@@ -155,7 +154,6 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset='VideoDataset',
         ann_file=f'{demo_root}/test_videos.txt',
         data_prefix=dict(video=f'{demo_root}/videos'),
         pipeline=test_pipeline,

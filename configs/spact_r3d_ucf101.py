@@ -140,7 +140,6 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset='VideoDataset',
         ann_file=f'{ucf101_root}/ucf101_train_split_{split}_videos.txt',
         data_prefix=dict(video=f'{ucf101_root}/videos'),
         pipeline=train_pipeline,
@@ -167,7 +166,6 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset='VideoDataset',
         ann_file=f'{ucf101_root}/ucf101_val_split_{split}_videos.txt',
         data_prefix=dict(video=f'{ucf101_root}/videos'),
         pipeline=test_pipeline,

@@ -179,7 +179,6 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset='VideoDataset',
         ann_file=f'{weizmann_root}/fold{fold}/action_test.txt',
         data_prefix=dict(video=f'{weizmann_root}/videos'),
         pipeline=test_pipeline,

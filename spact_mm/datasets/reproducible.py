@@ -58,7 +58,8 @@ class ReproducibleDataset(Dataset):
 
     Args:
         dataset (str | dict | Dataset): Any data set; its pipeline ends in a packing transform. A
-            name is the type of one that has the ``settings``.
+            name is the type of one that has the ``settings``. Defaults to ``'VideoDataset'``:
+            where a tool asks for this as the type, the type alone has to be changed.
         on_bad (str, optional): ``'skip'`` or ``'raise'``. None, the default, means ``'raise'`` if
             the data set is in test mode, else ``'skip'``.
         lazy_init (bool): Whether to leave the annotation file unread. Defaults to False.
@@ -73,7 +74,6 @@ class ReproducibleDataset(Dataset):
         >>> train_dataloader = dict(
         ...     dataset=dict(
         ...         type='ReproducibleDataset',
-        ...         dataset='VideoDataset',
         ...         ann_file='data/train.txt',
         ...         data_prefix=dict(video='data/videos'),
         ...         pipeline=train_pipeline,
@@ -83,7 +83,7 @@ class ReproducibleDataset(Dataset):
 
     def __init__(
         self,
-        dataset: str | dict | Dataset,
+        dataset: str | dict | Dataset = 'VideoDataset',
         on_bad: str | None = None,
         lazy_init: bool = False,
         **settings,

@@ -386,13 +386,10 @@ def test_copies_have_a_clock_of_their_own(video_root, duplicate):
 
 
 # ---- where tools look ----------------------------------------------------------------------------
-def flat_config(root, **settings):
-    config = video_config(root)
-    return dict(config, type='ReproducibleDataset', dataset=config['type'], **settings)
-
-
-def test_settings_beside_the_name_are_those_of_the_data_set(video_root):
-    flat = DATASETS.build(flat_config(video_root, test_mode=True, indices=4))
+@pytest.mark.parametrize('name', [dict(dataset='VideoDataset'), dict()])
+def test_settings_beside_the_name_are_those_of_the_data_set(video_root, name):
+    settings = video_config(video_root, test_mode=True, indices=4)
+    flat = DATASETS.build({**settings, **name, 'type': 'ReproducibleDataset'})
     nested = videos(video_root, test_mode=True, indices=4)
     assert type(flat.dataset) is type(nested.dataset) and len(flat) == len(nested) == 4
     assert flat.on_bad == nested.on_bad == 'raise'

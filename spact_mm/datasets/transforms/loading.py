@@ -32,9 +32,12 @@ class LoadImageRGB(LoadImageFromFile):
     OpenCV decodes from memory, where it refuses a truncated file; from a path it would pad a JPEG
     with grey.
 
+    Where an image is there already, it is taken for BGR: MMPretrain's inferencers read files
+    themselves, as :func:`mmcv.imread` does.
+
     Required Keys:
 
-    - img_path
+    - img_path (str), or img (np.ndarray): (H, W, 3) uint8 BGR
 
     Added Keys:
 
@@ -65,6 +68,9 @@ class LoadImageRGB(LoadImageFromFile):
         Raises:
             OSError: If the file is missing or cannot be decoded.
         """
+        if 'img' in results:
+            results['img'] = np.ascontiguousarray(results['img'][..., ::-1])
+            return results
         path = results['img_path']
         try:
             content = fileio.get(path, backend_args=self.backend_args)
