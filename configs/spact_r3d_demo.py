@@ -83,29 +83,26 @@ param_scheduler = dict(
 
 # ---- Data -------------------------------------------------------------------------------------
 # Eight frames, every second: 1.3 s, a whole cycle of each action.
-# The middle of the frame, where the person is, give or take a seventh. Few enough to be kept.
-crop = [
-    dict(type='SquareCrop', scale=1.0, random=False),
-    dict(type='Resize', scale=(size + 8, size + 8), keep_ratio=False),
-]
+# The middle of the frame, where the person is, give or take a seventh. The videos are few enough
+# for their frames to be kept, 1.0 GiB.
 train_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict(transforms=crop)),
+    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
     dict(type='ReflectSampleFrames', clip_len=8, frame_interval=2, num_clips=1),
     dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=1.0, random=False),
+    dict(type='Resize', scale=(size + 8, size + 8), keep_ratio=False),
     dict(type='RandomCrop', size=size),
     dict(type='ClipColorJitter'),
     dict(type='FlipOrErase', flip=0.5, erase=0.25, erase_size=(0.08, 0.16)),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]
-test_crop = [
-    dict(type='SquareCrop', scale=size / (size + 8), random=False),
-    dict(type='Resize', scale=(size, size), keep_ratio=False),
-]
 test_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict(transforms=test_crop)),
+    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
     dict(type='ReflectSampleFrames', clip_len=8, frame_interval=2, num_clips=5, test_mode=True),
     dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=size / (size + 8), random=False),
+    dict(type='Resize', scale=(size, size), keep_ratio=False),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]
@@ -133,12 +130,9 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VideoDataset',
-            ann_file=f'{demo_root}/train_videos.txt',
-            data_prefix=dict(video=f'{demo_root}/videos'),
-            pipeline=train_pipeline,
-        ),
+        ann_file=f'{demo_root}/train_videos.txt',
+        data_prefix=dict(video=f'{demo_root}/videos'),
+        pipeline=train_pipeline,
     ),
 )
 privacy_dataloader = dict(
@@ -148,12 +142,10 @@ privacy_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VISPRDataset',
-            ann_file=f'{demo_root}/train_attributes.json',
-            data_prefix=dict(img_path=f'{demo_root}/images'),
-            pipeline=privacy_pipeline,
-        ),
+        dataset='VISPRDataset',
+        ann_file=f'{demo_root}/train_attributes.json',
+        data_prefix=dict(img_path=f'{demo_root}/images'),
+        pipeline=privacy_pipeline,
     ),
 )
 val_dataloader = dict(
@@ -162,13 +154,10 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VideoDataset',
-            ann_file=f'{demo_root}/test_videos.txt',
-            data_prefix=dict(video=f'{demo_root}/videos'),
-            pipeline=test_pipeline,
-            test_mode=True,
-        ),
+        ann_file=f'{demo_root}/test_videos.txt',
+        data_prefix=dict(video=f'{demo_root}/videos'),
+        pipeline=test_pipeline,
+        test_mode=True,
     ),
 )
 test_dataloader = val_dataloader

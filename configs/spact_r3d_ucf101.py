@@ -140,12 +140,9 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VideoDataset',
-            ann_file=f'{ucf101_root}/ucf101_train_split_{split}_videos.txt',
-            data_prefix=dict(video=f'{ucf101_root}/videos'),
-            pipeline=train_pipeline,
-        ),
+        ann_file=f'{ucf101_root}/ucf101_train_split_{split}_videos.txt',
+        data_prefix=dict(video=f'{ucf101_root}/videos'),
+        pipeline=train_pipeline,
     ),
 )
 privacy_dataloader = dict(
@@ -156,12 +153,10 @@ privacy_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VISPRDataset',
-            ann_file=f'{vispr_root}/vispr_train.json',
-            data_prefix=dict(img_path=f'{vispr_root}/images'),
-            pipeline=privacy_pipeline,
-        ),
+        dataset='VISPRDataset',
+        ann_file=f'{vispr_root}/vispr_train.json',
+        data_prefix=dict(img_path=f'{vispr_root}/images'),
+        pipeline=privacy_pipeline,
     ),
 )
 val_dataloader = dict(
@@ -171,13 +166,10 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VideoDataset',
-            ann_file=f'{ucf101_root}/ucf101_val_split_{split}_videos.txt',
-            data_prefix=dict(video=f'{ucf101_root}/videos'),
-            pipeline=test_pipeline,
-            test_mode=True,
-        ),
+        ann_file=f'{ucf101_root}/ucf101_val_split_{split}_videos.txt',
+        data_prefix=dict(video=f'{ucf101_root}/videos'),
+        pipeline=test_pipeline,
+        test_mode=True,
     ),
 )
 test_dataloader = val_dataloader

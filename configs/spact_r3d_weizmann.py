@@ -82,15 +82,14 @@ param_scheduler = dict(
 
 # ---- Data -------------------------------------------------------------------------------------
 # Eight frames, every third: 0.9 s, the whole of the shortest clip.
-# The middle of the frame, give or take a ninth. Few enough to be kept.
-crop = [
-    dict(type='SquareCrop', scale=1.0, random=False),
-    dict(type='Resize', scale=(size + 8, size + 8), keep_ratio=False),
-]
+# The middle of the frame, give or take a ninth. The videos are few enough for their frames to be
+# kept.
 train_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict(transforms=crop)),
+    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
     dict(type='ReflectSampleFrames', clip_len=8, frame_interval=3, num_clips=1),
     dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=1.0, random=False),
+    dict(type='Resize', scale=(size + 8, size + 8), keep_ratio=False),
     dict(type='RandomCrop', size=size),
     # Stronger colours keep the recognizer from learning at all.
     dict(
@@ -105,19 +104,17 @@ train_pipeline = [
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]
-test_crop = [
-    dict(type='SquareCrop', scale=size / (size + 8), random=False),
-    dict(type='Resize', scale=(size, size), keep_ratio=False),
-]
 test_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict(transforms=test_crop)),
+    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
     dict(type='ReflectSampleFrames', clip_len=8, frame_interval=3, num_clips=8, test_mode=True),
     dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=size / (size + 8), random=False),
+    dict(type='Resize', scale=(size, size), keep_ratio=False),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]
 privacy_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict()),
+    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
     dict(type='SampleFrames', clip_len=1, frame_interval=1, num_clips=2),
     dict(type='DecordDecode'),
     dict(
@@ -182,13 +179,10 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VideoDataset',
-            ann_file=f'{weizmann_root}/fold{fold}/action_test.txt',
-            data_prefix=dict(video=f'{weizmann_root}/videos'),
-            pipeline=test_pipeline,
-            test_mode=True,
-        ),
+        ann_file=f'{weizmann_root}/fold{fold}/action_test.txt',
+        data_prefix=dict(video=f'{weizmann_root}/videos'),
+        pipeline=test_pipeline,
+        test_mode=True,
     ),
 )
 test_dataloader = val_dataloader

@@ -143,7 +143,7 @@ def write_config(folder, data, schedule=SCHEDULE, **changes):
         for name in ('train_dataloader', 'val_dataloader', 'privacy_dataloader')
     )
     # So few that the privacy loader starts again within an epoch.
-    privacy['dataset']['dataset']['indices'] = 12
+    privacy['dataset']['indices'] = 12
     epochs = sum(entry['epochs'] for entry in schedule)
     hook = dict(type='MinimaxPhaseHook', schedule=list(schedule), force=True)
     config = dict(
@@ -192,15 +192,14 @@ def _loader(config, data):
     config = deepcopy(config.to_dict())
     workers = config['num_workers'] = 1
     config.update(batch_size=BATCH, persistent_workers=workers > 0, _delete_=True)
-    dataset = config['dataset']['dataset']
+    dataset = config['dataset']
     root = Path(Config.fromfile(DEMO_CONFIG).demo_root)
     dataset['ann_file'] = str(data / Path(dataset['ann_file']).relative_to(root))
     prefix = dataset['data_prefix']
     for key, folder in prefix.items():
         prefix[key] = str(data / Path(folder).relative_to(root))
     for transform in dataset['pipeline']:
-        kept = transform.get('cache', {}).get('transforms', ())
-        for inner in (transform, *transform.get('transforms', ()), *kept):
+        for inner in (transform, *transform.get('transforms', ())):
             if inner['type'] == 'Resize':
                 inner['scale'] = (SIZE, SIZE)
             if inner['type'] == 'RandomCrop':

@@ -84,7 +84,7 @@ def test_recipe_has_the_published_settings():
 def test_supervised_recipe_trains_on_the_labels_that_its_branch_predicts():
     config = Config.fromfile(CONFIGS[names(CONFIGS).index('supervised_r3d_ucf101')])
     privacy = config.train_cfg.privacy_dataloader
-    assert privacy.dataset.dataset.attributes == 'VISPR1'
+    assert privacy.dataset.attributes == 'VISPR1'
     branch = MODELS.build(config.model.privacy_branch)
     assert branch.head.fc.weight.shape == (len(VISPR1_ATTRIBUTES), 2048)
     logits, samples = torch.randn(2, 7), privacy_batch(images=2, attributes=7)['data_samples']

@@ -151,7 +151,8 @@ def test_only_the_supervised_baseline_is_told_who_it_is(plan):
     for stage in plan.stages:
         if stage.name == 'train':
             privacy = stage.config.train_cfg.privacy_dataloader
-            types = [t.type for t in privacy.dataset.dataset.get('dataset', {}).get('pipeline', ())]
+            pipeline = privacy.dataset.get('pipeline') or privacy.dataset.dataset.dataset.pipeline
+            types = [t.type for t in pipeline]
             # Labels are for the baseline, two frames of a video for SPAct.
             assert ('TwoViews' in types) == (stage.method == 'SPAct')
 
@@ -235,7 +236,7 @@ def test_tiny_run_on_real_people(real):
         stage.config = str(PROTOCOL.parent / stage.config)
     protocol.stages.action.options['train_dataloader.dataset.dataset.times'] = 1
     protocol.stages.action.options['train_cfg.max_epochs'] = 1
-    protocol.stages.privacy.options['train_dataloader.dataset.dataset.frames_per_video'] = 1
+    protocol.stages.privacy.options['train_dataloader.dataset.frames_per_video'] = 1
     protocol.stages.privacy.options['train_cfg.max_epochs'] = 1
     (spact,) = (method for method in protocol.methods if method.name == 'SPAct')
     epochs = {f'custom_hooks.0.schedule.{index}.epochs': 1 for index in range(3)}

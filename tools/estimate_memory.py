@@ -56,10 +56,7 @@ def measure(module: nn.Module, inputs: Tensor | list[Tensor], **options) -> int:
 
 def find_shapes(config: Config) -> tuple[tuple[int, ...], int]:
     """Return the shape of a clip (M, C, T, H, W) or (M, C, H, W) and the size of an image."""
-    pipeline = list(config.train_pipeline)
-    # Crops and resizes of kept frames come first.
-    pipeline[:0] = pipeline[0].get('cache', {}).get('transforms', [])
-    steps = {step['type'].split('.')[-1]: step for step in pipeline}
+    steps = {step['type'].split('.')[-1]: step for step in config.train_pipeline}
     if config.model.get('augmentation'):
         height, width = config.model.augmentation['size']
     elif 'RandomCrop' in steps:

@@ -7,17 +7,13 @@ hmdb51_root = 'data/hmdb51'
 split = 1
 train_dataloader = dict(
     dataset=dict(
-        dataset=dict(
-            ann_file=f'{hmdb51_root}/hmdb51_train_split_{split}_videos.txt',
-            data_prefix=dict(video=f'{hmdb51_root}/videos'),
-        )
+        ann_file=f'{hmdb51_root}/hmdb51_train_split_{split}_videos.txt',
+        data_prefix=dict(video=f'{hmdb51_root}/videos'),
     )
 )
 test_dataloader = dict(
     dataset=dict(
-        dataset=dict(
-            ann_file=f'{hmdb51_root}/hmdb51_val_split_{split}_videos.txt',
-            data_prefix=dict(video=f'{hmdb51_root}/videos'),
-        )
+        ann_file=f'{hmdb51_root}/hmdb51_val_split_{split}_videos.txt',
+        data_prefix=dict(video=f'{hmdb51_root}/videos'),
     )
 )

@@ -18,17 +18,15 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='PAHMDB51Dataset',
-            ann_file='data/pa_hmdb51/pa_hmdb51.json',
-            data_prefix=dict(video=f'{hmdb51_root}/videos'),
-            # 8 takes every eighth frame: neighbours differ little, and each is decoded by itself.
-            frame_interval=1,
-            # The attacker's outputs are seven, the labels here are five.
-            with_score=False,
-            pipeline=test_pipeline,
-            test_mode=True,
-        ),
+        dataset='PAHMDB51Dataset',
+        ann_file='data/pa_hmdb51/pa_hmdb51.json',
+        data_prefix=dict(video=f'{hmdb51_root}/videos'),
+        # 8 takes every eighth frame: neighbours differ little, and each is decoded by itself.
+        frame_interval=1,
+        # The attacker's outputs are seven, the labels here are five.
+        with_score=False,
+        pipeline=test_pipeline,
+        test_mode=True,
     ),
 )
 # spact_mm.datasets.VISPR1_COLUMNS. Image level only: an attribute comes and goes within a video.

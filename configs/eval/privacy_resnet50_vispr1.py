@@ -72,13 +72,11 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VISPRDataset',
-            ann_file=f'{vispr_root}/vispr_train.json',
-            data_prefix=dict(img_path=f'{vispr_root}/images'),
-            attributes=attributes,
-            pipeline=train_pipeline,
-        ),
+        dataset='VISPRDataset',
+        ann_file=f'{vispr_root}/vispr_train.json',
+        data_prefix=dict(img_path=f'{vispr_root}/images'),
+        attributes=attributes,
+        pipeline=train_pipeline,
     ),
 )
 test_dataloader = dict(
@@ -87,14 +85,12 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VISPRDataset',
-            ann_file=f'{vispr_root}/vispr_test.json',
-            data_prefix=dict(img_path=f'{vispr_root}/images'),
-            attributes=attributes,
-            pipeline=test_pipeline,
-            test_mode=True,
-        ),
+        dataset='VISPRDataset',
+        ann_file=f'{vispr_root}/vispr_test.json',
+        data_prefix=dict(img_path=f'{vispr_root}/images'),
+        attributes=attributes,
+        pipeline=test_pipeline,
+        test_mode=True,
     ),
 )
 test_cfg = dict()

@@ -66,13 +66,11 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VISPRDataset',
-            ann_file=f'{demo_root}/train_attributes.json',
-            data_prefix=dict(img_path=f'{demo_root}/images'),
-            attributes=attributes,
-            pipeline=train_pipeline,
-        ),
+        dataset='VISPRDataset',
+        ann_file=f'{demo_root}/train_attributes.json',
+        data_prefix=dict(img_path=f'{demo_root}/images'),
+        attributes=attributes,
+        pipeline=train_pipeline,
     ),
 )
 test_dataloader = dict(
@@ -81,14 +79,12 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VISPRDataset',
-            ann_file=f'{demo_root}/test_attributes.json',
-            data_prefix=dict(img_path=f'{demo_root}/images'),
-            attributes=attributes,
-            pipeline=test_pipeline,
-            test_mode=True,
-        ),
+        dataset='VISPRDataset',
+        ann_file=f'{demo_root}/test_attributes.json',
+        data_prefix=dict(img_path=f'{demo_root}/images'),
+        attributes=attributes,
+        pipeline=test_pipeline,
+        test_mode=True,
     ),
 )
 test_cfg = dict()

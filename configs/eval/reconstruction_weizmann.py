@@ -18,5 +18,5 @@ param_scheduler = [
 ]
 # The attacker wants the true colours.
 train_pipeline = [t for t in _base_.train_pipeline if t.type != 'ClipColorJitter']
-train_dataloader = dict(dataset=dict(dataset=dict(pipeline=train_pipeline)))
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 test_evaluator = dict(_delete_=True, type='ReconstructionMetric')

@@ -1,4 +1,4 @@
-"""MMAction2's own command-line tools, with this package imported first."""
+"""Command-line tools of MMAction2 and MMPretrain, with this package imported first."""
 
 import logging
 import os
@@ -11,40 +11,55 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import mmaction
+import mmpretrain
 from mmengine.logging import MMLogger
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+#: By the name of the module: the module, what it is called, and how it is installed.
+_UPSTREAM = dict(
+    mmaction=(mmaction, 'MMAction2', 'mmaction2==1.2.0'),
+    mmpretrain=(mmpretrain, 'MMPretrain', 'mmpretrain==1.2.0'),
+)
 
 
-def find_tool(name: str) -> Path:
-    """Return the path of a tool that MMAction2 ships, such as ``'train'``.
+def find_tool(name: str, package: str = 'mmaction') -> Path:
+    """Return the path of a tool that MMAction2 or MMPretrain ships, such as ``'train'``.
+
+    Args:
+        name (str): Path below ``tools/`` without the suffix.
+        package (str): ``'mmaction'`` or ``'mmpretrain'``. Defaults to ``'mmaction'``.
 
     Raises:
-        FileNotFoundError: If the installed MMAction2 does not have it.
+        ValueError: If the package is neither.
+        FileNotFoundError: If what is installed does not have it.
     """
-    package = Path(mmaction.__file__).resolve().parent
+    if package not in _UPSTREAM:
+        raise ValueError(f'There are tools of {" and ".join(_UPSTREAM)}, none of {package!r}.')
+    module, title, requirement = _UPSTREAM[package]
+    root = Path(module.__file__).resolve().parent
     # In the wheel, and beside the package in a source checkout.
-    for folder in (package / '.mim' / 'tools', package.parent / 'tools'):
+    for folder in (root / '.mim' / 'tools', root.parent / 'tools'):
         path = folder / f'{name}.py'
         if path.is_file():
             return path
     raise FileNotFoundError(
-        f'The installed MMAction2 ({package}) has no tools/{name}.py; '
-        'install it from the package index: pip install mmaction2==1.2.0.'
+        f'The installed {title} ({root}) has no tools/{name}.py; correct the name, or install it '
+        f'from the package index: pip install {requirement}.'
     )
 
 
-def run_tool(name: str) -> None:
+def run_tool(name: str, package: str = 'mmaction') -> None:
     """Run a tool of MMAction2 with this process's arguments, all of its options included.
 
     What this package refuses (a missing data set, a wrong key, ...) ends the process with its one
     sentence and exit code 1; anything else keeps its traceback. ``SPACT_TRACEBACK=1`` keeps all.
 
     Args:
-        name (str): ``'train'`` or ``'test'``.
+        name (str): As of :func:`find_tool`.
+        package (str): As of :func:`find_tool`. Defaults to ``'mmaction'``.
     """
     with refuse_in_one_sentence():
-        runpy.run_path(str(find_tool(name)), run_name='__main__')
+        runpy.run_path(str(find_tool(name, package)), run_name='__main__')
 
 
 @contextmanager

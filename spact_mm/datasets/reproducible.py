@@ -3,7 +3,7 @@
 import os
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import cv2
@@ -52,25 +52,52 @@ class ReproducibleDataset(Dataset):
     ``bad_files=[(path, reason), ...]``, in its metainfo, on which
     :class:`~spact_mm.engine.BadSampleHook` acts. In evaluation it is an error.
 
-    It goes around all other dataset wrappers.
+    It goes around all other dataset wrappers. Where it is around a data set alone, the settings of
+    that may stand beside its name, so that tools and child configs find ``pipeline``, ``ann_file``
+    and ``data_prefix`` where those of MMAction2 and MMPretrain look for them.
 
     Args:
-        dataset (dict | Dataset): Any data set; its pipeline ends in a packing transform.
+        dataset (str | dict | Dataset): Any data set; its pipeline ends in a packing transform. A
+            name is the type of one that has the ``settings``. Defaults to ``'VideoDataset'``:
+            where a tool asks for this as the type, the type alone has to be changed.
         on_bad (str, optional): ``'skip'`` or ``'raise'``. None, the default, means ``'raise'`` if
             the data set is in test mode, else ``'skip'``.
         lazy_init (bool): Whether to leave the annotation file unread. Defaults to False.
+        **settings: As of the data set that is named.
 
     Raises:
         FileNotFoundError: If an annotation file, a data folder or every file looked for is missing.
-        ValueError: If an annotation file is empty or not understood, or ``on_bad`` is unknown.
+        ValueError: If an annotation file is empty or not understood, ``on_bad`` is unknown, or
+            there are settings beside a data set that has its own.
+
+    Example:
+        >>> train_dataloader = dict(
+        ...     dataset=dict(
+        ...         type='ReproducibleDataset',
+        ...         ann_file='data/train.txt',
+        ...         data_prefix=dict(video='data/videos'),
+        ...         pipeline=train_pipeline,
+        ...     )
+        ... )
     """
 
     def __init__(
-        self, dataset: dict | Dataset, on_bad: str | None = None, lazy_init: bool = False
+        self,
+        dataset: str | dict | Dataset = 'VideoDataset',
+        on_bad: str | None = None,
+        lazy_init: bool = False,
+        **settings,
     ) -> None:
         if on_bad not in (None, 'skip', 'raise'):
             raise ValueError(
                 f"on_bad of ReproducibleDataset is {on_bad!r}; choose 'skip' or 'raise'."
+            )
+        if isinstance(dataset, str):
+            dataset = dict(settings, type=dataset)
+        elif settings:
+            raise ValueError(
+                f'ReproducibleDataset has {", ".join(sorted(settings))} beside a whole data set; '
+                'put them into it, or let dataset be the name of its type alone.'
             )
         if isinstance(dataset, dict):
             dataset = dataset.copy()
@@ -112,6 +139,26 @@ class ReproducibleDataset(Dataset):
     def metainfo(self) -> dict:
         """Meta information of the data set."""
         return self.dataset.metainfo
+
+    @property
+    def pipeline(self) -> Callable:
+        """The transforms of the data set, below other wrappers too; tools exchange them.
+
+        Raises:
+            AttributeError: If there are several data sets, or it has none.
+        """
+        return self._leaf.pipeline
+
+    @pipeline.setter
+    def pipeline(self, pipeline: Callable) -> None:
+        self._leaf.pipeline = pipeline
+
+    @property
+    def _leaf(self) -> Dataset:
+        leaf, *others = _leaves(self.dataset)
+        if others:
+            raise AttributeError(f'There are {len(others) + 1} data sets, each with a pipeline.')
+        return leaf
 
     @force_full_init
     def get_data_info(self, idx: int) -> dict:

@@ -49,5 +49,6 @@ class ReproducibleEpochHook(Hook):
         A loader draws a seed when it starts its workers; persistent ones start at the first epoch
         of a process, which is another one in a resumed run. Dropout must not notice.
         """
-        if batch_idx == 0 and runner.train_loop.dataloader.num_workers > 0:
+        # Tools that draw schedules have a loader that is none of torch's.
+        if batch_idx == 0 and getattr(runner.train_loop.dataloader, 'num_workers', 0) > 0:
             torch.set_rng_state(self._state)

@@ -383,3 +383,41 @@ def test_copies_have_a_clock_of_their_own(video_root, duplicate):
     twin.set_epoch(1, 1)
     assert torch.equal(clips(loader)[0], dataset[0]['inputs'])
     assert (second[0] != dataset[0]['inputs']).any()
+
+
+# ---- where tools look ----------------------------------------------------------------------------
+@pytest.mark.parametrize('name', [dict(dataset='VideoDataset'), dict()])
+def test_settings_beside_the_name_are_those_of_the_data_set(video_root, name):
+    settings = video_config(video_root, test_mode=True, indices=4)
+    flat = DATASETS.build({**settings, **name, 'type': 'ReproducibleDataset'})
+    nested = videos(video_root, test_mode=True, indices=4)
+    assert type(flat.dataset) is type(nested.dataset) and len(flat) == len(nested) == 4
+    assert flat.on_bad == nested.on_bad == 'raise'
+    for dataset in (flat, nested):
+        dataset.set_epoch(1, 2)
+    for index in range(4):
+        assert torch.equal(flat[index]['inputs'], nested[index]['inputs'])
+
+
+def test_settings_beside_a_whole_data_set_are_refused(video_root):
+    with pytest.raises(ValueError, match='has ann_file, pipeline beside a whole data set'):
+        videos(video_root, dict(ann_file='b.txt', pipeline=[]))
+
+
+@pytest.mark.parametrize('times', [None, 3])
+def test_tools_exchange_the_pipeline_of_the_data_set_inside(video_root, times):
+    config = video_config(video_root, pipeline=VIDEO_PIPELINE[:2])
+    if times:
+        config = dict(type='RepeatDataset', times=times, dataset=config)
+    dataset = DATASETS.build(dict(type='ReproducibleDataset', dataset=config))
+    assert len(dataset.pipeline.transforms) == 2
+    dataset.pipeline = lambda data: data['label']
+    assert [dataset[index] for index in range(len(dataset))] == (times or 1) * [*range(NUM_VIDEOS)]
+
+
+def test_several_pipelines_are_not_one(video_root):
+    parts = [video_config(video_root), video_config(video_root)]
+    concatenated = dict(type='ConcatDataset', datasets=parts)
+    dataset = DATASETS.build(dict(type='ReproducibleDataset', dataset=concatenated))
+    with pytest.raises(AttributeError, match='2 data sets'):
+        assert dataset.pipeline

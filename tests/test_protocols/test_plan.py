@@ -84,7 +84,7 @@ def test_test_persons_are_in_no_training_of_the_demo(path):
             (stage.config.get('train_cfg') or {}).get('privacy_dataloader'),
         ):
             if loader is not None:
-                assert '/train_' in loader.dataset.dataset.ann_file
+                assert '/train_' in loader.dataset.ann_file
         # Nothing is selected: no stage that is measured looks at test data while it trains.
         if stage.metrics:
             assert stage.config.get('val_dataloader') is None
@@ -98,7 +98,7 @@ def test_hash_changes_with_config_lists_and_stages_before(tmp_path):
         stages = dict(
             first=dict(
                 config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'),
-                options={'train_dataloader.dataset.dataset.ann_file': str(ann), **options},
+                options={'train_dataloader.dataset.ann_file': str(ann), **options},
             ),
             second=dict(
                 config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'), load='first', train=False
@@ -141,12 +141,12 @@ def test_folds_and_seeds_fill_the_options(tmp_path):
     stages = dict(
         privacy=dict(
             config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'),
-            options={'test_dataloader.dataset.dataset.ann_file': 'fold{fold}/seed{seed}.json'},
+            options={'test_dataloader.dataset.ann_file': 'fold{fold}/seed{seed}.json'},
         )
     )
     path = write_protocol(tmp_path, [RAW], stages, folds=[0, 1], seeds=[5, 6])
     protocol = load_protocol(path, tmp_path / 'w', folds=[1])
-    assert [s.config.test_dataloader.dataset.dataset.ann_file for s in protocol.stages] == [
+    assert [s.config.test_dataloader.dataset.ann_file for s in protocol.stages] == [
         'fold1/seed5.json',
         'fold1/seed6.json',
     ]

@@ -40,7 +40,7 @@ def write_protocol(folder, data, recipe):
         stage['config'] = str(ROOT / 'configs' / 'protocols' / stage['config'])
         options = {'train_cfg.max_epochs': 1}
         for loader in ('train_dataloader', 'test_dataloader'):
-            dataset = f'{loader}.dataset.dataset'
+            dataset = f'{loader}.dataset'
             for key, path in find_files(planned.config[loader]):
                 options[f'{dataset}.{key}'] = str(data / Path(path).relative_to('data/demo'))
             if name != 'action':

@@ -32,9 +32,12 @@ class LoadImageRGB(LoadImageFromFile):
     OpenCV decodes from memory, where it refuses a truncated file; from a path it would pad a JPEG
     with grey.
 
+    Where an image is there already, it is taken for BGR: MMPretrain's inferencers read files
+    themselves, as :func:`mmcv.imread` does.
+
     Required Keys:
 
-    - img_path
+    - img_path (str), or img (np.ndarray): (H, W, 3) uint8 BGR
 
     Added Keys:
 
@@ -65,6 +68,9 @@ class LoadImageRGB(LoadImageFromFile):
         Raises:
             OSError: If the file is missing or cannot be decoded.
         """
+        if 'img' in results:
+            results['img'] = np.ascontiguousarray(results['img'][..., ::-1])
+            return results
         path = results['img_path']
         try:
             content = fileio.get(path, backend_args=self.backend_args)
@@ -118,10 +124,19 @@ class DecordInitFromPath(DecordInit):
         num_threads (int): Decoding threads. Defaults to 1.
         cache (dict, optional): Arguments of a :class:`~.frame_cache.FrameCache`, for data sets that
             fit into memory. None, the default, opens the file each time.
+
+    Raises:
+        ValueError: If ``cache`` has unknown keys or no room.
     """
 
     def __init__(self, num_threads: int = 1, cache: dict | None = None) -> None:
         super().__init__(num_threads=num_threads)
+        unknown = sorted(set(cache or ()) - {'max_gib'})
+        if unknown:
+            raise ValueError(
+                f'cache of {type(self).__name__} has {", ".join(unknown)}, but knows max_gib '
+                'alone; put transforms into the pipeline, after decoding.'
+            )
         self.cache = None if cache is None else FrameCache(**cache)
 
     def _get_video_reader(self, filename: str) -> decord.VideoReader | KeptFrames:
