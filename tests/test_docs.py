@@ -91,7 +91,7 @@ def test_data_set_of_the_page_feeds_the_pipeline(extended, tmp_path, monkeypatch
     table = 'file,smiling,glasses\n0.jpg,0,1\n1.jpg,1,1\n2.jpg,0,0\n'
     (tmp_path / 'data' / 'faces' / 'labels.csv').write_text(table)
     config = Config.fromfile(extended / 'configs' / 'my_data.py')
-    loader = config.train_cfg.privacy_dataloader
+    loader = config.privacy_dataloader
     loader.update(batch_size=3, num_workers=0, persistent_workers=False)
     batch = next(iter(Runner.build_dataloader(loader, seed=0)))
     assert sorted(s.gt_score.tolist() for s in batch['data_samples']) == [[0, 0], [0, 1], [1, 1]]

@@ -98,7 +98,7 @@ def trained_on(stage):
     loaders = datasets(stage.config, 'train_dataloader')
     # The recipes name it at the top level too.
     if stage.name == 'train':
-        loaders.append(stage.config.train_cfg.privacy_dataloader.dataset.dataset)
+        loaders.append(stage.config.privacy_dataloader.dataset.dataset)
     return {dataset.ann_file for dataset in loaders} if stage.is_trained else set()
 
 
@@ -143,7 +143,7 @@ def test_no_tested_list_is_trained_on(plans, name):
 def test_only_the_supervised_baseline_trains_on_labels_of_attributes(plans, name):
     for stage in plans[name].stages:
         if stage.name == 'train':
-            privacy = stage.config.train_cfg.privacy_dataloader.dataset.dataset
+            privacy = stage.config.privacy_dataloader.dataset.dataset
             labels = dict(supervised='VISPR1', SPAct=None)[stage.method]
             assert privacy.get('attributes') == labels
         elif stage.config.model.get('type') == 'mmpretrain.ImageClassifier':

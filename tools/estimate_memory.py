@@ -86,7 +86,7 @@ def main() -> None:
 
     clip_shape, size = find_shapes(config)
     clips = config.train_dataloader.batch_size
-    privacy = config.train_cfg.privacy_dataloader
+    privacy = config.get('privacy_dataloader')
     images = privacy.batch_size if privacy is not None else clips
     probe = torch.rand(2, *clip_shape)
     frames = fold_frames(probe, model.format_shape)

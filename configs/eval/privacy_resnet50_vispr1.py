@@ -37,9 +37,9 @@ model = dict(
 )
 custom_hooks = [dict(type='ReproducibleEpochHook')]
 
-epochs = 100
-train_cfg = dict(by_epoch=True, max_epochs=epochs)
+train_cfg = dict(by_epoch=True, max_epochs=100)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=2e-4))  # nominally 1e-3, which is not reached
+auto_scale_lr = dict(enable=False, base_batch_size=32)
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=5, **iterations),  # [here]

@@ -49,7 +49,7 @@ protocol = dict(
                 config='../supervised_r3d_weizmann.py',
                 options={
                     **anonymizer_data,
-                    'train_cfg.privacy_dataloader.dataset.dataset.ann_file': (
+                    'privacy_dataloader.dataset.dataset.ann_file': (
                         f'{fold}/anonymizer_identity.json'
                     ),
                 },
@@ -61,7 +61,7 @@ protocol = dict(
                 config='../spact_r3d_weizmann.py',
                 options={
                     **anonymizer_data,
-                    'train_cfg.privacy_dataloader.dataset.dataset.dataset.ann_file': (
+                    'privacy_dataloader.dataset.dataset.dataset.ann_file': (
                         f'{fold}/anonymizer_train.txt'
                     ),
                 },

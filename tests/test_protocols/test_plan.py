@@ -81,7 +81,7 @@ def test_test_persons_are_in_no_training_of_the_demo(path):
     for stage in load_protocol(path, seeds=[0]).stages:
         for loader in (
             stage.config.train_dataloader,
-            (stage.config.get('train_cfg') or {}).get('privacy_dataloader'),
+            stage.config.get('privacy_dataloader'),
         ):
             if loader is not None:
                 assert '/train_' in loader.dataset.dataset.ann_file
