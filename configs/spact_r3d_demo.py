@@ -3,7 +3,7 @@
 # shows the mechanism and says nothing about protection in the real world.
 _base_ = ['./_base_/default_runtime.py', './_base_/small_minimax.py']
 
-demo_root = 'data/demo'
+demo_root = '{{$DEMO_ROOT:data/demo}}'
 size = 48
 num_classes = 8
 

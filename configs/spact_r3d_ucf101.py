@@ -90,8 +90,8 @@ param_scheduler = dict(
 
 # ---- Data -------------------------------------------------------------------------------------
 # tools/data/ucf101/README.md and tools/data/vispr/README.md tell how to get there.
-ucf101_root = 'data/ucf101'
-vispr_root = 'data/vispr'
+ucf101_root = '{{$UCF101_ROOT:data/ucf101}}'
+vispr_root = '{{$VISPR_ROOT:data/vispr}}'
 split = 1
 size = 112  # intended by the paper; the code's loaders gave 128 [code]
 

@@ -3,7 +3,7 @@
 # views are frames of one video, each augmented by itself.
 _base_ = ['./_base_/default_runtime.py', './_base_/small_minimax.py']
 
-weizmann_root = 'data/weizmann'
+weizmann_root = '{{$WEIZMANN_ROOT:data/weizmann}}'
 fold = 0
 size = 64
 num_classes = 9

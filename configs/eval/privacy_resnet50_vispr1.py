@@ -4,7 +4,7 @@ _base_ = '../_base_/default_runtime.py'
 _base_.pop('model_wrapper_cfg')
 _base_.default_hooks.pop('pictures')
 
-vispr_root = 'data/vispr'
+vispr_root = '{{$VISPR_ROOT:data/vispr}}'
 attributes = 'VISPR1'
 num_attributes = 7
 # The recipes train f_A on frames of 112 x 112. It is convolutional and takes any size, so that the

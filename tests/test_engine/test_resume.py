@@ -92,7 +92,7 @@ def test_resume_goes_on_with_a_seed_that_was_drawn(tiny_data, tmp_path):
     config = write_config(tmp_path, tiny_data, schedule, **workerless(param_scheduler=schedulers))
 
     def train(name, seed=None, epochs=2, **changes):
-        changes['train_cfg.max_epochs'] = epochs
+        changes.update({'train_cfg.max_epochs': epochs, 'custom_hooks.0.allow_partial': True})
         runner = build_runner(config, tmp_path / name, randomness=dict(seed=seed), **changes)
         runner.train()
         return runner
