@@ -364,7 +364,7 @@ def shrink(stage):
         if key in config:
             config[key].update(num_workers=0, persistent_workers=False, batch_size=4)
     if stage.is_trained:
-        config.train_cfg.max_epochs = 1
+        config.train_cfg.max_epochs, config.param_scheduler = 1, []
     # Loggers are shared by name, and the default name is the time in seconds.
     config.experiment_name = f'{stage.method}{stage.name}'
 
