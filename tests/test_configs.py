@@ -13,6 +13,7 @@ from mmengine.dataset import Compose
 from PIL import Image
 from tiny import action_batch, privacy_batch
 
+from spact_mm.config_keys import refuse_unread
 from spact_mm.datasets import VISPR1_ATTRIBUTES
 from spact_mm.engine.phase_hook import parse_schedule
 from spact_mm.engine.stage_schedulers import resolve_stages
@@ -113,6 +114,11 @@ def test_recipes_have_these_epochs(name, stages, schedulers):
         child: [s.get('milestones') or (s.get('begin', 0), s['end']) for s in found[child]]
         for child in found
     }
+
+
+@pytest.mark.parametrize('path', TRAINED, ids=names(TRAINED))
+def test_no_variable_of_a_config_comes_too_late(path):
+    refuse_unread(Config.fromfile(path))
 
 
 @pytest.mark.parametrize('path', TRAINED, ids=names(TRAINED))
