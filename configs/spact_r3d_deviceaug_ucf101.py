@@ -19,4 +19,4 @@ privacy_pipeline = [
     dict(type='mmpretrain.PackInputs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-train_cfg = dict(privacy_dataloader=dict(dataset=dict(pipeline=privacy_pipeline)))
+privacy_dataloader = dict(dataset=dict(pipeline=privacy_pipeline))

@@ -51,4 +51,3 @@ privacy_dataloader = dict(
     batch_size=64,  # [SPAct]
     dataset=dict(attributes='VISPR1', pipeline=privacy_pipeline),
 )
-train_cfg = dict(privacy_dataloader=privacy_dataloader)

@@ -24,6 +24,7 @@ privacy_pipeline = [
     dict(type='mmpretrain.PackInputs', meta_keys=('video_id',)),
 ]
 privacy_dataloader = dict(
+    _delete_=True,
     batch_size=16,
     num_workers=0,
     drop_last=True,
@@ -38,4 +39,3 @@ privacy_dataloader = dict(
         pipeline=privacy_pipeline,
     ),
 )
-train_cfg = dict(privacy_dataloader=dict(_delete_=True, **privacy_dataloader))

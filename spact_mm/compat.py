@@ -6,6 +6,7 @@ itself that the gap is there, and does nothing where it is not; ``tests/test_com
 soon as an upstream release has closed one of them.
 """
 
+import ast
 import atexit
 import importlib.metadata
 import importlib.util
@@ -14,6 +15,7 @@ import sys
 import time
 import types
 import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -44,6 +46,7 @@ def apply() -> None:
     score_in_full_precision()
     pad_short_clips_before_convolving()
     synchronize_batch_norm_without_accelerator()
+    turn_off_default_hooks_by_none()
 
 
 def _package_dir(package: str) -> Path | None:
@@ -446,3 +449,67 @@ def _normalize_over_processes(norm: torch.nn.SyncBatchNorm, x: torch.Tensor) -> 
     if norm.affine:
         y = y * norm.weight.view(shape) + norm.bias.view(shape)
     return y
+
+
+def turn_off_default_hooks_by_none() -> None:
+    """Let ``default_hooks=dict(pictures=None)`` turn off a hook that MMEngine does not know.
+
+    ``Runner.register_default_hooks`` takes None for the six hooks of its own and asserts, without a
+    word, for any other name, though a child config has no other way to turn one off. Can go when
+    it does not assert.
+    """
+    from mmengine.runner import Runner
+
+    upstream = Runner.register_default_hooks
+    if upstream.__module__ == __name__:
+        return
+    own = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
+
+    def register_default_hooks(self, hooks=None):
+        if hooks is not None:
+            hooks = {k: hook for k, hook in hooks.items() if hook is not None or k in own}
+        return upstream(self, hooks)
+
+    Runner.register_default_hooks = register_default_hooks
+
+
+@contextmanager
+def config_variables(variables: Mapping) -> Iterator[None]:
+    """Give variables of config files their values while MMEngine parses files in this context.
+
+    MMEngine merges ``--cfg-options`` after a file was parsed, so that ``ucf101_root=...`` changes a
+    name that nobody reads any more: the paths are made of it already. Here each assignment of one
+    of the names at the top of a file, in bases too, is followed by that of the given value. Can go
+    when MMEngine does so.
+
+    Args:
+        variables (Mapping): Name to value, of Python's own types.
+    """
+    from mmengine.config import config as module
+
+    upstream = module.RemoveAssignFromAST
+
+    class Assign(upstream):
+        def visit(self, node: ast.AST) -> ast.AST:
+            node = super().visit(node)
+            if isinstance(node, ast.Module):
+                node.body = [new for old in node.body for new in self._followed(old)]
+            return node
+
+        def _followed(self, statement: ast.stmt) -> list[ast.stmt]:
+            targets = getattr(statement, 'targets', [getattr(statement, 'target', None)])
+            names = [
+                node.id
+                for target in targets
+                if target is not None and not isinstance(statement, ast.Delete)
+                for node in ast.walk(target)
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            ]
+            lines = [f'{name} = {variables[name]!r}' for name in names if name in variables]
+            return [statement, *ast.parse('\n'.join(lines)).body]
+
+    module.RemoveAssignFromAST = Assign if variables else upstream
+    try:
+        yield
+    finally:
+        module.RemoveAssignFromAST = upstream

@@ -32,6 +32,7 @@ from mmengine.runner.checkpoint import get_state_dict
 from spact_mm.apis import run_tool
 from spact_mm.datasets.annotation_files import write_attribute_file, write_video_list
 from spact_mm.engine import MinimaxPhaseHook
+from spact_mm.engine.phase_hook import parse_schedule
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO_CONFIG = ROOT / 'configs' / 'spact_r3d_demo.py'
@@ -144,7 +145,10 @@ def write_config(folder, data, schedule=SCHEDULE, **changes):
     )
     # So few that the privacy loader starts again within an epoch.
     privacy['dataset']['indices'] = 12
-    epochs = sum(entry['epochs'] for entry in schedule)
+    stages = parse_schedule(schedule)
+    epochs = stages[-1].end
+    # Epochs 1 and 4 of SCHEDULE.
+    milestones = [f'{stages[0].name}+1', f'{stages[-1].name}+1']
     hook = dict(type='MinimaxPhaseHook', schedule=list(schedule), force=True)
     config = dict(
         custom_imports=dict(imports=['spact_mm', 'e2e'], allow_failed_imports=False),
@@ -167,16 +171,15 @@ def write_config(folder, data, schedule=SCHEDULE, **changes):
             pictures=dict(num_clips=1, num_frames=2, interval=100),
         ),
         param_scheduler=dict(
-            anonymizer=[dict(type='MultiStepLR', by_epoch=True, milestones=[1, 4], gamma=0.5)],
+            anonymizer=[dict(type='MultiStepLR', by_epoch=True, milestones=milestones, gamma=0.5)],
             recognizer=[dict(type='LinearLR', by_epoch=False, begin=0, end=25)],
             privacy_branch=[dict(type='ExponentialLR', by_epoch=True, gamma=0.9)],
         ),
         train_dataloader=train,
         val_dataloader=test,
         test_dataloader=test,
-        train_cfg=dict(
-            max_epochs=epochs, privacy_dataloader=privacy, val_begin=epochs, val_interval=1
-        ),
+        privacy_dataloader=privacy,
+        train_cfg=dict(val_begin=epochs, val_interval=1),
     )
     for key, value in changes.items():
         _set(config, key.split('__'), value)
@@ -220,7 +223,7 @@ def _set(config, keys, value):
 def workerless(**changes):
     """Return the changes to a config that load the data in the training process."""
     loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-    loaders += ('train_cfg__privacy_dataloader',)
+    loaders += ('privacy_dataloader',)
     keys = dict(num_workers=0, persistent_workers=False)
     return {f'{loader}__{k}': v for loader in loaders for k, v in keys.items()} | changes
 

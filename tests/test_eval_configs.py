@@ -181,7 +181,7 @@ def learning_rates(config, epoch_length=4):
     )
     schedulers = []
     for settings in config.param_scheduler:
-        settings = dict(settings)
+        settings = dict(dict(end=config.train_cfg.max_epochs), **settings)
         build = PARAM_SCHEDULERS.get(settings.pop('type'))
         if settings.pop('convert_to_iter_based', False):
             settings['epoch_length'] = epoch_length
@@ -286,6 +286,7 @@ def test_mmactions_own_test_tool_evaluates_an_action_target(tiny_data, tmp_path,
         ),
         test_dataloader=loader(ann_file=str(tiny_data / 'test_videos.txt'), data_prefix=videos),
         train_cfg=dict(max_epochs=1),
+        param_scheduler=[],
     )
     expected, checkpoint = train_and_test(config, tmp_path / 'work', anonymizer[1])
     for name, tool in (('ours', 'test'), ('theirs', find_tool('test'))):
@@ -315,6 +316,7 @@ def test_mmpretrains_own_test_tool_evaluates_an_attacker(tiny_data, tmp_path, an
         train_dataloader=loader(ann_file=str(tmp_path / 'train.json'), data_prefix=prefix),
         test_dataloader=loader(ann_file=str(tmp_path / 'test.json'), data_prefix=prefix),
         train_cfg=dict(max_epochs=2),
+        param_scheduler=[],
     )
     expected, checkpoint = train_and_test(config, tmp_path / 'work', anonymizer[1])
     tool = Path(mmpretrain.__file__).parent / '.mim' / 'tools' / 'test.py'

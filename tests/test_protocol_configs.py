@@ -98,7 +98,7 @@ def trained_on(stage):
     loaders = datasets(stage.config, 'train_dataloader')
     # The recipes name it at the top level too.
     if stage.name == 'train':
-        loaders.append(stage.config.train_cfg.privacy_dataloader.dataset)
+        loaders.append(stage.config.privacy_dataloader.dataset)
     return {dataset.ann_file for dataset in loaders} if stage.is_trained else set()
 
 
@@ -143,7 +143,7 @@ def test_no_tested_list_is_trained_on(plans, name):
 def test_only_the_supervised_baseline_trains_on_labels_of_attributes(plans, name):
     for stage in plans[name].stages:
         if stage.name == 'train':
-            privacy = stage.config.train_cfg.privacy_dataloader.dataset
+            privacy = stage.config.privacy_dataloader.dataset
             labels = dict(supervised='VISPR1', SPAct=None)[stage.method]
             assert privacy.get('attributes') == labels
         elif stage.config.model.get('type') == 'mmpretrain.ImageClassifier':
@@ -364,7 +364,7 @@ def shrink(stage):
         if key in config:
             config[key].update(num_workers=0, persistent_workers=False, batch_size=4)
     if stage.is_trained:
-        config.train_cfg.max_epochs = 1
+        config.train_cfg.max_epochs, config.param_scheduler = 1, []
     # Loggers are shared by name, and the default name is the time in seconds.
     config.experiment_name = f'{stage.method}{stage.name}'
 

@@ -3,6 +3,8 @@ _base_ = '../spact_r3d_demo.py'
 model = _base_.pop('model').recognizer
 for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'model_wrapper_cfg'):
     _base_.pop(key)
+for key in ('privacy_dataloader', 'privacy_pipeline'):
+    _base_.pop(key)
 for key in ('val_dataloader', 'val_cfg', 'val_evaluator', 'test_evaluator'):
     _base_.pop(key)
 _base_.default_hooks.pop('pictures')
@@ -32,13 +34,12 @@ train_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
-epochs = 10
-train_cfg = dict(by_epoch=True, max_epochs=epochs)
+train_cfg = dict(by_epoch=True, max_epochs=10)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.01))
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, begin=0, end=2, **iterations),
-    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=2, end=epochs, **iterations),
+    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=2, **iterations),
 ]
 # The last checkpoint is the one that counts: nothing is selected.
 test_evaluator = dict(type='AccMetric')

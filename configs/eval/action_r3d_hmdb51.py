@@ -3,7 +3,7 @@
 _base_ = './action_r3d_ucf101.py'
 model = dict(cls_head=dict(num_classes=51))
 
-hmdb51_root = 'data/hmdb51'
+hmdb51_root = '{{$HMDB51_ROOT:data/hmdb51}}'
 split = 1
 train_dataloader = dict(
     dataset=dict(

@@ -6,7 +6,7 @@ for key in ('train_dataloader', 'train_pipeline', 'train_cfg', 'optim_wrapper', 
 for key in ('test_dataloader', 'custom_hooks', 'attributes', 'vispr_root'):
     _base_.pop(key)
 
-hmdb51_root = 'data/hmdb51'
+hmdb51_root = '{{$HMDB51_ROOT:data/hmdb51}}'
 test_pipeline = [
     dict(type='LoadVideoFrame'),
     dict(type='mmpretrain.Resize', scale=(_base_.size, _base_.size)),

@@ -5,7 +5,7 @@ _base_ = '../_base_/default_runtime.py'
 _base_.pop('model_wrapper_cfg')
 _base_.default_hooks.pop('pictures')
 
-weizmann_root = 'data/weizmann'
+weizmann_root = '{{$WEIZMANN_ROOT:data/weizmann}}'
 fold = 0
 size = 64
 num_persons = 9
@@ -30,13 +30,13 @@ model = dict(
 # Narrow networks are faster channels-last, on CPUs too.
 custom_hooks = [dict(type='ReproducibleEpochHook'), dict(type='ChannelsLastHook')]
 
-epochs = 6
-train_cfg = dict(by_epoch=True, max_epochs=epochs)
+train_cfg = dict(by_epoch=True, max_epochs=6)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.01))
+auto_scale_lr = dict(enable=False, base_batch_size=32)
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, begin=0, end=1, **iterations),
-    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=1, end=epochs, **iterations),
+    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=1, **iterations),
 ]
 
 # The videos are few enough for their frames to be kept.

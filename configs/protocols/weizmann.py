@@ -3,7 +3,7 @@
 # trained on clips of neither the persons nor the actions that the fold holds out.
 _base_ = './_base_/common.py'
 
-fold = 'data/weizmann/fold{fold}'
+fold = '{{$WEIZMANN_ROOT:data/weizmann}}/fold{fold}'
 anonymizer_data = {
     'train_dataloader.dataset.dataset.dataset.ann_file': f'{fold}/anonymizer_train.txt',
     'val_dataloader.dataset.ann_file': f'{fold}/action_test.txt',
@@ -49,7 +49,7 @@ protocol = dict(
                 config='../supervised_r3d_weizmann.py',
                 options={
                     **anonymizer_data,
-                    'train_cfg.privacy_dataloader.dataset.ann_file': (
+                    'privacy_dataloader.dataset.ann_file': (
                         f'{fold}/anonymizer_identity.json'
                     ),
                 },
@@ -61,7 +61,7 @@ protocol = dict(
                 config='../spact_r3d_weizmann.py',
                 options={
                     **anonymizer_data,
-                    'train_cfg.privacy_dataloader.dataset.dataset.dataset.ann_file': (
+                    'privacy_dataloader.dataset.dataset.dataset.ann_file': (
                         f'{fold}/anonymizer_train.txt'
                     ),
                 },

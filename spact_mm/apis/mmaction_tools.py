@@ -1,5 +1,6 @@
 """Command-line tools of MMAction2 and MMPretrain, with this package imported first."""
 
+import argparse
 import logging
 import os
 import re
@@ -12,7 +13,11 @@ from pathlib import Path
 
 import mmaction
 import mmpretrain
+from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
+
+from ..compat import config_variables
+from ..config_keys import choose_variables
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 #: By the name of the module: the module, what it is called, and how it is installed.
@@ -51,6 +56,9 @@ def find_tool(name: str, package: str = 'mmaction') -> Path:
 def run_tool(name: str, package: str = 'mmaction') -> None:
     """Run a tool of MMAction2 with this process's arguments, all of its options included.
 
+    ``--cfg-options`` may name a variable of the config's file, such as ``ucf101_root``, too. An
+    option that the tool would take without effect is refused.
+
     What this package refuses (a missing data set, a wrong key, ...) ends the process with its one
     sentence and exit code 1; anything else keeps its traceback. ``SPACT_TRACEBACK=1`` keeps all.
 
@@ -58,8 +66,51 @@ def run_tool(name: str, package: str = 'mmaction') -> None:
         name (str): As of :func:`find_tool`.
         package (str): As of :func:`find_tool`. Defaults to ``'mmaction'``.
     """
-    with refuse_in_one_sentence():
+    options = _parse_options()
+    with refuse_in_one_sentence(), config_variables(choose_variables(options.cfg_options or {})):
+        if name == 'train':
+            _refuse_options_without_effect(options)
         runpy.run_path(str(find_tool(name, package)), run_name='__main__')
+
+
+def _parse_options() -> argparse.Namespace:
+    """Return those of the tools' arguments that are looked at here; the tools see to the rest."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument('config', nargs='?')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parser.add_argument('--seed')
+    for switch in ('--diff-rank-seed', '--deterministic', '--auto-scale-lr'):
+        parser.add_argument(switch, action='store_true')
+    return parser.parse_known_args()[0]
+
+
+def _refuse_options_without_effect(options: argparse.Namespace) -> None:
+    """Refuse options of ``tools/train.py`` that the config leaves no room for.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    seeds = dict(
+        seed=None if options.seed is None else int(options.seed),
+        diff_rank_seed=options.diff_rank_seed,
+        deterministic=options.deterministic,
+    )
+    if not any((options.seed, *seeds.values(), options.auto_scale_lr)) or not options.config:
+        return
+    config = Config.fromfile(options.config, import_custom_modules=False)
+    given = config.get('randomness') or {}
+    for key, value in seeds.items():
+        if value not in (None, False) and given and given.get(key) != value:
+            raise ValueError(
+                f'--{key.replace("_", "-")} changes nothing, as {options.config} has randomness='
+                f'{dict(given)}, which comes first; give --cfg-options randomness.{key}={value}.'
+            )
+    if options.auto_scale_lr and config.get('auto_scale_lr') is None:
+        raise ValueError(
+            f'--auto-scale-lr needs auto_scale_lr in {options.config}; give it auto_scale_lr = '
+            'dict(enable=False, base_batch_size=N), N being the batch, over all processes, that '
+            'its learning rates are for.'
+        )
 
 
 @contextmanager

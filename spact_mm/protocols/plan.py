@@ -9,6 +9,7 @@ from pathlib import Path
 from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
+from ..config_keys import READ_KEYS
 from ..models.anonymizers.checkpoint import (
     describe_mismatch,
     find_config,
@@ -304,6 +305,8 @@ def _data_of(config: Mapping) -> dict:
     used = [
         f'{split}_{part}' for split in ('train', 'val', 'test') for part in ('dataloader', 'cfg')
     ]
+    if (config.get('train_cfg') or {}).get('type') == 'MinimaxTrainLoop':
+        used.append('privacy_dataloader')
     return {key: config[key] for key in used if isinstance(config.get(key), Mapping)}
 
 
@@ -317,6 +320,11 @@ def _check_option(config: Config, key: str, where: str, path: Path) -> None:
     Raises:
         ValueError: If ``key`` without its last part is not there, or holds nothing by name.
     """
+    if key.split('.')[0] not in READ_KEYS:
+        raise ValueError(
+            f'The option {key!r} {where} is for no setting: at most it is a variable of {path}, of '
+            'which settings were made when that was parsed; change these settings.'
+        )
     node = config
     for part in key.split('.')[:-1]:
         try:

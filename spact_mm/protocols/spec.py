@@ -34,6 +34,12 @@ def read_spec(path: Path, options: Mapping | None = None) -> ConfigDict:
     config = Config.fromfile(path)
     if 'protocol' not in config:
         raise ValueError(f'{path} has no dictionary "protocol"; choose one of configs/protocols/.')
+    for key in options or {}:
+        if key.split('.')[0] != 'protocol':
+            raise ValueError(
+                f'The option {key!r} changes nothing of {path}; write protocol.... for a part of '
+                'its dictionary, and options of a stage or method for settings of its config.'
+            )
     if options:
         config.merge_from_dict(dict(options))
     spec = config.protocol

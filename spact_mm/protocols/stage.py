@@ -18,7 +18,7 @@ from ..engine.checkpoint_files import AtomicLocalBackend, is_whole
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 #: Default hooks and keys of a config that draw and log, and change no result.
-_SHOWING_HOOKS = ('logger', 'pictures', 'visualization', 'curves')
+_SHOWING_HOOKS = ('logger', 'pictures', 'settings', 'visualization', 'curves')
 _SHOWING_KEYS = ('visualizer', 'vis_backends', 'log_level', 'log_processor')
 
 
