@@ -26,7 +26,7 @@ train_dataloader = dict(
 )
 
 epochs = 7  # of eight times all clips
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=epochs)
+train_cfg = dict(type='ResumableTrainLoop', max_epochs=epochs)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.01))
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [

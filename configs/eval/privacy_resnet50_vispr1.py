@@ -38,7 +38,7 @@ model = dict(
 custom_hooks = [dict(type='ReproducibleEpochHook')]
 
 epochs = 100
-train_cfg = dict(by_epoch=True, max_epochs=epochs)
+train_cfg = dict(type='ResumableTrainLoop', max_epochs=epochs)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=2e-4))  # nominally 1e-3, which is not reached
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [

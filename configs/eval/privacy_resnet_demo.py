@@ -39,7 +39,7 @@ model = dict(
 custom_hooks = [dict(type='ReproducibleEpochHook'), dict(type='ChannelsLastHook')]
 
 epochs = 15
-train_cfg = dict(by_epoch=True, max_epochs=epochs)
+train_cfg = dict(type='ResumableTrainLoop', max_epochs=epochs)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.02))
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [

@@ -9,6 +9,7 @@ from .optim_constructor import MinimaxOptimWrapperConstructor
 from .phase_hook import MinimaxPhaseHook
 from .progress_hook import ProgressFileHook
 from .reproducible_epoch_hook import ReproducibleEpochHook
+from .resumable_loop import ResumableTrainLoop
 from .visualization_hook import AnonymizationVisualizationHook
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     'PlainCheckpointHook',
     'ProgressFileHook',
     'ReproducibleEpochHook',
+    'ResumableTrainLoop',
     'TrainingCurvesHook',
 ]

@@ -1,22 +1,25 @@
 """The training loop of the minimax."""
 
+from collections.abc import Iterator
+
 from mmaction.registry import LOOPS
 from mmengine.dist import get_rank
 from mmengine.model import is_model_wrapper
-from mmengine.runner import EpochBasedTrainLoop, Runner, set_random_seed
+from mmengine.runner import Runner, set_random_seed
 from torch.utils.data import DataLoader
 
 from ..registration import register
 from .paired_dataloader import PairedDataLoader
+from .resumable_loop import ResumableTrainLoop
 
 
 @register(LOOPS)
-class MinimaxTrainLoop(EpochBasedTrainLoop):
+class MinimaxTrainLoop(ResumableTrainLoop):
     """Epochs over the action loader, zipped with a privacy loader.
 
     Each batch is ``dict(action=..., privacy=...)``. Everything random in an epoch is seeded by the
-    run's seed, the epoch and the rank when it starts, so a run resumed at an epoch's end goes on
-    as if it had not been interrupted.
+    run's seed, the epoch and the rank when it starts, so a resumed run goes on as if it had not
+    been interrupted.
 
     Args:
         runner (Runner): The runner.
@@ -26,7 +29,7 @@ class MinimaxTrainLoop(EpochBasedTrainLoop):
             takes the views from the clips.
         epoch_length (str): ``'action'`` (the privacy loader cycles) or ``'shortest'``.
             Defaults to ``'action'``.
-        **kwargs: As :class:`mmengine.runner.EpochBasedTrainLoop`.
+        **kwargs: As those of :class:`ResumableTrainLoop`.
 
     Raises:
         ValueError: If a loader is empty, ``epoch_length`` is unknown, or a batch can be smaller
@@ -57,10 +60,14 @@ class MinimaxTrainLoop(EpochBasedTrainLoop):
         super().__init__(runner, paired, max_epochs, **kwargs)
 
     def run_epoch(self) -> None:
-        """Run one epoch."""
+        """Run one epoch, or what is left of it."""
         self.seed_epoch()
-        self._forget_partial_sums()
+        if not self.batches_done:
+            self._forget_partial_sums()
         super().run_epoch()
+
+    def _iterate_from(self, first: int) -> Iterator[dict]:
+        return self.dataloader.iterate_from(first)
 
     def _forget_partial_sums(self) -> None:
         """Drop gradients that the last epoch has accumulated without an update.
