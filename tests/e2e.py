@@ -315,3 +315,11 @@ def differences(a, b, name=''):
             for x in differences(u, v, f'{name}.{i}')
         ]
     return [] if type(a) is type(b) and a == b else [name]
+
+
+def resumable(checkpoint):
+    """Return what a run goes on from, less what the clock measured."""
+    scalars = checkpoint['message_hub']['log_scalars']
+    losses = {k: v for k, v in scalars.items() if k.startswith('train/') and 'time' not in k}
+    parts = ('state_dict', 'optimizer', 'param_schedulers')
+    return dict({part: checkpoint[part] for part in parts}, losses=losses)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from mmengine.dist import get_world_size
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 
 
@@ -58,7 +58,7 @@ def restore_state(runner: Runner, state: dict) -> None:
 def _wrappers(runner: Runner) -> Iterator[tuple[str, OptimWrapper]]:
     """Yield each optimizer wrapper and its name; the only one of a plain loop is ``all``."""
     wrapper = runner.optim_wrapper
-    yield from [('all', wrapper)] if isinstance(wrapper, OptimWrapper) else wrapper.items()
+    yield from wrapper.items() if isinstance(wrapper, OptimWrapperDict) else [('all', wrapper)]
 
 
 def _parameters(wrapper: OptimWrapper) -> list[torch.nn.Parameter]:
