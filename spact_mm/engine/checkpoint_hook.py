@@ -3,14 +3,11 @@
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from mmaction.registry import HOOKS
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import CheckpointHook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 
 from ..registration import register
@@ -18,6 +15,7 @@ from .checkpoint_files import AtomicLocalBackend, is_whole, list_checkpoints, wr
 from .full_disk import full_disk_error, is_full
 from .plain_types import from_plain, to_plain
 from .resumable_loop import ResumableTrainLoop
+from .state_dicts import flattener, load_flat, renamed, unwrapped, without_functions
 from .work_dir_lock import hold_folders, let_folders_go
 
 _ATOMIC = dict(backend='atomic_local')
@@ -163,14 +161,14 @@ class PlainCheckpointHook(CheckpointHook):
             checkpoint (dict): What will be saved; changed in place.
         """
         state = checkpoint['state_dict']
-        flatten = _flattener(_unwrapped(runner.model))
+        flatten = flattener(unwrapped(runner.model))
         flat = OrderedDict((flatten(name), value) for name, value in state.items())
         metadata = getattr(state, '_metadata', {})
         flat._metadata = OrderedDict((flatten(f'{k}.')[:-1], v) for k, v in metadata.items())
         if self._mid_epoch is not None:
             checkpoint['mid_epoch'] = self._mid_epoch
         if 'param_schedulers' in checkpoint:
-            checkpoint['param_schedulers'] = _without_functions(checkpoint['param_schedulers'])
+            checkpoint['param_schedulers'] = without_functions(checkpoint['param_schedulers'])
         for name, value in checkpoint.items():
             checkpoint[name] = flat if name == 'state_dict' else to_plain(value, name)
 
@@ -207,14 +205,14 @@ class PlainCheckpointHook(CheckpointHook):
         if resumes:
             self._resumed_from = source
             self._place_in_epoch(runner, checkpoint)
-        model = _unwrapped(runner.model)
-        flatten = _flattener(model)
+        model = unwrapped(runner.model)
+        flatten = flattener(model)
         names = {name: flatten(name) for name in model.state_dict()}
-        state = _renamed(checkpoint.get('state_dict', checkpoint), set(names.values()))
+        state = renamed(checkpoint.get('state_dict', checkpoint), set(names.values()))
         if 'state_dict' in checkpoint:
             checkpoint['state_dict'] = state
         if self.strict:
-            problems = _load(model, names, state, resumes)
+            problems = load_flat(model, names, state, resumes)
             if problems:
                 raise ValueError(
                     f'{source} is a checkpoint of another model, it has {", ".join(problems)}: use '
@@ -361,64 +359,3 @@ class PlainCheckpointHook(CheckpointHook):
         kept = [old for old in self._order if old != name and path.with_name(old).is_file()]
         self._order = [*kept, name]
         write_order(self.out_dir, self._order)
-
-
-def _without_functions(state):
-    """Drop the functions that a scheduler such as ``OneCycleLR`` keeps and sets by itself."""
-    if isinstance(state, dict):
-        return {k: _without_functions(v) for k, v in state.items() if not callable(v)}
-    return [_without_functions(item) for item in state] if isinstance(state, list) else state
-
-
-def _unwrapped(model: torch.nn.Module) -> torch.nn.Module:
-    return model.module if is_model_wrapper(model) else model
-
-
-def _flattener(model: torch.nn.Module) -> Callable[[str], str]:
-    """Return what turns a name of the state dict into that of a model with no wrapped children."""
-    wrapped = [f'{name}.' for name, child in model.named_modules() if is_model_wrapper(child)]
-
-    def flatten(name: str) -> str:
-        for prefix in reversed(wrapped):
-            if name.startswith(f'{prefix}module.'):
-                name = prefix + name[len(f'{prefix}module.') :]
-        return name
-
-    return flatten
-
-
-def _renamed(state: dict, known: set[str]) -> OrderedDict:
-    """Give weights flat names, also where MMEngine saved those of wrapped children."""
-    renamed = OrderedDict()
-    for name, value in state.items():
-        name = re.sub(r'^module\.', '', name)
-        flat = name.replace('.module.', '.')
-        renamed[flat if name not in known and flat in known else name] = value
-    renamed._metadata = getattr(state, '_metadata', OrderedDict())
-    return renamed
-
-
-def _load(
-    model: torch.nn.Module, names: dict[str, str], state: OrderedDict, exact: bool
-) -> list[str]:
-    """Load weights of flat names into a model and describe what does not match, if anything."""
-    actual = {flat: name for name, flat in names.items()}
-    try:
-        missing, unexpected = model.load_state_dict(
-            OrderedDict((actual.get(name, name), value) for name, value in state.items()),
-            strict=False,
-        )
-    except RuntimeError as error:
-        shapes = re.findall(r'size mismatch for (\S+?):', str(error))
-        if not shapes:
-            raise
-        return [_listing('other shapes of', [names.get(name, name) for name in shapes])]
-    # As in MMEngine: old checkpoints lack this counter, which nothing uses.
-    missing = [names.get(name, name) for name in missing if 'num_batches_tracked' not in name]
-    problems = [_listing('no', missing)] if missing else []
-    return problems + ([_listing('also', unexpected)] if exact and unexpected else [])
-
-
-def _listing(what: str, names: list[str]) -> str:
-    more = f' and {len(names) - 3} more' if len(names) > 3 else ''
-    return f'{what} {", ".join(names[:3])}{more}'

@@ -33,12 +33,12 @@ def iterate_from(loader: DataLoader, first: int) -> Iterator:
         Iterator: Over the batches from ``first`` on.
     """
     sampler = loader.batch_sampler
-    if first == 0:
-        return iter(loader)
     if type(sampler) is not BatchSampler:
         return islice(iter(loader), first, None)
-    if not isinstance(sampler.sampler, _LateSampler):
+    if first > 0 and not isinstance(sampler.sampler, _LateSampler):
         # Persistent workers keep the batch sampler that they have begun with.
         sampler.sampler = _LateSampler(sampler.sampler)
-    sampler.sampler.skipped = first * sampler.batch_size
+    if isinstance(sampler.sampler, _LateSampler):
+        # Also 0, as a pass that was to begin at its very end has not been begun.
+        sampler.sampler.skipped = first * sampler.batch_size
     return iter(loader)
