@@ -34,6 +34,7 @@ from e2e import (
     differences,
     load,
     resumable,
+    signal_group,
     workerless,
     write_config,
     write_data,
@@ -90,6 +91,7 @@ VARIANTS = {
     'iterations, AMP': Variant(ITERATIONS | AMP),
     'signals, by epoch': Variant(EPOCHWISE, ('SIGTERM', 'SIGINT')),
     'signals, 2 workers': Variant(ITERATIONS | WORKERS, ('SIGTERM', 'SIGINT', 'group')),
+    'signals, 2 processes': Variant(ITERATIONS, ('SIGTERM', 'SIGINT'), processes=(2,)),
     '2 processes': Variant(ITERATIONS, processes=(2,)),
     '1 or 2 processes': Variant(ITERATIONS, processes=(1, 2)),
     'fresh target': Variant(EPOCHWISE, is_fresh=True),
@@ -145,8 +147,8 @@ class Killer:
     def count(self) -> None:
         self.left -= 1
         if self.left == 0:
-            if self.place == 'group':  # as Slurm does, the data workers included
-                os.killpg(0, signal.SIGTERM)
+            if self.place == 'group':
+                signal_group()
             elif self.place in ('SIGTERM', 'SIGINT'):
                 os.kill(os.getpid(), getattr(signal, self.place))
             else:

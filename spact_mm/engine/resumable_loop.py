@@ -88,8 +88,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             SystemExit: If a signal has come.
         """
         self.batches_done = idx + 1
-        super().run_iter(idx, data_batch)
         self._interruption.has_work = True
+        super().run_iter(idx, data_batch)
         number = self._interruption.wanted(self._iter)
         if number:
             self._end(number)
