@@ -32,8 +32,11 @@ def write_whole(path: str | os.PathLike, data: bytes | str) -> None:
             # Without it a power cut may leave the new name with no contents.
             os.fsync(file.fileno())
         os.replace(partial, path)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            # A full disk does not say of which file.
+            error.filename = os.fspath(path)
         raise
 
 
@@ -51,6 +54,8 @@ def lock_folder(folder: str | os.PathLike, refusal: str) -> Iterator[None]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / '.lock').open('w') as file:
+        # A data worker that outlives a kill of this process must not keep the folder.
+        os.register_at_fork(after_in_child=file.close)
         try:
             # Gone with the process, however it ends.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

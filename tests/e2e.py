@@ -52,14 +52,28 @@ _counter = itertools.count()
 # ---- hooks ---------------------------------------------------------------------------------------
 @HOOKS.register_module()
 class KillHook(Hook):
-    """SIGKILL the process after the iteration ``SPACT_TEST_KILL=epoch,iteration``, both 0-based."""
+    """SIGKILL the process after the iteration ``SPACT_TEST_KILL=epoch,iteration``, both 0-based.
+
+    With ``SPACT_TEST_SIGNAL=group`` it is SIGTERM to all processes of its group.
+    """
 
     def __init__(self):
         self.at = os.environ.get('SPACT_TEST_KILL')
+        self.to_group = os.environ.get('SPACT_TEST_SIGNAL') == 'group'
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if self.at == f'{runner.epoch},{batch_idx}':
+        if self.at != f'{runner.epoch},{batch_idx}':
+            return
+        if self.to_group:
+            signal_group()
+        else:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def signal_group():
+    """Send SIGTERM to all processes of this group, data workers included, as a scheduler does."""
+    # From another process: what its parent sends ends a worker.
+    subprocess.run(['kill', '-TERM', f'-{os.getpgrp()}'], check=False)
 
 
 @HOOKS.register_module()
@@ -317,3 +331,11 @@ def differences(a, b, name=''):
             for x in differences(u, v, f'{name}.{i}')
         ]
     return [] if type(a) is type(b) and a == b else [name]
+
+
+def resumable(checkpoint):
+    """Return what a run goes on from, less what the clock measured."""
+    scalars = checkpoint['message_hub']['log_scalars']
+    losses = {k: v for k, v in scalars.items() if k.startswith('train/') and 'time' not in k}
+    parts = ('state_dict', 'optimizer', 'param_schedulers')
+    return dict({part: checkpoint[part] for part in parts}, losses=losses)

@@ -113,8 +113,7 @@ def test_child_configs_of_the_page_change_what_they_say(name, tmp_path):
         assert [stage.end for stage in stages] == [20, 70, 170]
     else:
         files = [
-            config[f'{split}_dataloader'].dataset.ann_file
-            for split in ('train', 'val', 'test')
+            config[f'{split}_dataloader'].dataset.ann_file for split in ('train', 'val', 'test')
         ]
         names = [f'data/ucf101/ucf101_{split}_split_2_videos.txt' for split in ('train', 'val')]
         assert files == [*names, names[1]]

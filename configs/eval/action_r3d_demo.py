@@ -34,7 +34,7 @@ train_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
-train_cfg = dict(by_epoch=True, max_epochs=10)
+train_cfg = dict(type='ResumableTrainLoop', by_epoch=True, max_epochs=10)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.01))
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [

@@ -22,7 +22,7 @@ custom_hooks = [dict(type='ReproducibleEpochHook')]
 train_dataloader = dict(batch_size=16)
 auto_scale_lr = dict(base_batch_size=16)
 
-train_cfg = dict(by_epoch=True, max_epochs=100)
+train_cfg = dict(type='ResumableTrainLoop', by_epoch=True, max_epochs=100)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-4))
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [

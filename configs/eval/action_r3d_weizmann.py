@@ -27,7 +27,7 @@ train_dataloader = dict(
     )
 )
 
-train_cfg = dict(by_epoch=True, max_epochs=7)  # of eight times all clips
+train_cfg = dict(type='ResumableTrainLoop', by_epoch=True, max_epochs=7)  # of eight times all clips
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.01))
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [

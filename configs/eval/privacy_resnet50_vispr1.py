@@ -37,7 +37,7 @@ model = dict(
 )
 custom_hooks = [dict(type='ReproducibleEpochHook')]
 
-train_cfg = dict(by_epoch=True, max_epochs=100)
+train_cfg = dict(type='ResumableTrainLoop', by_epoch=True, max_epochs=100)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=2e-4))  # nominally 1e-3, which is not reached
 auto_scale_lr = dict(enable=False, base_batch_size=32)
 iterations = dict(by_epoch=True, convert_to_iter_based=True)

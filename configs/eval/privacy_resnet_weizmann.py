@@ -30,7 +30,7 @@ model = dict(
 # Narrow networks are faster channels-last, on CPUs too.
 custom_hooks = [dict(type='ReproducibleEpochHook'), dict(type='ChannelsLastHook')]
 
-train_cfg = dict(by_epoch=True, max_epochs=6)
+train_cfg = dict(type='ResumableTrainLoop', by_epoch=True, max_epochs=6)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.01))
 auto_scale_lr = dict(enable=False, base_batch_size=32)
 iterations = dict(by_epoch=True, convert_to_iter_based=True)

@@ -49,9 +49,7 @@ protocol = dict(
                 config='../supervised_r3d_weizmann.py',
                 options={
                     **anonymizer_data,
-                    'privacy_dataloader.dataset.ann_file': (
-                        f'{fold}/anonymizer_identity.json'
-                    ),
+                    'privacy_dataloader.dataset.ann_file': (f'{fold}/anonymizer_identity.json'),
                 },
             ),
         ),

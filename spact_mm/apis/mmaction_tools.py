@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import runpy
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -61,13 +62,18 @@ def run_tool(name: str, package: str = 'mmaction') -> None:
 
     What this package refuses (a missing data set, a wrong key, ...) ends the process with its one
     sentence and exit code 1; anything else keeps its traceback. ``SPACT_TRACEBACK=1`` keeps all.
+    SIGTERM and Ctrl-C end it with a sentence, too, and the exit code 143 or 130.
 
     Args:
         name (str): As of :func:`find_tool`.
         package (str): As of :func:`find_tool`. Defaults to ``'mmaction'``.
     """
     options = _parse_options()
-    with refuse_in_one_sentence(), config_variables(choose_variables(options.cfg_options or {})):
+    with (
+        refuse_in_one_sentence(),
+        _end_by_signals(),
+        config_variables(choose_variables(options.cfg_options or {})),
+    ):
         if name == 'train':
             _refuse_options_without_effect(options)
         runpy.run_path(str(find_tool(name, package)), run_name='__main__')
@@ -127,6 +133,25 @@ def refuse_in_one_sentence() -> Iterator[None]:
             raise
         _write_to_log_file(sentence)
         sys.exit(sentence)
+
+
+@contextmanager
+def _end_by_signals() -> Iterator[None]:
+    """Say by which signal the process ends; a training loop takes over while it runs."""
+    process = os.getpid()
+
+    def end(number: int, frame) -> None:
+        if os.getpid() == process:  # not one of its data workers
+            # Past the buffers that the signal may have come in the middle of.
+            os.write(2, f'Ended by {signal.Signals(number).name}.\n'.encode())
+        sys.exit(128 + number)
+
+    previous = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _refusal(error: Exception) -> str | None:

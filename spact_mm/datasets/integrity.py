@@ -14,8 +14,9 @@ from pathlib import Path
 
 import cv2
 import decord
-from mmengine.utils import ProgressBar
 from PIL import Image
+
+from ..progress import Progress
 
 CHECKS = ('none', 'header', 'decode')
 
@@ -106,7 +107,7 @@ def find_broken(
     inspect = partial(inspect, check=check)
     paths = [Path(root, name) for name in names]
     batch_size = 16 * num_workers
-    bar = ProgressBar(len(paths)) if paths else None
+    bar = Progress(len(paths))
     pool = _make_pool(num_workers)
     for start in range(0, len(paths), batch_size):
         batch = paths[start : start + batch_size]
@@ -121,8 +122,7 @@ def find_broken(
                 broken[name] = reason
         bar.update(len(batch))
     pool.shutdown()
-    if bar is not None:
-        print()
+    bar.finish()
     return broken
 
 

@@ -9,6 +9,7 @@ from .optim_constructor import MinimaxOptimWrapperConstructor
 from .phase_hook import MinimaxPhaseHook
 from .progress_hook import ProgressFileHook
 from .reproducible_epoch_hook import ReproducibleEpochHook
+from .resumable_loop import ResumableTrainLoop
 from .settings_hook import SettingsHook
 from .visualization_hook import AnonymizationVisualizationHook
 
@@ -22,6 +23,7 @@ __all__ = [
     'PlainCheckpointHook',
     'ProgressFileHook',
     'ReproducibleEpochHook',
+    'ResumableTrainLoop',
     'SettingsHook',
     'TrainingCurvesHook',
 ]

@@ -1,16 +1,17 @@
 """The training loop of the minimax."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from mmaction.registry import LOOPS
 from mmengine.dist import get_rank
 from mmengine.model import is_model_wrapper
-from mmengine.runner import EpochBasedTrainLoop, Runner, set_random_seed
+from mmengine.runner import Runner, set_random_seed
 from torch.utils.data import DataLoader
 
 from ..registration import register
 from .paired_dataloader import PairedDataLoader
 from .phase_hook import MinimaxPhaseHook
+from .resumable_loop import ResumableTrainLoop
 from .stage_schedulers import resolve_stages
 
 #: Tells that an argument was not given from None, which stands for views from the clips.
@@ -18,12 +19,12 @@ _TOP_LEVEL = 'top level'
 
 
 @register(LOOPS)
-class MinimaxTrainLoop(EpochBasedTrainLoop):
+class MinimaxTrainLoop(ResumableTrainLoop):
     """Epochs over the action loader, zipped with a privacy loader.
 
     Each batch is ``dict(action=..., privacy=...)``. Everything random in an epoch is seeded by the
-    run's seed, the epoch and the rank when it starts, so a run resumed at an epoch's end goes on
-    as if it had not been interrupted.
+    run's seed, the epoch and the rank when it starts, so a resumed run goes on as if it had not
+    been interrupted.
 
     It needs a :class:`MinimaxPhaseHook`, takes its epochs from there, and replaces the names of
     stages in the runner's ``param_scheduler`` (:func:`resolve_stages`) before they are built.
@@ -38,7 +39,7 @@ class MinimaxTrainLoop(EpochBasedTrainLoop):
             ``train_dataloader``, which is the place for it.
         epoch_length (str): ``'action'`` (the privacy loader cycles) or ``'shortest'``.
             Defaults to ``'action'``.
-        **kwargs: As :class:`mmengine.runner.EpochBasedTrainLoop`.
+        **kwargs: As those of :class:`ResumableTrainLoop`.
 
     Raises:
         ValueError: If there is not exactly one :class:`MinimaxPhaseHook`, ``max_epochs`` or a
@@ -84,10 +85,14 @@ class MinimaxTrainLoop(EpochBasedTrainLoop):
         )
 
     def run_epoch(self) -> None:
-        """Run one epoch."""
+        """Run one epoch, or what is left of it."""
         self.seed_epoch()
-        self._forget_partial_sums()
+        if not self.batches_done:
+            self._forget_partial_sums()
         super().run_epoch()
+
+    def _iterate_from(self, first: int) -> Iterator[dict]:
+        return self.dataloader.iterate_from(first)
 
     def _forget_partial_sums(self) -> None:
         """Drop gradients that the last epoch has accumulated without an update.

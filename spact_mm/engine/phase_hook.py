@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 
 from ..models.minimax import PHASES
 from ..registration import register
+from .resumable_loop import batches_done
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,8 @@ class MinimaxPhaseHook(Hook):
         self._stage = stage
         runner.logger.info(f'Phase: {stage}')
         self._forget_other_phases(runner, stage)
-        if runner.epoch == stage.begin and not self.force:
+        begins = runner.epoch == stage.begin and not batches_done(runner)
+        if begins and not self.force:
             self._refuse_hopeless_start(runner, stage)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:

@@ -105,12 +105,12 @@ def test_batches_without_reports_are_passed_over(batch):
 def test_processes_exchange_what_they_found(monkeypatch):
     hook, runner = make_hook(), make_runner(train=60)
     hook.before_train_iter(runner, 0, make_batch(bad('a', 'b')))
-    others = [dict(train=dict(b='broken', c='broken'))]
+    others = [(dict(train=dict(b='broken', c='broken')), dict(train=dict(b=1, c=2)))]
     monkeypatch.setattr(bad_sample_hook, 'all_gather_object', lambda mine: [mine, *others])
     hook.after_train_epoch(runner)
     assert 'file c cannot be read' in runner.logger.lines[-2]
     assert runner.logger.lines[-1].startswith('3 of 60 train files')
-    others[:] = [dict(train=dict(d='broken'))]
+    others[:] = [(dict(train=dict(d='broken')), dict(train=dict(d=1)))]
     with pytest.raises(RuntimeError, match='4 of 60 train files'):
         hook.after_train_epoch(runner)
 

@@ -11,6 +11,7 @@ from e2e import (
     differences,
     load,
     log_of,
+    resumable,
     run_cli,
     workerless,
     write_config,
@@ -26,14 +27,6 @@ KILLS = {
     (3, 2): 'anonymizer',
     (4, 2): 'adversaries',
 }
-
-
-def resumable(checkpoint):
-    """Return what a run goes on from, less what the clock measured."""
-    scalars = checkpoint['message_hub']['log_scalars']
-    losses = {k: v for k, v in scalars.items() if k.startswith('train/') and 'time' not in k}
-    parts = ('state_dict', 'optimizer', 'param_schedulers')
-    return dict({part: checkpoint[part] for part in parts}, losses=losses)
 
 
 @pytest.mark.slow

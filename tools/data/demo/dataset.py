@@ -12,11 +12,11 @@ from pathlib import Path
 import cv2
 from actions import CLASSES
 from figure import ATTRIBUTES
-from mmengine.utils import ProgressBar
 from scene import FPS, PARTS, draw_sample, labels_of, render_frames
 
 from spact_mm.datasets.annotation_files import write_attribute_file, write_video_list
 from spact_mm.datasets.integrity import check_video
+from spact_mm.progress import Progress
 
 #: To be raised with each change that alters the files, so that older data are rendered again.
 VERSION = 1
@@ -196,7 +196,7 @@ def _track(
     num_workers: int,
 ) -> list[Written]:
     """Do all tasks, in their order, behind a progress bar."""
-    bar = ProgressBar(len(tasks))
+    bar = Progress(len(tasks))
     written = []
     if num_workers == 1:
         for task in tasks:
@@ -207,7 +207,7 @@ def _track(
             for result in pool.map(work, tasks, chunksize=4):
                 written.append(result)
                 bar.update()
-    print()
+    bar.finish()
     return written
 
 
