@@ -19,6 +19,7 @@ from .checkpoint_files import (
     is_whole,
     list_checkpoints,
 )
+from .finite import refuse_non_finite
 from .plain_types import from_plain, to_plain
 
 _ATOMIC = dict(backend='atomic_local')
@@ -36,6 +37,7 @@ class PlainCheckpointHook(CheckpointHook):
       removed only afterwards, so that a kill at any time leaves a whole newest checkpoint.
     - *Strict*: a checkpoint that does not fill the model is an error, where MMEngine warns and goes
       on with random weights.
+    - *Finite*: weights or optimizer states that are not finite numbers are not written.
     - ``--resume`` without a path takes the newest whole checkpoint of the work directory.
 
     Checkpoints of an unmodified MMEngine can be loaded and resumed, too. Priority: ``VERY_LOW``, as
@@ -111,9 +113,14 @@ class PlainCheckpointHook(CheckpointHook):
         Args:
             runner (Runner): The runner.
             checkpoint (dict): What will be saved; changed in place.
+
+        Raises:
+            RuntimeError: If a weight, a running statistic or an optimizer state is not finite.
         """
         state = checkpoint['state_dict']
-        flatten = _flattener(_unwrapped(runner.model))
+        model = _unwrapped(runner.model)
+        refuse_non_finite(runner, checkpoint, dict(model.named_buffers()))
+        flatten = _flattener(model)
         flat = OrderedDict((flatten(name), value) for name, value in state.items())
         metadata = getattr(state, '_metadata', {})
         flat._metadata = OrderedDict((flatten(f'{k}.')[:-1], v) for k, v in metadata.items())

@@ -1,5 +1,6 @@
 """The training loop of the minimax."""
 
+import torch
 from mmaction.registry import LOOPS
 from mmengine.dist import get_rank
 from mmengine.model import is_model_wrapper
@@ -7,6 +8,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner, set_random_seed
 from torch.utils.data import DataLoader
 
 from ..registration import register
+from .accumulation import begin_accumulation, check_accumulation
 from .paired_dataloader import PairedDataLoader
 
 
@@ -56,20 +58,16 @@ class MinimaxTrainLoop(EpochBasedTrainLoop):
         _check_batch_sizes(paired, least)
         super().__init__(runner, paired, max_epochs, **kwargs)
 
+    def run(self) -> torch.nn.Module:
+        """Train, once it is known that each player gets the batches that it accumulates."""
+        check_accumulation(self.runner)
+        return super().run()
+
     def run_epoch(self) -> None:
         """Run one epoch."""
         self.seed_epoch()
-        self._forget_partial_sums()
+        begin_accumulation(self.runner)
         super().run_epoch()
-
-    def _forget_partial_sums(self) -> None:
-        """Drop gradients that the last epoch has accumulated without an update.
-
-        A resumed run does not have them, and those of another phase belong to another loss.
-        """
-        for wrapper in self.runner.optim_wrapper.values():
-            wrapper.zero_grad()
-            wrapper._inner_count = 0
 
     def seed_epoch(self) -> None:
         """Make data, dropout and draws a function of seed, epoch and rank from here on."""

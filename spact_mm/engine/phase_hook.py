@@ -108,10 +108,18 @@ class MinimaxPhaseHook(Hook):
         """Return the stage of a 0-based epoch."""
         return next(stage for stage in self.stages if stage.begin <= epoch < stage.end)
 
-    def phase_at(self, epoch: int, iteration: int) -> str:
-        """Return the phase of the 0-based ``iteration`` of the 0-based ``epoch``."""
-        phases = self.stage_at(epoch).phases
-        return phases[iteration % len(phases)]
+    def phase_at(self, epoch: int, iteration: int, epoch_length: int) -> str:
+        """Return the phase of an iteration.
+
+        Args:
+            epoch (int): 0-based epoch.
+            iteration (int): 0-based iteration in it.
+            epoch_length (int): Iterations of each epoch; turns go on over epochs, or an epoch of
+                one iteration would never be that of a second phase.
+        """
+        stage = self.stage_at(epoch)
+        turn = (epoch - stage.begin) * epoch_length + iteration
+        return stage.phases[turn % len(stage.phases)]
 
     def before_run(self, runner: Runner) -> None:
         """Check the schedule against the run, before anything is loaded or trained."""
@@ -135,7 +143,7 @@ class MinimaxPhaseHook(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         """Set the phase of this iteration."""
-        phase = self.phase_at(runner.epoch, batch_idx)
+        phase = self.phase_at(runner.epoch, batch_idx, len(runner.train_dataloader))
         _unwrapped(runner).set_phase(phase)
         runner.message_hub.update_info('phase', phase)
 

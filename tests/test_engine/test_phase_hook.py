@@ -13,13 +13,13 @@ SCHEDULE = [
 
 def test_phase_is_a_function_of_epoch_and_iteration():
     hook = MinimaxPhaseHook(SCHEDULE)
-    assert [hook.phase_at(epoch, 0) for epoch in range(4)] == [
+    assert [hook.phase_at(epoch, 0, 4) for epoch in range(4)] == [
         'reconstruction',
         'reconstruction',
         'adversaries',
         'anonymizer',
     ]
-    assert [hook.phase_at(5, i) for i in range(4)] == ['anonymizer', 'adversaries'] * 2
+    assert [hook.phase_at(5, i, 4) for i in range(4)] == ['anonymizer', 'adversaries'] * 2
 
 
 def test_stages_without_epochs_are_left_out():

@@ -67,7 +67,7 @@ def test_run_killed_in_each_phase_ends_as_the_uninterrupted_one(tiny_run, tiny_d
 def test_kills_hit_the_phases_they_are_meant_for(tiny_data, tmp_path):
     runner = build_runner(write_config(tmp_path, tiny_data), tmp_path / 'work')
     hook = next(hook for hook in runner.hooks if hasattr(hook, 'phase_at'))
-    assert {kill: hook.phase_at(*kill) for kill in KILLS} == KILLS
+    assert {kill: hook.phase_at(*kill, 7) for kill in KILLS} == KILLS
 
 
 @pytest.mark.parametrize('persistent', [False, True])
