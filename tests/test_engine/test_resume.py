@@ -22,7 +22,7 @@ KILLS = {
     (1, 3): 'reconstruction',
     (2, 2): 'adversaries',
     (3, 2): 'anonymizer',
-    (4, 3): 'adversaries',
+    (4, 2): 'adversaries',
 }
 
 
