@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-import torch
 from mmaction.registry import HOOKS
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
@@ -42,80 +41,79 @@ def check_accumulation(runner: Runner) -> None:
                     )
 
 
-def begin_accumulation(runner: Runner) -> None:
+def begin_accumulation(runner: Runner, done: int = 0) -> None:
     """Begin the sums of gradients of an epoch anew, for each player of the minimax.
 
     Each counts its own turns. What remains when the epoch's last turn of a player comes is an
     update too, by the mean of its batches.
+
+    Args:
+        runner (Runner): The runner.
+        done (int): Iterations of the epoch that are done already. Defaults to 0.
     """
-    turns = _turns(runner, runner.epoch) if _accumulating(runner) else {}
+    accumulates = bool(_accumulating(runner))
+    turns, before = (
+        _turns(runner, runner.epoch, stop) if accumulates else Counter() for stop in (None, done)
+    )
     for name, wrapper in runner.optim_wrapper.items():
         wrapper.zero_grad()
-        wrapper._inner_count = 0
-        if name in turns:
-            wrapper._max_counts = turns[name]
-            wrapper._remainder_counts = turns[name] % wrapper._accumulative_counts
+        wrapper._inner_count = before[name]
+        wrapper._max_counts = turns[name] if accumulates else -1
+        wrapper._remainder_counts = turns[name] % wrapper._accumulative_counts
 
 
 @register(HOOKS)
 class GradientAccumulationHook(Hook):
-    """Keep gradients that are accumulated, but not yet applied, in checkpoints.
+    """Keep what is accumulated over the end of an epoch in its checkpoint.
 
-    So a run that is resumed between two updates goes on as if it had not been interrupted, in the
-    minimax as in other trainings. With ``accumulative_counts=1`` it does nothing. With several
-    processes each holds a sum of its own and the main one's is kept, which stands for all after
-    ``--resume``.
+    MMEngine's loops accumulate on from epoch to epoch (``accumulative_counts``), and a resumed run
+    lost what was not applied yet. :class:`~spact_mm.engine.MinimaxTrainLoop` leaves nothing over.
+    With several processes each has a sum of its own; that of the main one is kept and stands for
+    all after ``--resume``.
     """
 
     def __init__(self) -> None:
-        self._resumed: dict = {}
+        self._resumed: dict | None = None
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Add ``accumulated``: the sums by optimizer, in the order of its parameters."""
-        kept = {}
-        for name, wrapper in _named(runner.optim_wrapper).items():
-            if wrapper._accumulative_counts > 1 and 0 < wrapper._inner_count != wrapper._max_counts:
-                gradients = [None if p.grad is None else p.grad.cpu() for p in _parameters(wrapper)]
-                kept[name] = dict(
-                    every=wrapper._accumulative_counts,
-                    count=wrapper._inner_count,
-                    gradients=gradients,
-                )
-        if not kept:
+        """Add ``accumulated``: the sums, in the order of the optimizer's parameters."""
+        wrapper = runner.optim_wrapper
+        is_minimax = isinstance(wrapper, OptimWrapperDict)
+        if is_minimax or runner.iter % len(runner.train_dataloader):
             return
-        checkpoint['accumulated'] = kept
-        if get_world_size() > 1:
-            runner.logger.warning(
-                'The checkpoint lies between two updates (accumulative_counts): of the gradients '
-                'accumulated so far it holds those of the main process only.'
+        if wrapper._inner_count % wrapper._accumulative_counts and not wrapper.should_update():
+            gradients = [None if p.grad is None else p.grad.cpu() for p in _parameters(wrapper)]
+            checkpoint['accumulated'] = dict(
+                every=wrapper._accumulative_counts,
+                count=wrapper._inner_count,
+                gradients=gradients,
             )
+            if get_world_size() > 1:
+                runner.logger.warning(
+                    'The epoch ends between two updates (accumulative_counts): the checkpoint '
+                    'holds the gradients of the main process only.'
+                )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Remember the sums until the epoch begins."""
-        if runner._resume:
-            self._resumed = checkpoint.get('accumulated', {})
+        """Remember the sums until the training begins."""
+        self._resumed = checkpoint.get('accumulated') if runner._resume else None
 
-    @torch.no_grad()
-    def before_train_epoch(self, runner: Runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Put the sums of the checkpoint in place."""
-        for name, kept in self._resumed.items():
-            wrapper = _named(runner.optim_wrapper)[name]
-            if wrapper._accumulative_counts != kept['every']:
-                runner.logger.warning(
-                    f'accumulative_counts of {name} was {kept["every"]} and is '
-                    f'{wrapper._accumulative_counts}: the gradients of '
-                    f'{kept["count"] % kept["every"]} batches in the checkpoint are dropped.'
-                )
-                continue
-            wrapper._inner_count = kept['count']
-            for parameter, gradient in zip(_parameters(wrapper), kept['gradients'], strict=True):
-                parameter.grad = None if gradient is None else gradient.to(parameter)
-        self._resumed = {}
-
-
-def _named(optim_wrapper: OptimWrapper | OptimWrapperDict) -> dict[str, OptimWrapper]:
-    is_dict = isinstance(optim_wrapper, OptimWrapperDict)
-    return dict(optim_wrapper.items()) if is_dict else dict(model=optim_wrapper)
+        kept, wrapper = self._resumed, runner.optim_wrapper
+        self._resumed = None
+        if kept is None:
+            return
+        if wrapper._accumulative_counts != kept['every']:
+            runner.logger.warning(
+                f'optim_wrapper.accumulative_counts was {kept["every"]} and is '
+                f'{wrapper._accumulative_counts}: the gradients of '
+                f'{kept["count"] % kept["every"]} batches in the checkpoint are dropped.'
+            )
+            return
+        wrapper._inner_count = kept['count']
+        for parameter, gradient in zip(_parameters(wrapper), kept['gradients'], strict=True):
+            parameter.grad = None if gradient is None else gradient.to(parameter)
 
 
 def _parameters(wrapper: OptimWrapper) -> list[nn.Parameter]:
@@ -138,10 +136,11 @@ def _phase_hook(runner: Runner) -> MinimaxPhaseHook:
     return hooks[0]
 
 
-def _turns(runner: Runner, epoch: int) -> Counter:
-    """Count the iterations of an epoch that update each player."""
+def _turns(runner: Runner, epoch: int, stop: int | None = None) -> Counter:
+    """Count the iterations of an epoch, or of its first ``stop``, that update each player."""
     hook, length = _phase_hook(runner), len(runner.train_dataloader)
-    phases = Counter(hook.phase_at(epoch, iteration, length) for iteration in range(length))
+    iterations = range(length)[:stop]
+    phases = Counter(hook.phase_at(epoch, iteration, length) for iteration in iterations)
     turns = Counter()
     for phase, count in phases.items():
         turns.update({player: count for player in PLAYERS[phase]})

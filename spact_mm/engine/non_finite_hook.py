@@ -101,7 +101,9 @@ def _samples(batch, loader: str = '') -> Iterator[str]:
     names = [_name(sample) for sample in samples] if samples is not None else []
     bad = sorted(_non_finite(batch['inputs']))
     if bad:
-        named = [names[i] or f'number {i + 1}' if i < len(names) else f'number {i + 1}' for i in bad]
+        named = [
+            names[i] or f'number {i + 1}' if i < len(names) else f'number {i + 1}' for i in bad
+        ]
         yield f'{loader}inputs that are not finite: {", ".join(named)}'
     elif any(names):
         yield f'{loader}{", ".join(name for name in names if name)}'

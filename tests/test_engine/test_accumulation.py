@@ -1,19 +1,22 @@
-import copy
+from itertools import count
 from types import SimpleNamespace
 
 import pytest
 import torch
-from e2e import build_runner, differences, load, workerless, write_config
+from e2e import build_runner, differences, load, log_of, workerless, write_config
 from mmengine.hooks import Hook
+from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.runner import Runner
 
-from spact_mm.engine import GradientAccumulationHook, MinimaxPhaseHook
+from spact_mm.engine import MinimaxPhaseHook
 from spact_mm.engine.accumulation import begin_accumulation, check_accumulation
 
 SCHEDULE = [
     dict(phase='reconstruction', epochs=1),
     dict(phase=('anonymizer', 'adversaries'), epochs=2),
 ]
+_NUMBERS = count()
 PLAYERS = ('anonymizer', 'recognizer', 'privacy_branch')
 
 
@@ -110,45 +113,74 @@ def test_accumulation_without_a_schedule_is_refused():
         check_accumulation(runner)
 
 
-def test_a_checkpoint_between_two_updates_keeps_the_sums():
-    def half():
-        runner = fake_runner(4, (3, 2, 2))
-        runner.optim_wrapper['anonymizer']._max_counts = 4
-        return runner, runner.optim_wrapper['anonymizer'], runner.weights['anonymizer']
-
-    runner, wrapper, weight = half()
-    wrapper.update_params(weight.sum() * 6)
-    checkpoint = {}
-    GradientAccumulationHook().before_save_checkpoint(runner, checkpoint)
-    kept = copy.deepcopy(checkpoint)
-    assert list(kept['accumulated']) == ['anonymizer']
-
-    resumed, wrapper, weight = half()
-    resumed._resume = True
-    hook = GradientAccumulationHook()
-    hook.after_load_checkpoint(resumed, kept)
-    hook.before_train_epoch(resumed)
-    for gradient in (3, 9):
-        wrapper.update_params(weight.sum() * gradient)
-    assert weight.item() == -6
-    # Once only.
-    wrapper.zero_grad()
-    hook.before_train_epoch(resumed)
-    assert weight.grad is None
+def test_an_epoch_that_goes_on_in_its_middle_counts_the_turns_before():
+    runner = fake_runner(7, (2, 3, 1))
+    runner.epoch = 1
+    begin_accumulation(runner, done=4)
+    wrappers = runner.optim_wrapper
+    assert [w.inner_count for w in wrappers.values()] == [2, 2, 2]
+    assert [w._max_counts for w in wrappers.values()] == [4, 3, 3]
 
 
-def test_sums_of_another_count_are_dropped_with_a_warning():
-    runner, texts = fake_runner(4, (2, 1, 1)), []
-    runner._resume, runner.logger = True, SimpleNamespace(warning=texts.append)
-    hook = GradientAccumulationHook()
-    kept = dict(anonymizer=dict(every=3, count=2, gradients=[torch.ones(1)]))
-    hook.after_load_checkpoint(runner, dict(accumulated=kept))
-    hook.before_train_epoch(runner)
-    assert runner.weights['anonymizer'].grad is None
-    assert texts == [
-        'accumulative_counts of anonymizer was 3 and is 2: the gradients of 2 batches in the '
-        'checkpoint are dropped.'
-    ]
+class Plain(BaseModel):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(2))
+
+    def forward(self, inputs, mode='loss'):
+        return dict(loss=(self.weight * inputs).square().mean())
+
+
+class Points(torch.utils.data.Dataset):
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, index):
+        return dict(inputs=torch.tensor([index + 1.0, 2.0]))
+
+
+def train_plain(work_dir, epochs, counts=3, **settings):
+    runner = Runner(
+        model=Plain(),
+        work_dir=str(work_dir),
+        train_dataloader=dict(
+            dataset=Points(),
+            batch_size=1,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            collate_fn=dict(type='default_collate'),
+        ),
+        train_cfg=dict(by_epoch=True, max_epochs=epochs),
+        optim_wrapper=dict(optimizer=dict(type='Adam', lr=0.01), accumulative_counts=counts),
+        default_hooks=dict(
+            accumulation=dict(type='GradientAccumulationHook'),
+            checkpoint=dict(type='PlainCheckpointHook', interval=1),
+        ),
+        default_scope='mmaction',
+        experiment_name=f'accumulation_{next(_NUMBERS)}',
+        **settings,
+    )
+    runner.train()
+    return runner
+
+
+def test_other_trainings_keep_what_the_end_of_an_epoch_cuts(tmp_path):
+    """Three batches of five and one of the next epoch make two updates."""
+    train_plain(tmp_path / 'whole', 2)
+    train_plain(tmp_path / 'resumed', 2, load_from=str(tmp_path / 'whole/epoch_1.pth'), resume=True)
+    first, *ends = (load(tmp_path / name) for name in (
+        'whole/epoch_1.pth', 'whole/epoch_2.pth', 'resumed/epoch_2.pth'
+    ))  # fmt: skip
+    assert first['accumulated']['count'] == 5 and 'accumulated' not in ends[0]
+    for part in ('state_dict', 'optimizer'):
+        assert differences(ends[0][part], ends[1][part]) == []
+
+
+def test_sums_of_another_count_are_dropped_with_a_warning(tmp_path):
+    train_plain(tmp_path / 'three', 2)
+    checkpoint = str(tmp_path / 'three' / 'epoch_1.pth')
+    train_plain(tmp_path / 'two', 2, counts=2, load_from=checkpoint, resume=True)
+    expected = 'was 3 and is 2: the gradients of 2 batches in the checkpoint are dropped'
+    assert expected in log_of(tmp_path / 'two')
 
 
 class Steps(Hook):

@@ -124,9 +124,7 @@ def test_a_good_iteration_ends_the_row():
 
 def test_the_warning_names_the_samples_that_are_not_finite():
     samples = [DataSample(metainfo=dict(img_path=f'{i}.jpg')) for i in range(3)]
-    batch = pseudo_collate(
-        [dict(inputs=torch.ones(2), data_samples=sample) for sample in samples]
-    )
+    batch = pseudo_collate([dict(inputs=torch.ones(2), data_samples=sample) for sample in samples])
     batch['inputs'][1] = torch.tensor([1.0, float('inf')])
 
     def warn(data):
