@@ -5,6 +5,7 @@ from .bad_sample_hook import BadSampleHook
 from .channels_last_hook import ChannelsLastHook
 from .checkpoint_hook import PlainCheckpointHook
 from .curves_hook import TrainingCurvesHook
+from .dead_run_hook import DeadRunHook
 from .minimax_loop import MinimaxTrainLoop
 from .non_finite_hook import NonFiniteHook
 from .optim_constructor import MinimaxOptimWrapperConstructor
@@ -17,6 +18,7 @@ __all__ = [
     'AnonymizationVisualizationHook',
     'BadSampleHook',
     'ChannelsLastHook',
+    'DeadRunHook',
     'GradientAccumulationHook',
     'MinimaxOptimWrapperConstructor',
     'MinimaxPhaseHook',
