@@ -12,6 +12,9 @@ default_hooks = dict(
     sync_buffers=dict(type='SyncBuffersHook'),
     settings=dict(type='SettingsHook'),
     bad_samples=dict(type='BadSampleHook', max_bad_fraction=0.05),
+    non_finite=dict(type='NonFiniteHook', max_bad_steps=10),
+    dead_run=dict(type='DeadRunHook', window=50),
+    accumulation=dict(type='GradientAccumulationHook'),
     pictures=dict(type='AnonymizationVisualizationHook', interval=1, num_clips=4, num_frames=6),
     curves=dict(type='TrainingCurvesHook', interval=10),
 )

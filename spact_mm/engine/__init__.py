@@ -1,10 +1,13 @@
 """Training: the loop, the hooks and the optimizer constructor."""
 
+from .accumulation import GradientAccumulationHook
 from .bad_sample_hook import BadSampleHook
 from .channels_last_hook import ChannelsLastHook
 from .checkpoint_hook import PlainCheckpointHook
 from .curves_hook import TrainingCurvesHook
+from .dead_run_hook import DeadRunHook
 from .minimax_loop import MinimaxTrainLoop
+from .non_finite_hook import NonFiniteHook
 from .optim_constructor import MinimaxOptimWrapperConstructor
 from .phase_hook import MinimaxPhaseHook
 from .progress_hook import ProgressFileHook
@@ -17,9 +20,12 @@ __all__ = [
     'AnonymizationVisualizationHook',
     'BadSampleHook',
     'ChannelsLastHook',
+    'DeadRunHook',
+    'GradientAccumulationHook',
     'MinimaxOptimWrapperConstructor',
     'MinimaxPhaseHook',
     'MinimaxTrainLoop',
+    'NonFiniteHook',
     'PlainCheckpointHook',
     'ProgressFileHook',
     'ReproducibleEpochHook',

@@ -12,6 +12,7 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 
 from ..registration import register
 from .checkpoint_files import AtomicLocalBackend, is_whole, list_checkpoints, write_order
+from .finite import refuse_non_finite
 from .full_disk import full_disk_error, is_full
 from .plain_types import from_plain, to_plain
 from .resumable_loop import ResumableTrainLoop
@@ -41,6 +42,7 @@ class PlainCheckpointHook(CheckpointHook):
       to go on in the middle of the epoch; see :class:`~spact_mm.engine.ResumableTrainLoop`.
     - *Alone*: two trainings in one work directory, which would overwrite each other's files, are
       refused.
+    - *Finite*: weights or optimizer states that are not finite numbers are not written.
 
     Checkpoints of an unmodified MMEngine can be loaded and resumed, too. Priority: ``VERY_LOW``, as
     its base class.
@@ -159,9 +161,14 @@ class PlainCheckpointHook(CheckpointHook):
         Args:
             runner (Runner): The runner.
             checkpoint (dict): What will be saved; changed in place.
+
+        Raises:
+            RuntimeError: If a weight, a running statistic or an optimizer state is not finite.
         """
         state = checkpoint['state_dict']
-        flatten = flattener(unwrapped(runner.model))
+        model = unwrapped(runner.model)
+        refuse_non_finite(runner, checkpoint, dict(model.named_buffers()))
+        flatten = flattener(model)
         flat = OrderedDict((flatten(name), value) for name, value in state.items())
         metadata = getattr(state, '_metadata', {})
         flat._metadata = OrderedDict((flatten(f'{k}.')[:-1], v) for k, v in metadata.items())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+import torch
 from mmaction.registry import LOOPS
 from mmengine.dist import get_rank
 from mmengine.model import is_model_wrapper
@@ -9,6 +10,7 @@ from mmengine.runner import Runner, set_random_seed
 from torch.utils.data import DataLoader
 
 from ..registration import register
+from .accumulation import begin_accumulation, check_accumulation
 from .paired_dataloader import PairedDataLoader
 from .phase_hook import MinimaxPhaseHook
 from .resumable_loop import ResumableTrainLoop
@@ -84,24 +86,19 @@ class MinimaxTrainLoop(ResumableTrainLoop):
             runner.param_schedulers, hook.all_stages, len(paired)
         )
 
+    def run(self) -> torch.nn.Module:
+        """Train, once it is known that each player gets the batches that it accumulates."""
+        check_accumulation(self.runner)
+        return super().run()
+
     def run_epoch(self) -> None:
         """Run one epoch, or what is left of it."""
         self.seed_epoch()
-        if not self.batches_done:
-            self._forget_partial_sums()
+        begin_accumulation(self.runner, self.batches_done)
         super().run_epoch()
 
     def _iterate_from(self, first: int) -> Iterator[dict]:
         return self.dataloader.iterate_from(first)
-
-    def _forget_partial_sums(self) -> None:
-        """Drop gradients that the last epoch has accumulated without an update.
-
-        A resumed run does not have them, and those of another phase belong to another loss.
-        """
-        for wrapper in self.runner.optim_wrapper.values():
-            wrapper.zero_grad()
-            wrapper._inner_count = 0
 
     def seed_epoch(self) -> None:
         """Make data, dropout and draws a function of seed, epoch and rank from here on."""

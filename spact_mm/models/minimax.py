@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.dist import all_reduce
 from mmengine.model import BaseModel, is_model_wrapper
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
 from ..registration import register
@@ -16,11 +16,17 @@ from .frames import check_format, fold_frames, map_chunks, unfold_frames
 from .frozen import frozen
 from .memory_format import to_faster_format, use_channels_last
 from .minimax_preprocessor import MinimaxDataPreprocessor
+from .updates import backward, partial_backward, update
 
 #: Of the running mean of L_T: it looks back on some ten iterations.
 _MEAN_DECAY = 0.9
-#: What one training iteration may do.
-PHASES = ('reconstruction', 'adversaries', 'anonymizer')
+#: What one training iteration may do, and whom it updates.
+PLAYERS = dict(
+    reconstruction=('anonymizer',),
+    adversaries=('recognizer', 'privacy_branch'),
+    anonymizer=('anonymizer',),
+)
+PHASES = tuple(PLAYERS)
 
 
 @register(MODELS)
@@ -222,7 +228,7 @@ class MinimaxAnonymization(BaseModel):
                 views = [self._rewrite(view) for view in views]
                 losses = _bare(self.privacy_branch)(views, view_samples, mode='loss')
                 loss_privacy, values = self.parse_losses(losses)
-            _partial_backward(wrapper, -weight * loss_privacy)
+            partial_backward(wrapper, -weight * loss_privacy)
             clips, samples = batch['action']['inputs'], batch['action']['data_samples']
             with wrapper.optim_context(self.anonymizer):
                 frames = self._rewrite(fold_frames(clips, self.format_shape))
@@ -242,23 +248,24 @@ class MinimaxAnonymization(BaseModel):
         self.privacy_branch.train()
         clips, samples = batch['action']['inputs'], batch['action']['data_samples']
         views, view_samples = self._views(batch)
-        wrapper = optim_wrapper['recognizer']
-        with wrapper.optim_context(self.recognizer):
+        wrappers = [optim_wrapper[name] for name in PLAYERS['adversaries']]
+        with wrappers[0].optim_context(self.recognizer):
             frames, *views = self._anonymize_parts([fold_frames(clips, self.format_shape), *views])
             frames = unfold_frames(frames, clips, self.format_shape)
             inputs, samples = self._normalize(frames, samples)
             losses = self.recognizer(inputs, samples, mode='loss')
             loss_action, action_values = self.parse_losses(losses)
-        wrapper.update_params(loss_action)
+        backward(wrappers[0], loss_action)
+        with wrappers[1].optim_context(self.privacy_branch):
+            losses = self.privacy_branch(views, view_samples, mode='loss')
+            loss_privacy, values = self.parse_losses(losses)
+        backward(wrappers[1], loss_privacy)
+        # Only now, so that whoever checks the gradients may still skip both.
+        update(*wrappers)
         if self.max_action_loss is not None:
             mean = loss_action.detach().to(self.mean_action_loss)
             all_reduce(mean, 'mean')  # omega is the same in all processes
             self.mean_action_loss.lerp_(mean, 1 - _MEAN_DECAY)
-        wrapper = optim_wrapper['privacy_branch']
-        with wrapper.optim_context(self.privacy_branch):
-            losses = self.privacy_branch(views, view_samples, mode='loss')
-            loss_privacy, values = self.parse_losses(losses)
-        wrapper.update_params(loss_privacy)
         return _log_values(action_values, values)
 
     def _current_privacy_weight(self) -> float | Tensor:
@@ -341,15 +348,6 @@ def _pass(network: nn.Module, frames: Tensor) -> Tensor:
     in which they are faster.
     """
     return network(to_faster_format(frames)).to(frames.dtype).contiguous()
-
-
-def _partial_backward(wrapper: OptimWrapper, loss: Tensor) -> None:
-    """Add the gradients of a part of the loss; the part that is passed to ``update_params`` steps.
-
-    ``OptimWrapper.backward`` counts each call as one accumulated batch, which a part is not.
-    """
-    wrapper.backward(wrapper.scale_loss(loss))
-    wrapper._inner_count -= 1
 
 
 def _log_values(action: dict, privacy: dict) -> dict:

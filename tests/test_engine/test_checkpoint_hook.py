@@ -473,3 +473,62 @@ def test_schedulers_that_keep_functions_are_saved_and_resumed(tmp_path):
     (tmp_path / 'cut').mkdir()
     shutil.copy(tmp_path / 'whole' / 'epoch_2.pth', tmp_path / 'cut')
     assert train_one_cycle(tmp_path / 'cut', 3, resume=True) == whole
+
+
+class Spoil(Hook):
+    """Put a number into a tensor at the end of the second epoch."""
+
+    def __init__(self, choose, value):
+        self.choose, self.value = choose, value
+
+    def after_train_epoch(self, runner):
+        if runner.epoch == 1:
+            with torch.no_grad():
+                self.choose(runner).view(-1)[0] = self.value
+
+
+def _moment(runner):
+    return next(iter(runner.optim_wrapper.optimizer.state.values()))['exp_avg_sq']
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+@pytest.mark.parametrize(
+    ('choose', 'name'),
+    [
+        (lambda runner: runner.model.head.weight, 'head.weight'),
+        (lambda runner: runner.model.body[1].running_var, 'body.1.running_var'),
+        (_moment, 'optimizer.state.0.exp_avg_sq'),
+    ],
+)
+def test_numbers_that_are_not_finite_are_not_written(tmp_path, choose, name, value):
+    runner = make_runner(tmp_path, epochs=3)
+    runner.register_hook(Spoil(choose, value))
+    with pytest.raises(RuntimeError, match='^No checkpoint is written in epoch 2, ') as error:
+        runner.train()
+    assert f'{name} would hold numbers that are not finite' in str(error.value)
+    assert f'the last good checkpoint is {tmp_path}/epoch_1.pth' in str(error.value)
+    assert [path.name for path in tmp_path.glob('*.pth')] == ['epoch_1.pth']
+    assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'epoch_1.pth')
+
+
+def test_another_runs_checkpoint_is_not_named_as_the_last_good_one(tmp_path):
+    note = tmp_path / 'last_checkpoint'
+    note.write_text('old.pth')
+    os.utime(note, (1, 1))
+    runner = make_runner(tmp_path, epochs=2)
+    hook = Spoil(lambda runner: runner.model.head.weight, float('nan'))
+    hook.after_train_iter = lambda runner, *_, **__: (
+        runner.model.head.weight.data.fill_(float('nan'))
+    )
+    runner.register_hook(hook)
+    with pytest.raises(RuntimeError, match='this run has no checkpoint yet'):
+        runner.train()
+
+
+def test_masks_may_be_infinite(tmp_path):
+    model = Toy()
+    model.register_buffer('mask', torch.full((2, 2), float('-inf')).triu(1))
+    make_runner(tmp_path, epochs=1, model=model).train()
+    assert (
+        torch.load(tmp_path / 'epoch_1.pth', weights_only=True)['state_dict']['mask'].isinf().any()
+    )

@@ -3,7 +3,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.dataset import DefaultSampler
-from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch.utils.data import DataLoader, Dataset
 
 from spact_mm.engine.minimax_loop import MinimaxTrainLoop
@@ -145,23 +144,6 @@ def test_seeds_of_an_epoch_depend_on_seed_and_epoch():
 
     assert draw(1, 2) == draw(1, 2)
     assert len({draw(1, 2), draw(1, 3), draw(2, 2)}) == 3
-
-
-def test_an_epoch_starts_without_what_the_last_one_accumulated(monkeypatch):
-    loop = build_loop(loader(4), loader(4))
-    weight = torch.nn.Parameter(torch.zeros(1))
-    wrapper = OptimWrapper(torch.optim.SGD([weight], lr=1.0), accumulative_counts=2)
-    loop.runner.optim_wrapper = OptimWrapperDict(anonymizer=wrapper)
-
-    def epoch(loop):
-        for _ in range(3):
-            wrapper.update_params(weight.sum())
-
-    monkeypatch.setattr('mmengine.runner.EpochBasedTrainLoop.run_epoch', epoch)
-    for count in (1, 2):
-        loop.run_epoch()
-        # Three batches, of which two make an update.
-        assert weight.item() == -count
 
 
 LONG = [dict(phase='reconstruction', epochs=1), dict(phase='adversaries', epochs=2)]

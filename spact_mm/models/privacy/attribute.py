@@ -1,5 +1,6 @@
 """The supervised privacy branch f_B: it predicts labelled attributes."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -101,6 +102,25 @@ class AttributePrivacyBranch(BaseModule):
             "AttributePrivacyBranch has the modes 'loss', 'tensor' and 'predict', "
             f'but not {mode!r}.'
         )
+
+    def loss_bounds(self, batch_size: int) -> tuple[float, float] | None:
+        """Return what L_B is where the branch is right about all images, and where it guesses.
+
+        Args:
+            batch_size (int): Not used.
+
+        Returns:
+            tuple[float, float] | None: None for a loss other than MMPretrain's cross entropy with
+            equal weights.
+        """
+        loss, classes = getattr(self.head, 'loss_module', None), self.head.num_classes
+        if not hasattr(loss, 'use_sigmoid') or loss.use_soft or loss.reduction != 'mean':
+            return None
+        if loss.class_weight is not None or loss.pos_weight is not None:
+            return None
+        # A coin for each attribute, or one draw of all classes.
+        chance = classes * math.log(2) if loss.use_sigmoid else math.log(classes)
+        return 0.0, chance * loss.loss_weight
 
     def _check_labels(self, data_samples: Sequence[BaseDataElement] | None) -> None:
         for sample in [None] if data_samples is None else data_samples:

@@ -81,3 +81,15 @@ class ContrastivePrivacyBranch(BaseModule):
         raise ValueError(
             f"ContrastivePrivacyBranch has the modes 'loss' and 'tensor', but not {mode!r}."
         )
+
+    def loss_bounds(self, batch_size: int) -> tuple[float, float] | None:
+        """Return what L_B is where the branch is right about all images, and where it is blind.
+
+        Args:
+            batch_size (int): Images in a batch of this process.
+
+        Returns:
+            tuple[float, float] | None: None for a loss without ``bounds``.
+        """
+        bounds = getattr(self.loss_module, 'bounds', None)
+        return None if bounds is None else bounds(batch_size)
