@@ -11,6 +11,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'),
     bad_samples=dict(type='BadSampleHook', max_bad_fraction=0.05),
+    early_check=dict(type='EarlyCheckHook'),
     pictures=dict(type='AnonymizationVisualizationHook', interval=1, num_clips=4, num_frames=6),
     curves=dict(type='TrainingCurvesHook', interval=10),
 )

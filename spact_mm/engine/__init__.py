@@ -4,6 +4,7 @@ from .bad_sample_hook import BadSampleHook
 from .channels_last_hook import ChannelsLastHook
 from .checkpoint_hook import PlainCheckpointHook
 from .curves_hook import TrainingCurvesHook
+from .early_check import EarlyCheckHook
 from .minimax_loop import MinimaxTrainLoop
 from .optim_constructor import MinimaxOptimWrapperConstructor
 from .phase_hook import MinimaxPhaseHook
@@ -15,6 +16,7 @@ __all__ = [
     'AnonymizationVisualizationHook',
     'BadSampleHook',
     'ChannelsLastHook',
+    'EarlyCheckHook',
     'MinimaxOptimWrapperConstructor',
     'MinimaxPhaseHook',
     'MinimaxTrainLoop',

@@ -4,9 +4,11 @@ from mmaction.registry import LOOPS
 from mmengine.dist import get_rank
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner, set_random_seed
+from torch import nn
 from torch.utils.data import DataLoader
 
 from ..registration import register
+from .early_check import check_early
 from .paired_dataloader import PairedDataLoader
 
 
@@ -55,6 +57,11 @@ class MinimaxTrainLoop(EpochBasedTrainLoop):
         least = getattr(getattr(model, 'privacy_branch', None), 'min_batch_size', 1)
         _check_batch_sizes(paired, least)
         super().__init__(runner, paired, max_epochs, **kwargs)
+
+    def run(self) -> nn.Module:
+        """Run all epochs, if a small batch passes all that they will do."""
+        check_early(self.runner)
+        return super().run()
 
     def run_epoch(self) -> None:
         """Run one epoch."""
