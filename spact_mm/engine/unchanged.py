@@ -67,6 +67,9 @@ def resting(optim_wrapper: OptimWrapper | OptimWrapperDict) -> OptimWrapper | Op
     if isinstance(optim_wrapper, OptimWrapperDict):
         result.optim_wrappers = {key: resting(one) for key, one in optim_wrapper.items()}
         return result
+    # Schedulers replace `step` of an instance by one that is bound to it.
+    for name in [name for name in vars(result) if callable(getattr(type(result), name, None))]:
+        delattr(result, name)
     result.optimizer = _RestingOptimizer(optim_wrapper.optimizer)
     if hasattr(result, 'loss_scaler'):
         result.loss_scaler = copy.deepcopy(result.loss_scaler)
