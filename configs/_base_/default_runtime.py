@@ -12,6 +12,7 @@ default_hooks = dict(
     sync_buffers=dict(type='SyncBuffersHook'),
     settings=dict(type='SettingsHook'),
     bad_samples=dict(type='BadSampleHook', max_bad_fraction=0.05),
+    early_check=dict(type='EarlyCheckHook'),
     non_finite=dict(type='NonFiniteHook', max_bad_steps=10),
     dead_run=dict(type='DeadRunHook', window=50),
     accumulation=dict(type='GradientAccumulationHook'),

@@ -6,6 +6,7 @@ from .channels_last_hook import ChannelsLastHook
 from .checkpoint_hook import PlainCheckpointHook
 from .curves_hook import TrainingCurvesHook
 from .dead_run_hook import DeadRunHook
+from .early_check import EarlyCheckHook
 from .minimax_loop import MinimaxTrainLoop
 from .non_finite_hook import NonFiniteHook
 from .optim_constructor import MinimaxOptimWrapperConstructor
@@ -21,6 +22,7 @@ __all__ = [
     'BadSampleHook',
     'ChannelsLastHook',
     'DeadRunHook',
+    'EarlyCheckHook',
     'GradientAccumulationHook',
     'MinimaxOptimWrapperConstructor',
     'MinimaxPhaseHook',

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 
-import torch
 from mmaction.registry import LOOPS
 from mmengine.dist import get_rank
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, set_random_seed
+from torch import nn
 from torch.utils.data import DataLoader
 
 from ..registration import register
 from .accumulation import begin_accumulation, check_accumulation
+from .early_check import check_early
 from .paired_dataloader import PairedDataLoader
 from .phase_hook import MinimaxPhaseHook
 from .resumable_loop import ResumableTrainLoop
@@ -86,9 +87,13 @@ class MinimaxTrainLoop(ResumableTrainLoop):
             runner.param_schedulers, hook.all_stages, len(paired)
         )
 
-    def run(self) -> torch.nn.Module:
-        """Train, once it is known that each player gets the batches that it accumulates."""
+    def run(self) -> nn.Module:
+        """Run all epochs, if a small batch passes all that they will do.
+
+        Before, it is checked that each player gets the batches that it accumulates.
+        """
         check_accumulation(self.runner)
+        check_early(self.runner)
         return super().run()
 
     def run_epoch(self) -> None:
