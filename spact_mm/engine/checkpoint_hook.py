@@ -19,7 +19,7 @@ from .checkpoint_files import (
     is_whole,
     list_checkpoints,
 )
-from .plain_types import from_plain, to_plain
+from .plain_types import rebuild, to_plain
 
 _ATOMIC = dict(backend='atomic_local')
 
@@ -149,9 +149,12 @@ class PlainCheckpointHook(CheckpointHook):
                     f'{source} cannot be resumed, because it holds no {", ".join(absent)}: resume '
                     f'an {self.filename_tmpl.format("N")}, or start anew with load_from.'
                 )
-        for name, value in checkpoint.items():
-            if name not in ('state_dict', 'optimizer'):
-                checkpoint[name] = from_plain(value)
+        damage = rebuild(checkpoint, resumes)
+        if damage:
+            raise ValueError(
+                f'{source} cannot be {"resumed" if resumes else "loaded"}, because {damage}: '
+                f'resume an {self.filename_tmpl.format("N")} that is whole, or start anew.'
+            )
         model = _unwrapped(runner.model)
         flatten = _flattener(model)
         names = {name: flatten(name) for name in model.state_dict()}
