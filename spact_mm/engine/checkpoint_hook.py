@@ -14,7 +14,7 @@ from ..registration import register
 from .checkpoint_files import AtomicLocalBackend, is_whole, list_checkpoints, write_order
 from .finite import refuse_non_finite
 from .full_disk import full_disk_error, is_full
-from .plain_types import from_plain, to_plain
+from .plain_types import rebuild, to_plain
 from .resumable_loop import ResumableTrainLoop
 from .state_dicts import flattener, load_flat, renamed, unwrapped, without_functions
 from .work_dir_lock import hold_folders, let_folders_go
@@ -206,9 +206,12 @@ class PlainCheckpointHook(CheckpointHook):
                     f'{source} cannot be resumed, because it holds no {", ".join(absent)}: resume '
                     f'an {self.filename_tmpl.format("N")}, or start anew with load_from.'
                 )
-        for name, value in checkpoint.items():
-            if name not in ('state_dict', 'optimizer'):
-                checkpoint[name] = from_plain(value)
+        damage = rebuild(checkpoint, resumes)
+        if damage:
+            raise ValueError(
+                f'{source} cannot be {"resumed" if resumes else "loaded"}, because {damage}: '
+                f'resume an {self.filename_tmpl.format("N")} that is whole, or start anew.'
+            )
         if resumes:
             self._resumed_from = source
             self._place_in_epoch(runner, checkpoint)
