@@ -26,9 +26,9 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, st
         max_pixels (int): A picture of more is refused before it is decoded.
 
     Returns:
-        tuple[np.ndarray, str]: RGB uint8, (H, W, 3), and what is wrong with the file, empty if
-        nothing is. Values of 16 bits lose their lower 8, and floating point ones are those of
-        [0, 1] times 255.
+        tuple[np.ndarray, str]: RGB uint8, (H, W, 3), and what of the file is left out, empty if
+        nothing is. Values of 16 bits lose their lower 8; floating point ones of [0, 1] are
+        multiplied by 255.
 
     Raises:
         ValueError: If it cannot be read whole and with its brightness: it is no picture, too
@@ -45,16 +45,18 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, st
         pages, kind = getattr(header, 'n_frames', 1), header.format
         # Beside the picture it has previews, depth or gain maps, which nobody sees as pages.
         if pages > 1 and kind != 'MPO':
-            raise _several(path, pages, 'pictures', 'convert it to a video')
+            ending = {'PNG': '.apng', 'GIF': '.gif'}.get(kind)
+            remedy = f'name it {ending}' if ending else 'convert it'
+            raise _several(path, pages, 'pictures', f'{remedy}, so that it is a video')
         if kind == 'AVIF':
             # FFmpeg gives one of its tiles, and OpenCV's wheel does not read it.
             image = ImageOps.exif_transpose(header).convert('RGB')
             return np.array(image), ''
         # Which OpenCV leaves out for them.
-        turn = header.getexif().get(0x0112, 1) if kind in ('PNG', 'WEBP') else 1
-        damage = _find_damage(path, header)
+        turn = _orientation(header) if kind in ('PNG', 'WEBP') else 1
+        further = f'{pages - 1} further pictures in it (previews, depth or gain) are left out.'
     flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if kind in ('PNG', 'WEBP') else 0)
-    return _turn(_decode(path, data, flags)[..., ::-1], turn), damage
+    return _turn(_decode(path, data, flags)[..., ::-1], turn), further if pages > 1 else ''
 
 
 def check_pixels(path: Path, width: int, height: int, max_pixels: int) -> None:
@@ -89,16 +91,11 @@ def _open(path: Path, data: bytes) -> Iterator[Image.Image]:
         yield image
 
 
-def _find_damage(path: Path, image: Image.Image) -> str:
-    """Say whether some of it is missing: OpenCV fills that with grey, without a word."""
+def _orientation(image: Image.Image) -> int:
     try:
-        image.load()
-    except MemoryError:
-        raise
-    except Exception as error:  # Pillow raises whatever its decoders come upon
-        reason = str(error).strip() or type(error).__name__
-        return f'{path} is damaged ({reason.splitlines()[0]}): what can be decoded is written.'
-    return ''
+        return image.getexif().get(0x0112, 1)
+    except Exception:  # Pillow raises whatever it comes upon; damaged EXIF data turn nothing
+        return 1
 
 
 def _decode(path: Path, data: bytes, flags: int) -> np.ndarray:
@@ -177,13 +174,15 @@ def _list_pages(data: bytes) -> Iterator[dict[int, int]]:
 
 def _scale(path: Path, values: np.ndarray) -> np.ndarray:
     """Return numbers of [0, 1] as bytes; those of another range have no known brightness."""
-    is_known = np.issubdtype(values.dtype, np.floating) and values.min() >= 0 and values.max() <= 1
+    low, high = values.min(), values.max()
+    # Filters and lossy compression overshoot a little.
+    is_known = np.issubdtype(values.dtype, np.floating) and low >= -0.05 and high <= 1.05
     if not is_known:
         raise ValueError(
-            f'{path} has {values.dtype} numbers from {values.min():g} to {values.max():g}, whose '
+            f'{path} has {values.dtype} numbers from {low:g} to {high:g}, whose '
             'brightness is not known: save it with 8 or 16 bits, or with floats in [0, 1].'
         )
-    picture = (values * 255).round().astype(np.uint8)
+    picture = (values * 255).round().clip(0, 255).astype(np.uint8)
     if picture.ndim == 2:
         picture = picture[..., None]
     # OpenCV has blue first, and what is beyond three channels is alpha.

@@ -1,6 +1,7 @@
 """What comes out under which name, and that it harms nothing that goes in."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from .sources import IMAGES, find_sources
 #: Names in the folder of the outputs that are no outputs.
 MANIFEST = 'manifest.jsonl'
 LOCK = '.lock'
+_NOTES = re.compile(r'manifest\.jsonl|\.lock(\.\d+)?|\.manifest\.jsonl\..*')
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,7 @@ def _check(jobs: list[Job], out: Path) -> None:
                 '--out folder.'
             )
         # Also where a disk does not tell capitals from small letters.
-        name = job.output.relative_to(out).parts[0].casefold()
-        if name == MANIFEST or name.startswith((LOCK, f'.{MANIFEST}')):
+        if _NOTES.fullmatch(job.output.relative_to(out).parts[0].casefold()):
             raise ValueError(
                 f'{job.source} would become {job.output}, which notes what is done: rename it.'
             )
