@@ -10,6 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ..figures import write_figure
 from ..registration import register
 
 #: ``{phase: {loss: [[epoch, mean], ...]}}``
@@ -86,4 +87,4 @@ def draw_curves(curves: Mapping, path: Path) -> None:
         axes.set(title=phase, xlabel='epoch', ylabel='mean of the epoch')
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
-    figure.savefig(path, dpi=100)
+    write_figure(figure, path, dpi=100)
