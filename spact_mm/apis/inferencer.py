@@ -13,9 +13,13 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from ..models.anonymizers.checkpoint import find_config, load_checkpoint, load_weights
-from .anonymize_file import anonymize_file, read_anonymized
+from .anonymize_file import read_anonymized
+from .anonymize_job import anonymize_job, lock_outputs
 from .frame_anonymizer import FrameAnonymizer
-from .outputs import find_jobs, find_sources
+from .image_file import MAX_PIXELS
+from .manifest import Manifest
+from .outputs import find_jobs
+from .sources import find_sources
 
 #: Obfuscations by name, for frames whose shorter side is ``side``: those of the literature, which
 #: are given for 112 x 112, in proportion.
@@ -60,7 +64,7 @@ class AnonymizeInferencer(BaseInferencer):
         (16, 112, 112, 3)
     """
 
-    forward_kwargs = {'out_dir', 'size', 'side_by_side', 'images', 'keep_audio'}
+    forward_kwargs = {'out_dir', 'size', 'side_by_side', 'images', 'keep_audio', 'max_pixels'}
 
     def __init__(
         self,
@@ -163,6 +167,7 @@ class AnonymizeInferencer(BaseInferencer):
         side_by_side: bool = False,
         images: bool = False,
         keep_audio: bool = False,
+        max_pixels: int = MAX_PIXELS,
     ) -> list:
         """Anonymize one input.
 
@@ -170,16 +175,24 @@ class AnonymizeInferencer(BaseInferencer):
             inputs (str | Path | np.ndarray | Tensor): A path, folder or pattern; an array of RGB
                 uint8 (H, W, 3) or (T, H, W, 3); or a tensor (3, H, W) or (N, 3, H, W), float in
                 [0, 1] or uint8.
-            out_dir (str, optional): For paths: where to write files. Defaults to None: arrays are
-                returned, (T, H, W, 3) of a video, which are whole in memory.
+            out_dir (str, optional): For paths: where to write files, which are noted in its
+                ``manifest.jsonl`` as by ``tools/anonymize.py``. Only such are replaced. Defaults to
+                None: arrays are returned, (T, H, W, 3) of a video, which are whole in memory.
             size (int, optional): For paths: length to which the shorter side is resized before.
                 Defaults to None: as it is.
             side_by_side (bool): Whether files show the source to the left. Defaults to False.
             images (bool): Whether a video becomes a folder of PNG images. Defaults to False.
             keep_audio (bool): Whether the sound is copied. Defaults to False.
+            max_pixels (int): For paths: pictures and frames of more pixels are refused. Defaults to
+                :data:`~spact_mm.apis.image_file.MAX_PIXELS`.
 
         Returns:
             list: Paths (str) for paths with ``out_dir``, else what went in, anonymized.
+
+        Raises:
+            ValueError: If an input cannot be read, or an output would be, hold or hide an input.
+            FileExistsError: If there is something else of an output's name.
+            RuntimeError: If another process writes to ``out_dir``.
         """
         if isinstance(inputs, Tensor):
             return [self._anonymize_tensor(inputs)]
@@ -192,14 +205,19 @@ class AnonymizeInferencer(BaseInferencer):
         options = dict(size=size, side_by_side=side_by_side)
         if out_dir is None:
             return [
-                read_anonymized(source, self.anonymize_frames, **options)
+                read_anonymized(source, self.anonymize_frames, max_pixels=max_pixels, **options)
                 for source in find_sources([str(inputs)])
             ]
         options.update(images=images, keep_audio=keep_audio)
-        return [
-            anonymize_file(job, self.anonymize_frames, **options).output
-            for job in find_jobs([str(inputs)], out_dir, images)
-        ]
+        jobs = find_jobs([str(inputs)], out_dir, images)
+        with lock_outputs(out_dir):
+            manifest = Manifest(out_dir, {**self.settings, **options})
+            return [
+                anonymize_job(
+                    job, manifest, self.anonymize_frames, max_pixels=max_pixels, **options
+                ).output
+                for job in jobs
+            ]
 
     def _anonymize_array(self, frames: np.ndarray) -> np.ndarray:
         if frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] != 3:

@@ -154,6 +154,30 @@ def _end_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def describe_failure(error: Exception, path: str | Path, *others: str | Path) -> str:
+    """Return in one line why a file could not be done, and which.
+
+    Args:
+        error (Exception): What was raised, by this package, a library or Python.
+        path (str | Path): The file, which is named if the message does not name it.
+        *others (str | Path): Names that tell of it too, such as its output's.
+
+    Returns:
+        str: One line. With ``SPACT_TRACEBACK=1`` the traceback is printed too.
+    """
+    if os.environ.get('SPACT_TRACEBACK') == '1':
+        traceback.print_exception(error)
+    text = ''.join(str(error).strip().splitlines()[:1])
+    if any(str(name) in text for name in (path, *others)):
+        return text
+    return f'{path}: {type(error).__name__}{": " if text else ""}{text}'
+
+
+def print_any_name() -> None:
+    """Let files be printed whose names are no text, as old disks and archives have them."""
+    sys.stdout.reconfigure(errors='backslashreplace')
+
+
 def _refusal(error: Exception) -> str | None:
     """Return what an error says that this package raised itself, None for any other."""
     frame = traceback.extract_tb(error.__traceback__)[-1]

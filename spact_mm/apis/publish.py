@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from ..files import write_whole
 from ..models.anonymizers.checkpoint import find_weights, load_checkpoint
 
 #: What of the meta data is published: the config makes the checkpoint usable by itself.
@@ -39,6 +40,5 @@ def publish(source: str, target: Path, anonymizer_only: bool = False) -> Path:
     torch.save(dict(meta=meta, state_dict=state), buffer)
     digest = hashlib.sha256(buffer.getvalue()).hexdigest()[:8]
     path = target.with_name(f'{target.stem}-{digest}.pth')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(buffer.getvalue())
+    write_whole(path, buffer.getvalue())
     return path

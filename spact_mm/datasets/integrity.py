@@ -16,6 +16,7 @@ import cv2
 import decord
 from PIL import Image
 
+from ..files import write_whole
 from ..progress import Progress
 
 CHECKS = ('none', 'header', 'decode')
@@ -192,9 +193,8 @@ class ConversionReport:
             int: 0 where all is well or accepted, else 1.
         """
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         content = dict(asdict(self), wrong_counts=self.wrong_counts)
-        path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+        write_whole(path, json.dumps(content, indent=2) + '\n')
         print(self.summary())
         print(f'  full report: {path}')
         if self.is_clean:

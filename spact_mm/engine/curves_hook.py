@@ -1,7 +1,6 @@
 """Curves of a training as a picture."""
 
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -11,7 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ..files import write_whole
+from ..figures import write_figure
 from ..registration import register
 from .resumable_loop import batches_done
 
@@ -90,6 +89,4 @@ def draw_curves(curves: Mapping, path: Path) -> None:
         axes.set(title=phase, xlabel='epoch', ylabel='mean of the epoch')
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
-    png = BytesIO()
-    figure.savefig(png, dpi=100)
-    write_whole(path, png.getvalue())
+    write_figure(figure, path, dpi=100)
