@@ -17,7 +17,6 @@ import spact_mm  # noqa: F401  (before anything of MMAction2)
 from mmaction.apis import inference_recognizer
 
 from spact_mm.apis import IMAGES, find_sources, load_recognizer, refuse_in_one_sentence
-from spact_mm.datasets.reproducible import UNREADABLE
 
 
 def parse_args() -> argparse.Namespace:
@@ -42,7 +41,7 @@ def predict(args: argparse.Namespace) -> int:
     for video in videos:
         try:
             scores = inference_recognizer(recognizer, str(video)).pred_score
-        except UNREADABLE as error:
+        except Exception as error:
             failures += 1
             print(f'Not done: {video}: {error}')
             continue

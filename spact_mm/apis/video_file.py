@@ -12,6 +12,9 @@ import av
 import numpy as np
 
 from ..compat import x264_options
+from ..datasets.media_probe import open_container, probe_video, video_streams
+from ..datasets.orientation import find_orientation, turn_upright
+from ..datasets.unreadable import UnreadableFileError
 
 #: Codecs whose packets an MP4 file can hold as they are.
 _MP4_AUDIO = {'aac', 'ac3', 'eac3', 'mp3', 'mp2', 'alac', 'opus', 'flac'}
@@ -49,7 +52,7 @@ class VideoReader:
         if self.path.stat().st_size == 0:
             raise ValueError(f'{path} is empty (zero bytes): copy or download it again.')
         try:
-            self._container = av.open(_address(self.path))
+            self._container = open_container(self.path)
         except PermissionError:
             raise PermissionError(f'{path} cannot be read: no permission.') from None
         except av.FFmpegError as error:
@@ -57,9 +60,10 @@ class VideoReader:
                 f'{path} is no video that can be read ({error.strerror}): it is another kind of '
                 'file, damaged or cut off at its beginning or end.'
             ) from error
-        if not self._container.streams.video:
+        streams = video_streams(self._container)
+        if not streams:
             raise ValueError(f'{path} has no pictures, only {self._kinds()}.')
-        self._stream = self._container.streams.video[0]
+        self._stream = streams[0]
         if self._stream.codec_context is None:  # PyAV before 18 ends the process where it decodes
             raise ValueError(f'{path} cannot be decoded: it is cut off or of an unknown codec.')
         self._stream.thread_type = 'AUTO'
@@ -74,10 +78,9 @@ class VideoReader:
             raise ValueError(f'{path} cannot be decoded ({error.strerror}).') from error
         if self._first is None:
             raise ValueError(f'{path} has no frame that can be decoded: it is damaged.')
-        # The matrix in a file's metadata says how far to turn it counter-clockwise.
-        self._turns = round(self._first.rotation / 90) % 4
+        self._orientation = find_orientation(self._first)
         ratio = self._stream.sample_aspect_ratio
-        self.sample_aspect_ratio = 1 / ratio if ratio and self._turns % 2 else ratio
+        self.sample_aspect_ratio = 1 / ratio if ratio and self._orientation[0] else ratio
 
     def _kinds(self) -> str:
         return ', '.join(sorted({s.type for s in self._container.streams})) or 'nothing'
@@ -92,6 +95,14 @@ class VideoReader:
     def num_declared(self) -> int:
         """How many frames the file says it has, 0 if it does not say."""
         return self._stream.frames
+
+    @property
+    def truncation(self) -> str:
+        """What is missing at the end, as training and testing judge it; empty if nothing is."""
+        try:
+            return probe_video(self.path).truncation
+        except UnreadableFileError as error:
+            return str(error)
 
     @property
     def num_expected(self) -> int:
@@ -117,7 +128,7 @@ class VideoReader:
             stamp = frame.pts - first if is_known and frame.pts is not None else last + step
             last = stamp if stamp > last else last + step
             picture = frame.to_ndarray(format='rgb24')
-            yield np.ascontiguousarray(np.rot90(picture, self._turns)), last
+            yield turn_upright(picture, self._orientation), last
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         packets = self._container.demux(self._stream)

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-import decord
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
+
+from ..video_reader import DecordReader, PyAVReader
 
 
 class FrameCache:
@@ -32,16 +33,13 @@ class FrameCache:
         """Return the frames of a video if they are here."""
         return self._videos.get(filename)
 
-    def add(self, filename: str, reader: decord.VideoReader) -> 'KeptFrames':
+    def add(self, filename: str, reader: DecordReader | PyAVReader) -> 'KeptFrames':
         """Decode a video and keep it if there is room.
 
         Raises:
-            OSError: If a frame cannot be decoded.
+            UnreadableFileError: If a frame cannot be decoded.
         """
-        try:
-            frames = reader.get_batch(range(len(reader))).asnumpy()
-        except decord.DECORDError as error:
-            raise OSError(f'The video {filename} cannot be decoded.') from error
+        frames = reader.get_batch(range(len(reader))).asnumpy()
         size = frames.shape[1:3]
         results = dict(imgs=list(frames), img_shape=size, original_shape=size, modality='RGB')
         frames = np.stack(self._transforms(results)['imgs'])

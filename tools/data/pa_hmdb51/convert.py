@@ -6,7 +6,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import decord
 from mmengine.utils import track_iter_progress
 
 from spact_mm.datasets.annotation_files import write_segment_file
@@ -17,6 +16,7 @@ from spact_mm.datasets.integrity import (
     find_broken,
     run_converter,
 )
+from spact_mm.datasets.video_reader import open_video
 
 PAGE = 'https://github.com/VITA-Group/PA-HMDB51'
 NUM_CLASSES = 51
@@ -186,7 +186,7 @@ def _cut_to_length(
     print('numbers of frames')
     for video in track_iter_progress(list(videos)):
         annotated, segments = videos[video]
-        length = len(decord.VideoReader(str(root / video), num_threads=1))
+        length = len(open_video(root / video))
         cut[video] = min(annotated, length), segments
     print()
     shorter = [video for video in videos if cut[video][0] < videos[video][0]]
