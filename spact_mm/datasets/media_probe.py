@@ -206,17 +206,20 @@ def _missing_end(container, stream, ends: dict, rate: float) -> str:
     """Compare the last packet's end with the length stated."""
     if container.format.name not in _STATING:
         return ''
-    pairs = []
-    if stream.duration and stream.index in ends:
-        start = stream.start_time or 0
-        stated = float(stream.duration * stream.time_base)
-        pairs.append((float(ends[stream.index] - start * stream.time_base), stated))
-    elif container.duration and ends:
+    if not ends:
+        return ''
+    if stream.duration or stream.frames:
+        # An AVI of unknown length still tells how many frames it has.
+        stated = float(stream.duration * stream.time_base if stream.duration else 0)
+        stated = stated or stream.frames / rate
+        start = (stream.start_time or 0) * stream.time_base
+        present = float(ends.get(stream.index, start) - start)
+    else:
         # Of Matroska: that of the longest stream, from zero on.
-        pairs.append((float(max(ends.values())), container.duration / av.time_base))
-    for present, stated in pairs:
-        if present < (1 - _TOLERATED_PART) * stated - _TOLERATED_FRAMES / rate:
-            return f'it ends after {max(present, 0):.2f} of {stated:.2f} s'
+        stated = (container.duration or 0) / av.time_base
+        present = float(max(ends.values()))
+    if present < (1 - _TOLERATED_PART) * stated - _TOLERATED_FRAMES / rate:
+        return f'it ends after {max(present, 0):.2f} of {stated:.2f} s'
     return ''
 
 

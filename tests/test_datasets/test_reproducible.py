@@ -295,8 +295,10 @@ class TestBadFiles:
         def slip(results):
             raise error('slip')
 
-        with pytest.raises(RuntimeError, match=r'The transform slip fails on sample 0, .*v0.avi .*slip\)'):
+        message = 'The transform slip fails on sample 0, .*v0.avi .*slip'
+        with pytest.raises(RuntimeError, match=message) as caught:
             videos(video_root, pipeline=[slip])[0]
+        assert type(caught.value.__cause__) is error
 
     def test_unpacked_samples_cannot_hide_a_bad_file(self, video_root):
         (video_root / 'videos/v0.avi').write_bytes(b'')
