@@ -80,7 +80,7 @@ def anonymize_file(
         on_frames (Callable, optional): Called with how many frames are done and how many are
             expected, 0 if unknown. Defaults to None.
         max_pixels (int): Pictures and frames of more pixels are refused before they are decoded.
-            Defaults to :data:`~spact_mm.apis.image_file.MAX_PIXELS`.
+            Defaults to :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
         before_replace (Callable, optional): Called with the result before it gets its name; what
             it raises keeps what was there. Defaults to None.
 
@@ -242,12 +242,7 @@ def _describe_damage(reader: VideoReader, frames: int) -> str:
             f'{reader.path} is damaged: {reader.num_bad_packets} of its packets could not be '
             f'decoded; the other {frames} frames are written.'
         )
-    if frames < reader.num_declared:
-        return f'{reader.path} is damaged: {frames} of its {reader.num_declared} frames are there.'
-    # From a duration and an average rate: right to a few frames.
-    if frames < 0.9 * reader.num_expected - 2:
-        return (
-            f'{reader.path} seems damaged: {frames} of about {reader.num_expected} frames are '
-            'there.'
-        )
+    # Not from the number declared: it counts frames that an edit list hides or that were dropped.
+    if reader.truncation:
+        return f'{reader.path} is damaged: {reader.truncation}; {frames} frames are written.'
     return ''

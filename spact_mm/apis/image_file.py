@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-#: Pixels of a picture or frame that are decoded by default: above those of 8K video and of most
-#: telephones (64 megapixels), far below what a small file can claim.
-MAX_PIXELS = 1 << 26
+from ..datasets.media_probe import MAX_PIXELS
+
 #: Codes of TIFF's tags.
 _SUBFILE, _WIDTH, _HEIGHT, _SAMPLES = 254, 256, 257, 339
 _MAX_PAGES = 10_000

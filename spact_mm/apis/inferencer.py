@@ -184,7 +184,7 @@ class AnonymizeInferencer(BaseInferencer):
             images (bool): Whether a video becomes a folder of PNG images. Defaults to False.
             keep_audio (bool): Whether the sound is copied. Defaults to False.
             max_pixels (int): For paths: pictures and frames of more pixels are refused. Defaults to
-                :data:`~spact_mm.apis.image_file.MAX_PIXELS`.
+                :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
 
         Returns:
             list: Paths (str) for paths with ``out_dir``, else what went in, anonymized.

@@ -10,12 +10,14 @@ import av
 import numpy as np
 
 from ..compat import x264_options
+from ..datasets.media_probe import open_container, probe_video, video_streams
+from ..datasets.orientation import find_orientation, turn_upright
+from ..datasets.unreadable import UnreadableFileError
 from .image_file import MAX_PIXELS, check_pixels
 from .output_files import address, named_errors
 
 #: Codecs whose packets an MP4 file can hold as they are.
 _MP4_AUDIO = {'aac', 'ac3', 'eac3', 'mp3', 'mp2', 'alac', 'opus', 'flac'}
-_COVER = av.stream.Disposition.attached_pic
 #: Of still pictures (AVIF, HEIC) in the container of MP4, which FFmpeg takes for videos: it gives
 #: one of the tiles that they are made of.
 _PICTURES = {
@@ -40,7 +42,7 @@ class VideoReader:
     Args:
         path (str | Path): The file. FFmpeg's libraries read it, so any format of theirs.
         max_pixels (int): Frames of more are refused before they are decoded, also in the middle.
-            Defaults to :data:`~spact_mm.apis.image_file.MAX_PIXELS`.
+            Defaults to :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
 
     Attributes:
         rate (Fraction): Frames a second, on average.
@@ -70,8 +72,7 @@ class VideoReader:
                 f'{path} is a picture (AVIF or HEIC) and no video: convert it to JPEG or PNG.'
             )
         try:
-            # Also for the frames that FFmpeg decodes to find out what is in a file.
-            self._container = av.open(address(self.path), options={'max_pixels': str(max_pixels)})
+            self._container = open_container(self.path, max_pixels)
         except PermissionError:
             raise PermissionError(f'{path} cannot be read: no permission.') from None
         except av.FFmpegError as error:
@@ -79,13 +80,12 @@ class VideoReader:
                 f'{path} is no video that can be read ({error.strerror}): it is another kind of '
                 'file, damaged or cut off at its beginning or end.'
             ) from error
-        videos = self._container.streams.video
-        if not videos:
+        streams = video_streams(self._container)
+        if not streams:
+            if self._container.streams.video:
+                raise ValueError(f'{path} has sound and a cover picture, and no video.')
             raise ValueError(f'{path} has no pictures, only {self._kinds()}.')
-        moving = [stream for stream in videos if not stream.disposition & _COVER]
-        if not moving:
-            raise ValueError(f'{path} has sound and a cover picture, and no video.')
-        self._stream = moving[0]
+        self._stream = streams[0]
         if self._stream.codec_context is None:  # PyAV before 18 ends the process where it decodes
             raise ValueError(f'{path} cannot be decoded: it is cut off or of an unknown codec.')
         check_pixels(self.path, self._stream.width, self._stream.height, max_pixels)
@@ -102,10 +102,9 @@ class VideoReader:
             raise ValueError(f'{path} cannot be decoded ({error.strerror}).') from error
         if self._first is None:
             raise ValueError(f'{path} has no frame that can be decoded: it is damaged.')
-        # The matrix in a file's metadata says how far to turn it counter-clockwise.
-        self._turns = round(self._first.rotation / 90) % 4
+        self._orientation = find_orientation(self._first)
         ratio = self._stream.sample_aspect_ratio
-        self.sample_aspect_ratio = 1 / ratio if ratio and self._turns % 2 else ratio
+        self.sample_aspect_ratio = 1 / ratio if ratio and self._orientation[0] else ratio
 
     def _kinds(self) -> str:
         return ', '.join(sorted({s.type for s in self._container.streams})) or 'nothing'
@@ -120,6 +119,14 @@ class VideoReader:
     def num_declared(self) -> int:
         """How many frames the file says it has, 0 if it does not say."""
         return self._stream.frames
+
+    @property
+    def truncation(self) -> str:
+        """What is missing at the end, as training and testing judge it; empty if nothing is."""
+        try:
+            return probe_video(self.path).truncation
+        except UnreadableFileError as error:
+            return str(error)
 
     @property
     def num_expected(self) -> int:
@@ -145,7 +152,7 @@ class VideoReader:
             stamp = frame.pts - first if is_known and frame.pts is not None else last + step
             last = stamp if stamp > last else last + step
             picture = frame.to_ndarray(format='rgb24')
-            yield np.ascontiguousarray(np.rot90(picture, self._turns)), last
+            yield turn_upright(picture, self._orientation), last
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         packets = self._container.demux(self._stream)

@@ -21,6 +21,7 @@ from spact_mm.datasets.transforms import (
     TwoViews,
 )
 from spact_mm.datasets.transforms.color import adjust_hue
+from spact_mm.datasets.unreadable import UnreadableFileError
 
 FORMATS = [('a.avi', 'MJPG'), ('a.avi', 'XVID'), ('a.mp4', 'mp4v')]
 OFF = dict(
@@ -146,7 +147,7 @@ class TestDecordInitFromPath:
         assert DecordInitFromPath()(dict(filename=str(path)))['total_frames'] == 40
 
     def test_missing_video_is_named(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match='absent.avi'):
+        with pytest.raises(UnreadableFileError, match='absent.avi'):
             DecordInitFromPath()(dict(filename=str(tmp_path / 'absent.avi')))
 
     def test_cached_video_gives_the_same_frames_without_its_file(self, tmp_path):
@@ -181,7 +182,7 @@ class TestDecordInitFromPath:
             assert init(dict(filename=str(path)))['total_frames'] == 40
             path.unlink()
         init(dict(filename=str(paths[0])))
-        with pytest.raises(FileNotFoundError, match='b.avi'):
+        with pytest.raises(UnreadableFileError, match='b.avi'):
             init(dict(filename=str(paths[1])))
 
     def test_cache_without_room_is_refused(self):

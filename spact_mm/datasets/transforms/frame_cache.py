@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-import decord
 import numpy as np
+
+from ..video_reader import DecordReader, PyAVReader
 
 
 class FrameCache:
@@ -30,16 +31,13 @@ class FrameCache:
         """Return the frames of a video if they are here."""
         return self._videos.get(filename)
 
-    def add(self, filename: str, reader: decord.VideoReader) -> 'KeptFrames':
+    def add(self, filename: str, reader: DecordReader | PyAVReader) -> 'KeptFrames':
         """Decode a video and keep it if there is room.
 
         Raises:
-            OSError: If a frame cannot be decoded.
+            UnreadableFileError: If a frame cannot be decoded.
         """
-        try:
-            frames = reader.get_batch(range(len(reader))).asnumpy()
-        except decord.DECORDError as error:
-            raise OSError(f'The video {filename} cannot be decoded.') from error
+        frames = reader.get_batch(range(len(reader))).asnumpy()
         kept = KeptFrames(frames, reader.get_avg_fps())
         if frames.nbytes <= self._room:
             self._room -= frames.nbytes

@@ -6,8 +6,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import decord
-
 from spact_mm.datasets.annotation_files import write_segment_file
 from spact_mm.datasets.integrity import (
     ConversionReport,
@@ -16,6 +14,7 @@ from spact_mm.datasets.integrity import (
     find_broken,
     run_converter,
 )
+from spact_mm.datasets.video_reader import open_video
 from spact_mm.progress import track
 
 PAGE = 'https://github.com/VITA-Group/PA-HMDB51'
@@ -186,7 +185,7 @@ def _cut_to_length(
     print('numbers of frames')
     for video in track(list(videos)):
         annotated, segments = videos[video]
-        length = len(decord.VideoReader(str(root / video), num_threads=1))
+        length = len(open_video(root / video))
         cut[video] = min(annotated, length), segments
     shorter = [video for video in videos if cut[video][0] < videos[video][0]]
     if shorter:
