@@ -175,6 +175,11 @@ def _check_needs(
                 f'The stage {name!r} of {path} loads {stage[key]!r}, whose anonymizer would take '
                 f'the place of that of {method!r}; load from a method without a trained one.'
             )
+        if key == 'load' and owner == method and is_learned and 'inverter' in stage:
+            raise ValueError(
+                f'The stage {name!r} of {path} loads {stage[key]!r}, whose anonymizer has no '
+                'inverter behind it; load from a method without a trained one.'
+            )
         _check_needs(owner, kind, spec, path, (*before, (method, name)))
 
 
