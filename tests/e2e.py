@@ -246,9 +246,8 @@ def workerless(**changes):
 def environment(**variables):
     # The package of this checkout, whichever is installed.
     path = os.pathsep.join([str(ROOT / 'tests'), str(ROOT)])
-    return os.environ | dict(
-        OMP_NUM_THREADS='1', PYTHONPATH=path, SPACT_PYTHON=sys.executable, **variables
-    )
+    known = dict(OMP_NUM_THREADS='1', PYTHONPATH=path, SPACT_PYTHON=sys.executable)
+    return os.environ | known | variables
 
 
 def run_process(folder, *command, timeout=280, **variables):

@@ -179,6 +179,22 @@ def test_folds_and_seeds_fill_the_options(tmp_path):
         ),
         (
             dict(
+                methods=[dict(name='x', train=dict(config=str(CONFIGS / 'spact_r3d_demo.py')))],
+                stages=dict(
+                    a=dict(config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py')),
+                    b=dict(config=str(CONFIGS / 'eval' / 'reconstruction_demo.py'), slot='model'),
+                    c=dict(
+                        config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'),
+                        train=False,
+                        load='a',
+                        inverter='b',
+                    ),
+                ),
+            ),
+            "stage 'c' of .* loads 'a', whose anonymizer has no inverter behind it; load from",
+        ),
+        (
+            dict(
                 methods=[RAW],
                 stages=dict(
                     a=dict(config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'), slot='model.x')
