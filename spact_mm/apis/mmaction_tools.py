@@ -61,12 +61,15 @@ def run_tool(name: str) -> None:
 def _parse_options() -> argparse.Namespace:
     """Return those of the tools' arguments that are looked at here; the tools see to the rest."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument('config', nargs='?')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
-    parser.add_argument('--seed')
+    parser.add_argument('--resume', nargs='?')
+    for option in ('--seed', '--work-dir', '--launcher', '--local-rank', '--local_rank'):
+        parser.add_argument(option)
     for switch in ('--diff-rank-seed', '--deterministic', '--auto-scale-lr'):
         parser.add_argument(switch, action='store_true')
-    return parser.parse_known_args()[0]
+    options, others = parser.parse_known_args()
+    options.config = next((word for word in others if not word.startswith('-')), None)
+    return options
 
 
 def _refuse_options_without_effect(options: argparse.Namespace) -> None:
@@ -80,7 +83,8 @@ def _refuse_options_without_effect(options: argparse.Namespace) -> None:
         diff_rank_seed=options.diff_rank_seed,
         deterministic=options.deterministic,
     )
-    if not any((options.seed, *seeds.values(), options.auto_scale_lr)) or not options.config:
+    asks = options.seed is not None or options.auto_scale_lr or any(seeds.values())
+    if not asks or not options.config or not Path(options.config).is_file():
         return
     config = Config.fromfile(options.config, import_custom_modules=False)
     given = config.get('randomness') or {}

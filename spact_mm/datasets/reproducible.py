@@ -57,12 +57,13 @@ class ReproducibleDataset(Dataset):
     Args:
         dataset (dict | Dataset): Any data set; its pipeline ends in a packing transform.
         on_bad (str, optional): ``'skip'`` or ``'raise'``. None, the default, means ``'raise'`` if
-            the data set is in test mode, else ``'skip'``.
+            the data set is in test mode, which allows nothing else, else ``'skip'``.
         lazy_init (bool): Whether to leave the annotation file unread. Defaults to False.
 
     Raises:
         FileNotFoundError: If an annotation file, a data folder or every file looked for is missing.
-        ValueError: If an annotation file is empty or not understood, or ``on_bad`` is unknown.
+        ValueError: If an annotation file is empty or not understood, or ``on_bad`` is unknown or
+            ``'skip'`` in test mode.
     """
 
     def __init__(
@@ -79,6 +80,12 @@ class ReproducibleDataset(Dataset):
             dataset = DATASETS.build(dataset)
         self.dataset = dataset
         self.test_mode = any(getattr(leaf, 'test_mode', False) for leaf in _leaves(dataset))
+        if self.test_mode and on_bad == 'skip':
+            raise ValueError(
+                "on_bad='skip' of ReproducibleDataset would replace test samples by others, so that "
+                'the result is that of other data; leave it out, and repair the file or take it '
+                'off the list.'
+            )
         self.on_bad = on_bad or ('raise' if self.test_mode else 'skip')
         # Shared memory reaches worker processes that run already; -1: not set yet.
         self._clock = torch.full((2,), -1, dtype=torch.int64).share_memory_()
