@@ -63,7 +63,8 @@ def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     parser.add_argument('--resume', nargs='?')
-    for option in ('--seed', '--work-dir', '--launcher', '--local-rank', '--local_rank'):
+    parser.add_argument('--seed', type=int)
+    for option in ('--work-dir', '--launcher', '--local-rank', '--local_rank'):
         parser.add_argument(option)
     for switch in ('--diff-rank-seed', '--deterministic', '--auto-scale-lr'):
         parser.add_argument(switch, action='store_true')
@@ -79,17 +80,21 @@ def _refuse_options_without_effect(options: argparse.Namespace) -> None:
         ValueError: If there is one.
     """
     seeds = dict(
-        seed=None if options.seed is None else int(options.seed),
-        diff_rank_seed=options.diff_rank_seed,
-        deterministic=options.deterministic,
+        seed=options.seed,
+        diff_rank_seed=options.diff_rank_seed or None,
+        deterministic=options.deterministic or None,
     )
-    asks = options.seed is not None or options.auto_scale_lr or any(seeds.values())
-    if not asks or not options.config or not Path(options.config).is_file():
+    seeds = {key: value for key, value in seeds.items() if value is not None}
+    if (
+        not (seeds or options.auto_scale_lr)
+        or not options.config
+        or not Path(options.config).is_file()
+    ):
         return
     config = Config.fromfile(options.config, import_custom_modules=False)
     given = config.get('randomness') or {}
     for key, value in seeds.items():
-        if value not in (None, False) and given and given.get(key) != value:
+        if given and given.get(key) != value:
             raise ValueError(
                 f'--{key.replace("_", "-")} changes nothing, as {options.config} has randomness='
                 f'{dict(given)}, which comes first; give --cfg-options randomness.{key}={value}.'

@@ -82,8 +82,8 @@ class ReproducibleDataset(Dataset):
         self.test_mode = any(getattr(leaf, 'test_mode', False) for leaf in _leaves(dataset))
         if self.test_mode and on_bad == 'skip':
             raise ValueError(
-                "on_bad='skip' of ReproducibleDataset would replace test samples by others, so that "
-                'the result is that of other data; leave it out, and repair the file or take it '
+                "on_bad='skip' of ReproducibleDataset would replace test samples by others, and "
+                'the result be that of other data; leave it out, and repair the file or take it '
                 'off the list.'
             )
         self.on_bad = on_bad or ('raise' if self.test_mode else 'skip')
