@@ -85,11 +85,8 @@ def _refuse_options_without_effect(options: argparse.Namespace) -> None:
         deterministic=options.deterministic or None,
     )
     seeds = {key: value for key, value in seeds.items() if value is not None}
-    if (
-        not (seeds or options.auto_scale_lr)
-        or not options.config
-        or not Path(options.config).is_file()
-    ):
+    asks = bool(seeds) or options.auto_scale_lr
+    if not asks or not options.config or not Path(options.config).is_file():
         return
     config = Config.fromfile(options.config, import_custom_modules=False)
     given = config.get('randomness') or {}

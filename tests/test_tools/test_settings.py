@@ -66,17 +66,8 @@ def test_a_seed_that_the_config_overrules_is_refused(tiny_data, tmp_path, monkey
 def test_options_are_found_wherever_they_stand(tiny_data, tmp_path, monkeypatch):
     config = write_config(tmp_path, tiny_data, BRIEF, randomness=dict(seed=1))
     monkeypatch.setenv('LOCAL_RANK', '0')
-    options = [
-        '--work-dir',
-        str(tmp_path / 'work'),
-        '--launcher',
-        'none',
-        '--seed',
-        '0',
-        '--local-rank=0',
-        str(config),
-        '--amp',
-    ]
+    options = ['--work-dir', str(tmp_path / 'work'), '--launcher', 'none', '--seed', '0']
+    options += ['--local-rank=0', str(config), '--amp']
     monkeypatch.setattr(sys, 'argv', ['train', *options])
     with pytest.raises(SystemExit, match='give --cfg-options randomness.seed=0'):
         run_tool('train')
