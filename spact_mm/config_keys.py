@@ -21,11 +21,17 @@ READ_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {
     'compile',
     'custom_imports',
     'efficient_conv_bn_eval',
+    'find_unused_parameters',
     'model_wrapper_cfg',
     'privacy_dataloader',
     'runner_type',
     'sync_bn',
 }
+#: Keys of dictionaries that MMEngine looks up one by one, so that any other is taken silently.
+_LOOKED_UP = dict(
+    auto_scale_lr={'enable', 'base_batch_size'},
+    env_cfg={'cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit'},
+)
 
 
 def read_config(filename: str | Path, options: Mapping | None = None) -> Config:
@@ -64,6 +70,16 @@ def refuse_unread(config: Config) -> None:
     Raises:
         ValueError: If there is something.
     """
+    for name, keys in _LOOKED_UP.items():
+        for key in sorted(set(config.get(name) or {}) - keys):
+            raise ValueError(
+                f'{name}.{key} is no setting that anything reads; choose from {sorted(keys)}.'
+            )
+    if config.get('find_unused_parameters') is not None and config.get('model_wrapper_cfg'):
+        raise ValueError(
+            'find_unused_parameters is not read where there is a model_wrapper_cfg; write '
+            'model_wrapper_cfg.find_unused_parameters.'
+        )
     filename = config.filename
     if not filename or not Path(filename).is_file():
         return

@@ -83,6 +83,22 @@ def test_children_that_use_their_variables_are_left_alone(files, text):
     refuse_unread(Config.fromfile(files(text)))
 
 
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(env_cfg=dict(cudnn_bench=True)), r'^env_cfg.cudnn_bench is no setting .*cudnn_bench'),
+        (dict(auto_scale_lr=dict(batch_size=8)), '^auto_scale_lr.batch_size is no setting'),
+        (
+            dict(find_unused_parameters=True, model_wrapper_cfg=dict(type='x')),
+            'write model_wrapper_cfg.find_unused_parameters',
+        ),
+    ],
+)
+def test_keys_that_mmengine_does_not_look_up_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        refuse_unread(Config(settings))
+
+
 def test_what_is_dumped_and_what_has_no_file_is_left_alone(files, tmp_path):
     config = read_config(files(), dict(size=64))
     config.dump(tmp_path / 'dumped.py')

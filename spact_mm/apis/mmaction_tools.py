@@ -82,12 +82,16 @@ def run_tool(name: str, package: str = 'mmaction') -> None:
 def _parse_options() -> argparse.Namespace:
     """Return those of the tools' arguments that are looked at here; the tools see to the rest."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument('config', nargs='?')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
-    parser.add_argument('--seed')
+    parser.add_argument('--resume', nargs='?')
+    parser.add_argument('--seed', type=int)
+    for option in ('--work-dir', '--launcher', '--local-rank', '--local_rank'):
+        parser.add_argument(option)
     for switch in ('--diff-rank-seed', '--deterministic', '--auto-scale-lr'):
         parser.add_argument(switch, action='store_true')
-    return parser.parse_known_args()[0]
+    options, others = parser.parse_known_args()
+    options.config = next((word for word in others if not word.startswith('-')), None)
+    return options
 
 
 def _refuse_options_without_effect(options: argparse.Namespace) -> None:
@@ -97,16 +101,18 @@ def _refuse_options_without_effect(options: argparse.Namespace) -> None:
         ValueError: If there is one.
     """
     seeds = dict(
-        seed=None if options.seed is None else int(options.seed),
-        diff_rank_seed=options.diff_rank_seed,
-        deterministic=options.deterministic,
+        seed=options.seed,
+        diff_rank_seed=options.diff_rank_seed or None,
+        deterministic=options.deterministic or None,
     )
-    if not any((options.seed, *seeds.values(), options.auto_scale_lr)) or not options.config:
+    seeds = {key: value for key, value in seeds.items() if value is not None}
+    asks = bool(seeds) or options.auto_scale_lr
+    if not asks or not options.config or not Path(options.config).is_file():
         return
     config = Config.fromfile(options.config, import_custom_modules=False)
     given = config.get('randomness') or {}
     for key, value in seeds.items():
-        if value not in (None, False) and given and given.get(key) != value:
+        if given and given.get(key) != value:
             raise ValueError(
                 f'--{key.replace("_", "-")} changes nothing, as {options.config} has randomness='
                 f'{dict(given)}, which comes first; give --cfg-options randomness.{key}={value}.'

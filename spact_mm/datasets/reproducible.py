@@ -55,7 +55,7 @@ class ReproducibleDataset(Dataset):
             name is the type of one that has the ``settings``. Defaults to ``'VideoDataset'``:
             where a tool asks for this as the type, the type alone has to be changed.
         on_bad (str, optional): ``'skip'`` or ``'raise'``. None, the default, means ``'raise'`` if
-            the data set is in test mode, else ``'skip'``.
+            the data set is in test mode, which allows nothing else, else ``'skip'``.
         lazy_init (bool): Whether to leave the annotation file unread. Defaults to False.
         allow_outside (bool): Whether entries of the annotation file may lead out of the data root,
             by ``..`` or an absolute path; links in it always may. This package's data sets have
@@ -65,7 +65,8 @@ class ReproducibleDataset(Dataset):
     Raises:
         FileNotFoundError: If an annotation file, a data folder or every file looked for is missing.
         ValueError: If an annotation file is empty, not understood or has a wrong entry, which is
-            named, ``on_bad`` is unknown, or there are settings beside a data set that has its own.
+            named, ``on_bad`` is unknown or ``'skip'`` in test mode, or there are settings beside a
+            data set that has its own.
 
     Example:
         >>> train_dataloader = dict(
@@ -105,6 +106,12 @@ class ReproducibleDataset(Dataset):
         self.dataset = dataset
         self.test_mode = any(getattr(leaf, 'test_mode', False) for leaf in _leaves(dataset))
         self.allow_outside = allow_outside
+        if self.test_mode and on_bad == 'skip':
+            raise ValueError(
+                "on_bad='skip' of ReproducibleDataset would replace test samples by others, and "
+                'the result be that of other data; leave it out, and repair the file or take it '
+                'off the list.'
+            )
         self.on_bad = on_bad or ('raise' if self.test_mode else 'skip')
         # Shared memory reaches worker processes that run already; -1: not set yet.
         self._clock = torch.full((2,), -1, dtype=torch.int64).share_memory_()

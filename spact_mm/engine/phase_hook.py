@@ -161,13 +161,23 @@ class MinimaxPhaseHook(Hook):
         return stage.phases[turn % len(stage.phases)]
 
     def before_train(self, runner: Runner) -> None:
-        """Refuse a loop that does not follow the schedule."""
+        """Refuse a loop that does not follow the schedule, and a checkpoint of another schedule."""
         if not hasattr(runner.train_loop, 'seed_epoch'):
             raise ValueError(
                 f'train_cfg is a {type(runner.train_loop).__name__}, which does not follow the '
                 "schedule of MinimaxPhaseHook; set train_cfg.type='MinimaxTrainLoop' or take the "
                 'hook off custom_hooks.'
             )
+        spans = [[stage.name, stage.begin, stage.end] for stage in self.all_stages]
+        # Resumed with the rest of the message hub.
+        trained = runner.message_hub.runtime_info.get('schedule', spans)
+        if trained != spans:
+            raise ValueError(
+                'The checkpoint to resume was trained with another schedule of MinimaxPhaseHook, '
+                f'{_describe(trained)} instead of {_describe(spans)}, to which its schedulers '
+                'keep; take that schedule, or begin a new run with its weights by load_from.'
+            )
+        runner.message_hub.update_info('schedule', spans)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Announce a stage, and check that a minimax has something to start from."""
@@ -235,6 +245,11 @@ class MinimaxPhaseHook(Hook):
                 'measurement; train the phase adversaries longer before it, load a recognizer by '
                 'init_cfg, or set force=True in MinimaxPhaseHook.'
             )
+
+
+def _describe(spans: Sequence) -> str:
+    """Return the stages of a schedule as text."""
+    return ', '.join(f'{name} {begin} to {end}' for name, begin, end in spans)
 
 
 def _unwrapped(runner: Runner):

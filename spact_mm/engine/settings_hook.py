@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
+from torch.utils.data import Dataset
 
 from ..config_keys import refuse_unread
 from ..datasets import ReproducibleDataset
@@ -22,6 +23,7 @@ class SettingsHook(Hook):
       other settings had been made of it.
     - A scheduler that goes on after the run, whose last rate is never reached. (The schedulers of a
       minimax are checked by its loop.)
+    - A :class:`ReproducibleDataset` inside another wrapper.
     - Data that are to be reproducible in a loop that does not say which epoch it is, as a child
       config's ``custom_hooks`` has replaced :class:`ReproducibleEpochHook`.
 
@@ -45,6 +47,8 @@ class SettingsHook(Hook):
             _check_schedulers(runner)
         loaders = getattr(runner.train_dataloader, 'loaders', dict(train=runner.train_dataloader))
         datasets = [loader.dataset for loader in loaders.values()]
+        for name, data in zip(loaders, datasets, strict=True):
+            _refuse_buried(name, data)
         datasets = [data for data in datasets if isinstance(data, ReproducibleDataset)]
         is_seeded = follows_schedule or _has(runner, ReproducibleEpochHook)
         if datasets and not is_seeded:
@@ -60,6 +64,19 @@ class SettingsHook(Hook):
 
 def _has(runner: Runner, kind: type[Hook]) -> bool:
     return any(isinstance(hook, kind) for hook in runner.hooks)
+
+
+def _refuse_buried(name: str, dataset: Dataset) -> None:
+    """Refuse a ``ReproducibleDataset`` inside another wrapper, which does not pass on the epoch."""
+    inner = [getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())]
+    for child in filter(None, inner):
+        if isinstance(child, ReproducibleDataset):
+            raise ValueError(
+                f'The {name} data set is a {type(dataset).__name__} of a ReproducibleDataset, '
+                'which is not told the epoch then; put ReproducibleDataset around all other '
+                'wrappers.'
+            )
+        _refuse_buried(name, child)
 
 
 def _refuse_unseeded(runner: Runner) -> None:

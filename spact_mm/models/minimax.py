@@ -101,6 +101,12 @@ class MinimaxAnonymization(BaseModel):
             raise ValueError(
                 f'view_distance must be (low, high) with 1 <= low <= high, but is {view_distance}.'
             )
+        for name, value in (
+            ('reconstruction_frames', reconstruction_frames),
+            ('max_frames_per_pass', max_frames_per_pass),
+        ):
+            if value is not None and value < 1:
+                raise ValueError(f'{name} must be 1 or more, or None for all, but is {value}.')
         self.anonymizer = MODELS.build(anonymizer)
         self.recognizer = recognizer_module
         self.privacy_branch = MODELS.build(privacy_branch)

@@ -350,6 +350,10 @@ class TestMissingData:
         with pytest.raises(ValueError, match="on_bad .* 'ignore'; choose 'skip' or 'raise'"):
             videos(video_root, wrapper=dict(on_bad='ignore'))
 
+    def test_test_samples_are_never_replaced(self, video_root):
+        with pytest.raises(ValueError, match="on_bad='skip' .* would replace test samples"):
+            videos(video_root, test_mode=True, wrapper=dict(on_bad='skip'))
+
 
 def test_annotations_are_those_of_the_wrapped_data_set(video_root, image_root):
     dataset = videos(video_root, wrapper=dict(lazy_init=True), metainfo=dict(classes=('a', 'b')))

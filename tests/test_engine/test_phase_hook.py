@@ -82,6 +82,19 @@ def test_a_loop_that_does_not_follow_the_schedule_is_refused():
         MinimaxPhaseHook(SCHEDULE).before_train(SimpleNamespace(train_loop=object()))
 
 
+def test_a_checkpoint_of_another_schedule_is_not_resumed():
+    """MMEngine's schedulers would keep to the epochs of that."""
+    info = {}
+    hub = SimpleNamespace(runtime_info=info, update_info=info.__setitem__)
+    loop = SimpleNamespace(seed_epoch=None)
+    state = SimpleNamespace(train_loop=loop, message_hub=hub)
+    for _ in range(2):
+        MinimaxPhaseHook(SCHEDULE).before_train(state)
+    message = 'warmup 2 to 3, minimax 3 to 6 instead of reconstruction 0 to 2, .*by load_from'
+    with pytest.raises(ValueError, match=message):
+        MinimaxPhaseHook([*SCHEDULE[:2], dict(SCHEDULE[2], epochs=2)]).before_train(state)
+
+
 class Model:
     def __init__(self, l1, correct):
         self.l1, self.correct, self.phases = l1, correct, []

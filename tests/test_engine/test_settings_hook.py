@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 from mmengine.config import Config
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
-from torch.utils.data import Dataset
+from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from spact_mm.datasets import ReproducibleDataset
 from spact_mm.engine import (
@@ -51,6 +51,13 @@ def test_data_without_an_epoch_are_refused():
         check([COUNTS])
     (warning,) = check([COUNTS], IterBasedTrainLoop)
     assert 'no epochs to seed' in warning
+
+
+def test_a_reproducible_data_set_within_another_is_refused():
+    inner = ReproducibleDataset(Data())
+    for outer in (Subset(inner, [0, 1]), ConcatDataset([Subset(inner, [0]), Data()])):
+        with pytest.raises(ValueError, match='put ReproducibleDataset around all other wrappers'):
+            check(data=outer)
 
 
 def test_uncounted_bad_samples_are_said():

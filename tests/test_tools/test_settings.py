@@ -15,7 +15,7 @@ from e2e import (
     write_config,
 )
 
-from spact_mm.apis import find_tool
+from spact_mm.apis import find_tool, run_tool
 
 BRIEF = [dict(phase='reconstruction', epochs=1)]
 
@@ -61,6 +61,16 @@ def test_a_seed_that_the_config_overrules_is_refused(tiny_data, tmp_path, monkey
     config = write_config(tmp_path, tiny_data, BRIEF, randomness=dict(seed=1))
     message = refusal(monkeypatch, 'train', config, '--seed', 2, work_dir=tmp_path / 'work')
     assert message.endswith('which comes first; give --cfg-options randomness.seed=2.')
+
+
+def test_options_are_found_wherever_they_stand(tiny_data, tmp_path, monkeypatch):
+    config = write_config(tmp_path, tiny_data, BRIEF, randomness=dict(seed=1))
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    options = ['--work-dir', str(tmp_path / 'work'), '--launcher', 'none', '--seed', '0']
+    options += ['--local-rank=0', str(config), '--amp']
+    monkeypatch.setattr(sys, 'argv', ['train', *options])
+    with pytest.raises(SystemExit, match='give --cfg-options randomness.seed=0'):
+        run_tool('train')
 
 
 def test_variables_of_a_recipe_are_options(tmp_path, monkeypatch):
