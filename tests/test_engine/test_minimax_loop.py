@@ -150,7 +150,7 @@ def test_an_epoch_starts_without_what_the_last_one_accumulated(monkeypatch):
         for _ in range(3):
             wrapper.update_params(weight.sum())
 
-    monkeypatch.setattr('mmengine.runner.EpochBasedTrainLoop.run_epoch', epoch)
+    monkeypatch.setattr('spact_mm.engine.resumable_loop.ResumableTrainLoop.run_epoch', epoch)
     for count in (1, 2):
         loop.run_epoch()
         # Three batches, of which two make an update.
