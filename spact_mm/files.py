@@ -39,7 +39,7 @@ def write_whole(path: str | os.PathLike, data: bytes | str) -> None:
         os.replace(partial, path)
     except BaseException as error:
         partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
             # A full disk does not say of which file.
             error.filename = os.fspath(path)
         raise

@@ -73,7 +73,7 @@ class KillHook(Hook):
 def signal_group():
     """Send SIGTERM to all processes of this group, data workers included, as a scheduler does."""
     # From another process: what its parent sends ends a worker.
-    subprocess.run(['kill', '-TERM', f'-{os.getpgrp()}'], check=False)
+    subprocess.run(['kill', '-TERM', '--', f'-{os.getpgrp()}'], check=False)
 
 
 @HOOKS.register_module()

@@ -49,7 +49,7 @@ SCHEDULE = [
 ]
 EPOCHS, BATCHES = 4, 7
 #: A training that takes longer hangs.
-LIMIT = 120
+LIMIT = 600
 ITERATIONS = dict(
     default_hooks__checkpoint=dict(by_epoch=False, interval=3, max_keep_ckpts=2),
 )

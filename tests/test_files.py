@@ -1,6 +1,8 @@
 import os
+import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -16,8 +18,9 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         raise OSError(28, 'No space left on device')
 
     monkeypatch.setattr(os, 'fsync', full)
-    with pytest.raises(OSError, match='No space left'):
+    with pytest.raises(OSError, match='No space left') as error:
         write_whole(path, b'new')
+    assert error.value.filename == str(path)
     assert path.read_text() == 'old'
     assert [entry.name for entry in path.parent.iterdir()] == ['file.txt']
 
@@ -77,3 +80,17 @@ def test_folder_that_cannot_be_made_is_named(tmp_path):
     with pytest.raises(OSError, match='file cannot be written to: '):
         with lock_folder(tmp_path / 'file', 'in use'):
             pass
+
+
+def test_a_child_that_outlives_its_parent_does_not_keep_the_folder(tmp_path):
+    with lock_folder(tmp_path, 'in use'):
+        child = os.fork()
+        if child == 0:
+            time.sleep(60)
+            os._exit(0)
+    try:
+        with lock_folder(tmp_path, 'in use'):
+            assert os.waitpid(child, os.WNOHANG) == (0, 0)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)

@@ -21,7 +21,7 @@ from .work_dir_lock import hold_folders, let_folders_go
 
 _ATOMIC = dict(backend='atomic_local')
 #: Name of what a signal leaves where checkpoints are written by epoch.
-_MID_EPOCH = 'iter_{}.pth'
+_MID_EPOCH = 'interrupted_iter_{}.pth'
 
 
 @register(HOOKS)
@@ -267,8 +267,8 @@ class PlainCheckpointHook(CheckpointHook):
     def save_now(self, runner) -> None:
         """Save between two iterations, where it was not done.
 
-        With ``by_epoch=True`` the file has a name of its own, ``iter_<n>.pth``, and is removed as
-        soon as the next epoch is saved.
+        With ``by_epoch=True`` the file is ``interrupted_iter_<n>.pth``, which is removed as soon as
+        the next epoch is saved.
 
         Args:
             runner (Runner): The runner, which has counted the iteration.

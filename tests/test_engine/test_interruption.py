@@ -49,7 +49,7 @@ def test_a_signal_saves_the_iteration_and_resume_ends_as_if_none_came(
     handlers = [signal.getsignal(number) for number in interruption.SIGNALS]
     assert interrupt(tmp_path, iteration, number)[1] == code
     assert [signal.getsignal(number) for number in interruption.SIGNALS] == handlers
-    path = tmp_path / f'iter_{iteration}.pth'
+    path = tmp_path / f'interrupted_iter_{iteration}.pth'
     assert (tmp_path / 'last_checkpoint').read_text() == str(path)
     sentence = (
         f'{signal.Signals(number).name}: the training ends after iteration {iteration} of 15; '
@@ -66,7 +66,7 @@ def test_a_signal_saves_the_iteration_and_resume_ends_as_if_none_came(
 def test_signals_again_and_again_lose_nothing(whole, tmp_path):
     for iteration in (2, 4, 5, 9):
         interrupt(tmp_path, iteration, resume=True)
-    assert [path.name for path in tmp_path.glob('iter_*.pth')] == ['iter_9.pth']
+    assert [path.name for path in tmp_path.glob('inter*.pth')] == ['interrupted_iter_9.pth']
     train(tmp_path, resume=True)
     assert differences(resumable(whole), resumable(load(tmp_path / 'epoch_3.pth'))) == []
 
@@ -120,7 +120,7 @@ def test_a_signal_in_validation_waits_only_for_what_is_not_saved(tmp_path, inter
     with pytest.raises(SystemExit) as end:
         runner.train()
     assert end.value.code == 143 and runner.iter == iterations
-    expected = 'epoch_1.pth' if interval == 1 else f'iter_{iterations}.pth'
+    expected = 'epoch_1.pth' if interval == 1 else f'interrupted_iter_{iterations}.pth'
     assert read_order(tmp_path) == [expected]
 
 
@@ -202,7 +202,7 @@ def test_the_unmodified_tool_ends_by_sigterm_and_goes_on(tiny_run, tiny_data, tm
     done = run_process(tmp_path, 'setsid', '--wait', *command, *options, **variables)
     assert done.code == 143, done.stderr
     assert 'Traceback' not in done.stderr
-    assert read_order(tmp_path / 'work')[-1] == f'iter_{3 * 7 + 3}.pth'
+    assert read_order(tmp_path / 'work')[-1] == f'interrupted_iter_{3 * 7 + 3}.pth'
     done = run_process(tmp_path, *command, *options)
     assert done.code == 0, done.stderr
     expected, actual = (load(p / 'epoch_5.pth') for p in (tiny_run.work_dir, tmp_path / 'work'))
