@@ -19,7 +19,7 @@ from .checkpoint_files import (
     is_whole,
     list_checkpoints,
 )
-from .finite import refuse_to_save
+from .finite import refuse_non_finite
 from .plain_types import from_plain, to_plain
 
 _ATOMIC = dict(backend='atomic_local')
@@ -119,7 +119,7 @@ class PlainCheckpointHook(CheckpointHook):
         """
         state = checkpoint['state_dict']
         model = _unwrapped(runner.model)
-        refuse_to_save(runner, checkpoint, dict(model.named_buffers()))
+        refuse_non_finite(runner, checkpoint, dict(model.named_buffers()))
         flatten = _flattener(model)
         flat = OrderedDict((flatten(name), value) for name, value in state.items())
         metadata = getattr(state, '_metadata', {})

@@ -38,7 +38,7 @@ def find_non_finite(parts: dict, buffers: Iterable[str]) -> str:
     return ', '.join(bad[:3]) + (f' and {len(bad) - 3} more' if len(bad) > 3 else '')
 
 
-def refuse_to_save(runner, checkpoint: dict, buffers: Iterable[str]) -> None:
+def refuse_non_finite(runner, checkpoint: dict, buffers: Iterable[str]) -> None:
     """Stop the run rather than write numbers that are not finite.
 
     Args:
