@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..registration import register
 from .atomic_step import AtomicStep
-from .finite import last_checkpoint, phase_of
+from .finite import last_checkpoint, phase_of, refuse_to_begin
 
 #: Where the file of a sample stands, in MMAction2 and MMPretrain.
 _NAMES = ('filename', 'img_path', 'frame_dir', 'video_id')
@@ -48,7 +48,12 @@ class NonFiniteHook(Hook):
         self._step: AtomicStep | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Put the check around the training step."""
+        """Put the check around the training step.
+
+        Raises:
+            ValueError: If the weights are not finite to begin with.
+        """
+        refuse_to_begin(runner.model)
         self._step = AtomicStep(runner.model, runner.optim_wrapper)
         runner.model.train_step = self._step
 

@@ -93,9 +93,9 @@ class MinimaxAnonymization(BaseModel):
             data_preprocessor=MinimaxDataPreprocessor(format_shape, augmentation),
             init_cfg=init_cfg,
         )
-        if privacy_weight < 0:
+        if not 0 <= privacy_weight < float('inf'):
             raise ValueError(f'privacy_weight must be 0 or more, but is {privacy_weight}.')
-        if max_action_loss is not None and max_action_loss <= 0:
+        if max_action_loss is not None and not max_action_loss > 0:
             raise ValueError(f'max_action_loss must be positive, but is {max_action_loss}.')
         if not 1 <= view_distance[0] <= view_distance[1]:
             raise ValueError(

@@ -5,6 +5,7 @@ import torch
 from e2e import differences
 from mmengine.model import BaseModel
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from test_distributed import run_script
 from tiny import batch, build_model, build_optimizers, changed, snapshot
 from torch import nn
 
@@ -215,6 +216,57 @@ def test_overflow_under_a_loss_scale_is_left_to_the_scaler_while_it_can_help(
     step(plain_batch(), wrapper)
     assert (step.problem is not None) == is_skipped
     assert wrapper.loss_scaler.steps == (0 if is_skipped else 1)
+
+
+#: One of two processes gets a bad number; both skip and stay equal.
+PROCESSES = """
+import torch
+import spact_mm
+from mmengine.dist import all_gather, get_rank, init_dist
+from mmengine.registry import MODEL_WRAPPERS, init_default_scope
+from spact_mm.engine.atomic_step import AtomicStep
+from test_distributed import run_script
+from tiny import batch, build_model, build_optimizers, changed, snapshot
+
+init_default_scope('mmaction')
+init_dist('pytorch', backend='gloo')
+rank = get_rank()
+torch.manual_seed(0)
+model = build_model(max_action_loss=0.5)
+cfg = dict(type='MMSeparateDistributedDataParallel')
+wrapped = MODEL_WRAPPERS.build(cfg, default_args=dict(module=model, broadcast_buffers=False))
+optimizers = build_optimizers(wrapped, accumulative_counts={counts})
+step = AtomicStep(wrapped, optimizers)
+torch.manual_seed(rank)
+for phase in ('reconstruction', 'anonymizer', 'adversaries'):
+    model.set_phase(phase)
+    before = snapshot(model)
+    data = batch()
+    if rank == 1:
+        inputs = data['action']['inputs']
+        inputs[0] = inputs[0].float() * float('nan')
+    assert step(data, optimizers) == {{}} and step.problem, phase
+    assert changed(before, model) == set(), phase
+    assert all(p.grad is None for p in model.parameters()), phase
+    for _ in range({counts}):
+        assert step(batch(), optimizers) and step.problem is None, phase
+    player = dict(adversaries='recognizer').get(phase, 'anonymizer')
+    parameters = dict(getattr(model, player).named_parameters())
+    moved = 0
+    for name, value in parameters.items():
+        mine, others = all_gather(value.detach())
+        assert torch.equal(mine, others), name
+        moved += not torch.equal(value, before[player + '.' + name])
+    assert moved > 5, phase
+print('done', rank)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('counts', [1, 2])
+def test_all_processes_skip_what_one_has_to(tmp_path, counts):
+    printed = run_script(tmp_path, PROCESSES.format(counts=counts), 2)
+    assert 'done 0' in printed and 'done 1' in printed
 
 
 def test_a_bad_loss_under_a_loss_scale_is_skipped():

@@ -150,3 +150,13 @@ def test_the_warning_names_the_samples_that_are_not_finite():
 def test_bad_settings_are_refused(value):
     with pytest.raises(ValueError, match='max_bad_steps of NonFiniteHook must be'):
         NonFiniteHook(max_bad_steps=value)
+
+
+@pytest.mark.parametrize('name', ['net.linear.weight', 'net.norm.running_var'])
+def test_weights_that_are_not_finite_to_begin_with_are_refused(name):
+    model = PlainModel()
+    model.state_dict()[name].view(-1)[0] = float('nan')
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    runner = SimpleNamespace(model=model, optim_wrapper=wrapper)
+    with pytest.raises(ValueError, match=f'^Before the first iteration {name} hold numbers'):
+        NonFiniteHook().before_train(runner)
