@@ -455,3 +455,24 @@ def test_two_processes_train_over_gloo(tmp_path):
         '-m', 'torch.distributed.run', '--nproc_per_node', '2', '--standalone', str(script)
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_tpn_predicts_by_its_present_weights():
+    from mmaction.models.heads.tpn_head import TPNHead
+
+    upstream = inspect.getclosurevars(TPNHead.forward).nonlocals['upstream']
+    head = TPNHead(num_classes=3, in_channels=4, dropout_ratio=0)
+    features = torch.rand(2, 4, 2, 3, 3)
+    keys = list(head.state_dict())
+
+    def is_present(forward):
+        with torch.no_grad():
+            right = []
+            for weight in (1.0, 2.0):
+                nn.init.constant_(head.fc_cls.weight, weight)
+                expected = head.fc_cls(features.mean((2, 3, 4)))
+                right.append(torch.allclose(forward(features, fcn_test=True), expected))
+        return right
+
+    assert is_present(head) == [True, True] and list(head.state_dict()) == keys
+    assert is_present(upstream.__get__(head)) == [True, False], GONE
