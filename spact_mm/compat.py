@@ -47,6 +47,7 @@ def apply() -> None:
     allow_amp_without_accelerator()
     score_in_full_precision()
     pad_short_clips_before_convolving()
+    predict_by_present_weights_of_tpn()
     synchronize_batch_norm_without_accelerator()
     turn_off_default_hooks_by_none()
 
@@ -463,6 +464,30 @@ def pad_short_clips_before_convolving() -> None:
         return conv3d(input, weight, bias, self.stride, (0, *space), self.dilation, self.groups)
 
     Conv3d._conv_forward = _conv_forward
+
+
+def predict_by_present_weights_of_tpn() -> None:
+    """Let each fully convolutional test of a TPN use the classifier as it is now.
+
+    ``TPNHead`` makes a convolution of its classifier at the first prediction and keeps it: every
+    later validation of a training is one with the weights of the first, and the convolution goes
+    into the checkpoints. It also copies the weights in a way that needs gradients switched off. Can
+    go when the head makes it anew for each prediction.
+    """
+    from mmaction.models.heads.tpn_head import TPNHead
+
+    upstream, initialize = TPNHead.forward, TPNHead._init_new_cls
+    if upstream.__module__ == __name__:
+        return
+    TPNHead._init_new_cls = torch.no_grad()(initialize)
+
+    def forward(self, *args, **kwargs):
+        try:
+            return upstream(self, *args, **kwargs)
+        finally:
+            self.new_cls = None
+
+    TPNHead.forward = forward
 
 
 @cache

@@ -491,3 +491,24 @@ def test_variables_of_config_files_are_set_while_they_are_parsed(tmp_path):
     assert (config.path, config.root, config.m) == ('b/2', 'b', 5)
     assert 'absent' not in config
     assert Config.fromfile(tmp_path / 'child.py').path == 'a/1'
+
+
+def test_tpn_predicts_by_its_present_weights():
+    from mmaction.models.heads.tpn_head import TPNHead
+
+    upstream = inspect.getclosurevars(TPNHead.forward).nonlocals['upstream']
+    head = TPNHead(num_classes=3, in_channels=4, dropout_ratio=0)
+    features = torch.rand(2, 4, 2, 3, 3)
+    keys = list(head.state_dict())
+
+    def is_present(forward):
+        with torch.no_grad():
+            right = []
+            for weight in (1.0, 2.0):
+                nn.init.constant_(head.fc_cls.weight, weight)
+                expected = head.fc_cls(features.mean((2, 3, 4)))
+                right.append(torch.allclose(forward(features, fcn_test=True), expected))
+        return right
+
+    assert is_present(head) == [True, True] and list(head.state_dict()) == keys
+    assert is_present(upstream.__get__(head)) == [True, False], GONE
