@@ -39,7 +39,16 @@ def parse_args() -> argparse.Namespace:
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument('--checkpoint', help='of a minimax training, or of a model behind its f_A')
     how.add_argument('--method', choices=sorted(METHODS), help='an obfuscation instead')
-    parser.add_argument('--config', help='where the checkpoint does not name its anonymizer')
+    parser.add_argument(
+        '--config',
+        help='where the checkpoint does not name its anonymizer; a config is a program and runs: '
+        'give only one that you trust, while a checkpoint is read as data',
+    )
+    parser.add_argument(
+        '--force',
+        action='store_true',
+        help='warn instead of refusing where too much of the input is left in the output',
+    )
     parser.add_argument(
         '--size', type=positive, help='resize the shorter side to this before; default: native'
     )
@@ -109,7 +118,12 @@ def anonymize(args: argparse.Namespace) -> int:
     rank, num_processes = find_rank()
     jobs = find_jobs(args.inputs, args.out, args.images)[rank::num_processes]
     inferencer = AnonymizeInferencer(
-        args.config, args.checkpoint, find_device(args.device), args.method, args.batch_size
+        args.config,
+        args.checkpoint,
+        find_device(args.device),
+        args.method,
+        args.batch_size,
+        force=args.force,
     )
     options = dict(
         size=args.size,
@@ -126,17 +140,17 @@ def anonymize(args: argparse.Namespace) -> int:
     with display.bars:
         for job in todo:
             display.start(job)
+            check = inferencer.check(str(job.source))
             try:
-                result = anonymize_file(
-                    job, inferencer.anonymize_frames, on_frames=display.update, **options
-                )
+                result = anonymize_file(job, check, on_frames=display.update, **options)
             except (ValueError, OSError) as error:
                 failures.append(job)
                 display.advance(f'Not done: {error}')
                 continue
-            manifest.add(job, **{k: v for k, v in asdict(result).items() if k != 'output'})
+            facts = {k: v for k, v in asdict(result).items() if k != 'output'}
+            manifest.add(job, **facts, **check.facts)
             results.append(result)
-            display.advance(describe(job, result))
+            display.advance(f'{describe(job, result)} {check}')
     seconds, frames = time.monotonic() - began, sum(result.frames for result in results)
     print(
         f'{len(results)} files, {frames} frames in {seconds:.0f} s '
