@@ -45,7 +45,16 @@ def parse_args() -> argparse.Namespace:
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument('--checkpoint', help='of a minimax training, or of a model behind its f_A')
     how.add_argument('--method', choices=sorted(METHODS), help='an obfuscation instead')
-    parser.add_argument('--config', help='where the checkpoint does not name its anonymizer')
+    parser.add_argument(
+        '--config',
+        help='where the checkpoint does not name its anonymizer; a config is a program and runs: '
+        'give only one that you trust, while a checkpoint is read as data',
+    )
+    parser.add_argument(
+        '--force',
+        action='store_true',
+        help='warn instead of refusing where too much of the input is left in the output',
+    )
     parser.add_argument(
         '--size', type=positive, help='resize the shorter side to this before; default: native'
     )
@@ -124,7 +133,12 @@ def anonymize(args: argparse.Namespace) -> int:
     if left_out:
         print(describe_left_out(left_out))
     inferencer = AnonymizeInferencer(
-        args.config, args.checkpoint, find_device(args.device), args.method, args.batch_size
+        args.config,
+        args.checkpoint,
+        find_device(args.device),
+        args.method,
+        args.batch_size,
+        force=args.force,
     )
     with lock_outputs(args.out):
         return anonymize_all(jobs, inferencer, args)
@@ -152,11 +166,12 @@ def anonymize_all(jobs: list[Job], inferencer: AnonymizeInferencer, args) -> int
     with display.bars:
         for job in todo:
             display.start(job)
+            check = inferencer.check(str(job.source))
             try:
                 result = anonymize_job(
                     job,
                     manifest,
-                    inferencer.anonymize_frames,
+                    check,
                     on_frames=display.update,
                     max_pixels=args.max_pixels,
                     **options,
@@ -167,7 +182,7 @@ def anonymize_all(jobs: list[Job], inferencer: AnonymizeInferencer, args) -> int
                 display.advance(f'Not done: {describe_failure(error, job.source, job.output)}')
                 continue
             results.append(result)
-            display.advance(describe(job, result))
+            display.advance(f'{describe(job, result)} {check}')
     seconds, frames = time.monotonic() - began, sum(result.frames for result in results)
     print(
         f'{len(results)} files, {frames} frames in {seconds:.0f} s '

@@ -8,35 +8,38 @@ from pathlib import Path
 
 from ..files import lock_folder
 from .anonymize_file import FileResult, anonymize_file
+from .leftover import LeftoverCheck
 from .manifest import Manifest
 from .outputs import LOCK, Job
 
 
-def anonymize_job(job: Job, manifest: Manifest, *arguments, **options) -> FileResult:
+def anonymize_job(job: Job, manifest: Manifest, check: LeftoverCheck, **options) -> FileResult:
     """Anonymize a file into the folder of a manifest, and note it there once it is whole.
 
     Args:
         job (Job): What goes in and comes out.
         manifest (Manifest): Of the folder, which the process has locked by :func:`lock_outputs`.
-        *arguments: As for :func:`anonymize_file`.
+        check (LeftoverCheck): Anonymizes the frames, and measures what is left of them, which is
+            noted too.
         **options: As for :func:`anonymize_file`.
 
     Returns:
         FileResult: What was written.
 
     Raises:
-        ValueError: If the source cannot be read.
+        ValueError: If the source cannot be read, or too much of it is left.
         FileExistsError: If there is something of that name which this tool has not written.
         OSError: If the output cannot be written.
     """
 
     def facts(result: FileResult) -> dict:
-        return {key: value for key, value in asdict(result).items() if key != 'output'}
+        known = {key: value for key, value in asdict(result).items() if key != 'output'}
+        return {**known, **check.facts}
 
     manifest.check_replaceable(job)
     result = anonymize_file(
         job,
-        *arguments,
+        check,
         before_replace=lambda result: manifest.claim(job, **facts(result)),
         **options,
     )

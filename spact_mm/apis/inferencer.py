@@ -1,6 +1,7 @@
 """Anonymize videos and images: paths, arrays and tensors in, the same or files out."""
 
 import hashlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.infer import BaseInferencer
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
@@ -17,8 +19,10 @@ from .anonymize_file import read_anonymized
 from .anonymize_job import anonymize_job, lock_outputs
 from .frame_anonymizer import FrameAnonymizer
 from .image_file import MAX_PIXELS
+from .leftover import NUM_FRAMES, LeftoverCheck
 from .manifest import Manifest
 from .outputs import find_jobs
+from .provenance import find_flaw
 from .sources import find_sources
 
 #: Obfuscations by name, for frames whose shorter side is ``side``: those of the literature, which
@@ -51,9 +55,13 @@ class AnonymizeInferencer(BaseInferencer):
         batch_size (int, optional): Frames that pass the network at a time, which bounds the memory.
             Defaults to None: as many as have the pixels of 32 frames of 112 x 112, one at least.
         show_progress (bool): Whether to show a bar over several inputs. Defaults to True.
+        force (bool): Whether a checkpoint that says that its anonymizer is none, and outputs in
+            which too much of the input is left, get a warning instead of an error. Defaults to
+            False.
 
     Raises:
-        ValueError: If neither or both of weights and method are given, or the weights do not fit.
+        ValueError: If neither or both of weights and method are given, the weights do not fit, or
+            what the checkpoint calls its anonymizer is none.
         FileNotFoundError: If there is no such checkpoint.
 
     Example:
@@ -74,6 +82,7 @@ class AnonymizeInferencer(BaseInferencer):
         method: str | None = None,
         batch_size: int | None = None,
         show_progress: bool = True,
+        force: bool = False,
     ) -> None:
         if (weights is None) == (method is None):
             raise ValueError(
@@ -85,7 +94,7 @@ class AnonymizeInferencer(BaseInferencer):
             raise ValueError(f'There is no method {method}; there are {", ".join(METHODS)}.')
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be 1 or more, but is {batch_size}.')
-        self.method, self.weights = method, weights
+        self.method, self.weights, self.force = method, weights, force
         self.frames_per_pass = batch_size
         self._anonymizers: dict[int, FrameAnonymizer] = {}
         init_default_scope('mmaction')
@@ -98,7 +107,16 @@ class AnonymizeInferencer(BaseInferencer):
         if self.method is not None:
             return None
         checkpoint = load_checkpoint(weights)
-        config = _find_anonymizer(cfg) or find_config(checkpoint, weights)
+        given = _find_anonymizer(cfg)
+        flaw = find_flaw(checkpoint, given)
+        if flaw and not self.force:
+            raise ValueError(
+                f'{weights} is no anonymizer: {flaw}; choose a checkpoint from the end of a '
+                'minimax training, or --force (force=True).'
+            )
+        if flaw:
+            _warn(f'{weights} is no anonymizer: {flaw}.')
+        config = given or find_config(checkpoint, weights)
         # Its weights come from the checkpoint.
         network = MODELS.build({**config, 'init_cfg': None} if 'init_cfg' in config else config)
         load_weights(network, checkpoint, weights)
@@ -128,6 +146,15 @@ class AnonymizeInferencer(BaseInferencer):
             digest.update(name.encode())
             digest.update(value.cpu().numpy().tobytes())
         return dict(weights=digest.hexdigest())
+
+    def check(self, name: str) -> LeftoverCheck:
+        """Return :meth:`anonymize_frames` for one file, whose output is measured.
+
+        Args:
+            name (str): What to call the file in an error.
+        """
+        is_trained = self.model is not None and any(True for _ in self.model.parameters())
+        return LeftoverCheck(self.anonymize_frames, name, is_trained, self.force)
 
     def anonymize_frames(self, frames: np.ndarray) -> np.ndarray:
         """Anonymize frames of one size.
@@ -190,7 +217,9 @@ class AnonymizeInferencer(BaseInferencer):
             list: Paths (str) for paths with ``out_dir``, else what went in, anonymized.
 
         Raises:
-            ValueError: If an input cannot be read, or an output would be, hold or hide an input.
+            ValueError: If an input cannot be read, an output would be, hold or hide an input, or
+                too much of the input is left in what comes out (see
+                :class:`~.leftover.LeftoverCheck`).
             FileExistsError: If there is something else of an output's name.
             RuntimeError: If another process writes to ``out_dir``.
         """
@@ -205,7 +234,10 @@ class AnonymizeInferencer(BaseInferencer):
         options = dict(size=size, side_by_side=side_by_side)
         if out_dir is None:
             return [
-                read_anonymized(source, self.anonymize_frames, max_pixels=max_pixels, **options)
+                _told(
+                    check := self.check(str(source)),
+                    read_anonymized(source, check, max_pixels=max_pixels, **options),
+                )
                 for source in find_sources([str(inputs)])
             ]
         options.update(images=images, keep_audio=keep_audio)
@@ -213,9 +245,10 @@ class AnonymizeInferencer(BaseInferencer):
         with lock_outputs(out_dir):
             manifest = Manifest(out_dir, {**self.settings, **options})
             return [
-                anonymize_job(
-                    job, manifest, self.anonymize_frames, max_pixels=max_pixels, **options
-                ).output
+                _told(
+                    check := self.check(str(job.source)),
+                    anonymize_job(job, manifest, check, max_pixels=max_pixels, **options).output,
+                )
                 for job in jobs
             ]
 
@@ -225,7 +258,8 @@ class AnonymizeInferencer(BaseInferencer):
                 'An array must be RGB uint8, (H, W, 3) or (T, H, W, 3), but is '
                 f'{frames.dtype} {frames.shape}.'
             )
-        return self.anonymize_frames(frames.reshape(-1, *frames.shape[-3:])).reshape(frames.shape)
+        check = self.check('The array')
+        return _told(check, check(frames.reshape(-1, *frames.shape[-3:])).reshape(frames.shape))
 
     def _anonymize_tensor(self, frames: Tensor) -> Tensor:
         is_known = frames.dtype == torch.uint8 or frames.is_floating_point()
@@ -235,7 +269,10 @@ class AnonymizeInferencer(BaseInferencer):
                 f'(N, 3, H, W), but is {frames.dtype} {tuple(frames.shape)}.'
             )
         batch = frames.reshape(-1, *frames.shape[-3:])
-        return self._anonymizer(*frames.shape[-2:]).anonymize_tensor(batch).reshape(frames.shape)
+        done = self._anonymizer(*frames.shape[-2:]).anonymize_tensor(batch)
+        check = self.check('The tensor')
+        check.observe(_frames_of(batch), _frames_of(done))
+        return _told(check, done.reshape(frames.shape))
 
     def visualize(self, inputs: list, preds: list, **kwargs) -> None:
         """Draw nothing: what comes out are pictures."""
@@ -243,6 +280,25 @@ class AnonymizeInferencer(BaseInferencer):
     def postprocess(self, preds: list, visualization=None, return_datasamples=False) -> dict:
         """Return the outputs, a list in the order of the inputs, as ``predictions``."""
         return dict(predictions=preds, visualization=visualization)
+
+
+def _warn(message: str) -> None:
+    print_log(message, logger='current', level=logging.WARNING)
+
+
+def _told(check: LeftoverCheck, result):
+    """Return a result, once what was found wrong with it is told."""
+    if check.warning:
+        _warn(f'{check.name}: {check.warning}.')
+    return result
+
+
+def _frames_of(batch: Tensor) -> np.ndarray:
+    """Return the first frames of (N, 3, H, W) as uint8, (n, H, W, 3)."""
+    first = batch[: 4 * NUM_FRAMES]
+    if first.is_floating_point():
+        first = (first.float() * 255).round().clamp(0, 255).to(torch.uint8)
+    return first.permute(0, 2, 3, 1).cpu().numpy()
 
 
 def _frames_per_pass(height: int, width: int) -> int:

@@ -66,7 +66,8 @@ def call(marker, name='os.mkdir'):
     [
         '{call}',
         "dict(type='SequentialAnonymizer', stages=[{call}])",
-        "dict(type='SequentialAnonymizer', stages=[dict(type='SequentialAnonymizer', stages=[{call}])])",
+        "dict(type='SequentialAnonymizer', stages=["
+        "dict(type='SequentialAnonymizer', stages=[{call}])])",
         "dict(type='UNetAnonymizer', base_channels={call})",
         "dict(type='UNetAnonymizer', base_channels=2, num_levels=2, act=dict(deep=[({call},)]))",
         '{scoped}',
@@ -83,8 +84,9 @@ def test_no_name_in_it_is_imported_or_called(tmp_path, use, config):
 
 @pytest.mark.parametrize(
     'name',
-    ["'builtins.eval'", "'mmengine.Config'", "'mmaction.UNetAnonymizer'", "'_scope_.x'", 'None', '7',
-     "'spact_mm.models.UNetAnonymizer'", "''", "'unetanonymizer'", "['UNetAnonymizer']", "'X' * 3"],
+    ["'builtins.eval'", "'mmengine.Config'", "'mmaction.UNetAnonymizer'", "'_scope_.x'",
+     'None', '7', "'spact_mm.models.UNetAnonymizer'", "''", "'unetanonymizer'",
+     "['UNetAnonymizer']", "'X' * 3"],
 )  # fmt: skip
 def test_only_exact_names_are_known(tmp_path, name):
     path = save(tmp_path, f'dict(type={name})')

@@ -1,6 +1,5 @@
 """Which anonymizer configs that stand in a file are built: those that can do nothing else."""
 
-import math
 from collections.abc import Mapping
 from copy import deepcopy
 
@@ -75,9 +74,10 @@ def _checked(value, filename: str, depth: int):
         return type(value)(_checked(item, filename, depth + 1) for item in value)
     is_number = isinstance(value, (int, float))
     is_address = isinstance(value, (str, bytes)) and any(c in str(value) for c in '/\\')
-    is_beyond = is_number and (not math.isfinite(value) or abs(value) > _MAX_NUMBER)
+    # NaN is not within any bound.
+    is_beyond = is_number and not abs(value) <= _MAX_NUMBER
     if is_address or is_beyond or not isinstance(value, (int, float, str, type(None))):
-        what = f'{value!r:.60}'
+        what = f'{value!r:.60}' if not is_number else f'a number beyond {_MAX_NUMBER}'
         raise ValueError(
             f'The anonymizer that {filename} tells has the argument {what}, which is not taken '
             'from a file: if you trust it, give the config that it was trained with (--config of a '
