@@ -1,3 +1,4 @@
+import fcntl
 import os
 import subprocess
 import sys
@@ -77,3 +78,14 @@ def test_folder_that_cannot_be_made_is_named(tmp_path):
     with pytest.raises(OSError, match='file cannot be written to: '):
         with lock_folder(tmp_path / 'file', 'in use'):
             pass
+
+
+def test_disk_without_locks_is_named(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(37, 'No locks available')
+
+    monkeypatch.setattr(fcntl, 'flock', refuse)
+    for run in (None, 'a'):
+        with pytest.raises(OSError, match=r'.lock cannot be locked .No locks available.: choose'):
+            with lock_folder(tmp_path, 'in use', run):
+                pass
