@@ -60,7 +60,7 @@ def lock_folder(
 
     Raises:
         RuntimeError: If another process, which is not of the same run, uses it.
-        OSError: If the folder cannot be made or written to.
+        OSError: If the folder cannot be made, written to or locked.
     """
     folder = Path(folder)
     try:
@@ -83,6 +83,11 @@ def _take(file: TextIO, kind: int) -> bool:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise OSError(
+            f'{file.name} cannot be locked ({error.strerror}): choose a folder on a disk that has '
+            'locks.'
+        ) from error
     return True
 
 

@@ -1,3 +1,4 @@
+import fcntl
 import os
 import signal
 import subprocess
@@ -94,3 +95,14 @@ def test_a_child_that_outlives_its_parent_does_not_keep_the_folder(tmp_path):
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+def test_disk_without_locks_is_named(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(37, 'No locks available')
+
+    monkeypatch.setattr(fcntl, 'flock', refuse)
+    for run in (None, 'a'):
+        with pytest.raises(OSError, match=r'.lock cannot be locked .No locks available.: choose'):
+            with lock_folder(tmp_path, 'in use', run):
+                pass
