@@ -21,6 +21,7 @@ from mmaction.apis.inferencers import ActionRecogInferencer
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from test_docs import blocks
 
 from spact_mm.apis import find_tool
 from spact_mm.datasets.annotation_files import write_attribute_file
@@ -103,7 +104,7 @@ def results(site):
     with open(path, 'rb') as file:
         samples = pickle.load(file)
     scores = np.stack([sample['pred_score'].numpy() for sample in samples])
-    assert scores.shape == (8, 8) and np.ptp(scores, axis=0).min() > 1e-3
+    assert scores.shape == (8, 8) and np.ptp(scores, axis=0).max() > 0.1
     return SimpleNamespace(path=path, samples=samples, scores=scores)
 
 
@@ -137,7 +138,7 @@ def test_pipeline_without_its_decoder_keeps_the_crop(site, monkeypatch):
     inferencer = ActionRecogInferencer(
         str(ACTION), str(weights(site, ACTION)), 'cpu', input_format='array'
     )
-    dataset = DATASETS.build(inferencer.cfg.test_dataloader.dataset)
+    dataset = DATASETS.build(Config.fromfile(ACTION).test_dataloader.dataset)
     for index in range(3):
         video = dataset.get_data_info(index)['filename']
         inputs = inferencer.pipeline(read_frames(video))['inputs']
@@ -226,7 +227,7 @@ def test_image_inferencer_predicts_what_the_test_tool_does(site, tmp_path):
     with open(out, 'rb') as file:
         samples = pickle.load(file)
     expected = np.stack([sample['pred_score'].numpy() for sample in samples])
-    assert np.ptp(expected, axis=0).min() > 1e-3
+    assert np.ptp(expected, axis=0).max() > 0.1
     (tmp_path / 'inference.py').write_text(IMAGE_INFERENCE)
     images = sorted((site / 'data/demo/images/test').iterdir())
     run(site, tmp_path / 'inference.py', PRIVACY, checkpoint, tmp_path / 'scores.json', *images)
@@ -304,6 +305,11 @@ def test_schedules_are_drawn(site, tmp_path):
     # 30 videos in batches of 8.
     assert 'Iterations per epoch: 4' in printed and '10/10 epochs' in printed
     assert cv2.imread(str(tmp_path / 'lr.png')) is not None
+    rates = tmp_path / 'rates.py'
+    code = blocks('upstream_tools.md')['configs/my_rates.py']
+    rates.write_text(code.replace("'./spact_r3d_demo.py'", repr(str(RECIPE))))
+    printed = mmaction(site, 'visualizations/vis_scheduler', rates, *options)
+    assert 'Iterations per epoch: 4' in printed and '18/18 epochs' in printed
     options[-1] = tmp_path / 'privacy.png'
     printed = upstream(site, 'mmpretrain/visualization/vis_scheduler', PRIVACY, *options)
     assert 'Iterations per epoch: 1' in printed
