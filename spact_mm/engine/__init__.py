@@ -10,6 +10,7 @@ from .phase_hook import MinimaxPhaseHook
 from .progress_hook import ProgressFileHook
 from .reproducible_epoch_hook import ReproducibleEpochHook
 from .settings_hook import SettingsHook
+from .stage_schedulers import resolve_stages
 from .visualization_hook import AnonymizationVisualizationHook
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     'ReproducibleEpochHook',
     'SettingsHook',
     'TrainingCurvesHook',
+    'resolve_stages',
 ]
