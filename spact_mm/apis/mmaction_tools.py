@@ -19,6 +19,7 @@ from mmengine.logging import MMLogger
 
 from ..compat import config_variables
 from ..config_keys import choose_variables
+from ..engine.run_schedulers import refuse_schedulers
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 #: By the name of the module: the module, what it is called, and how it is installed.
@@ -75,7 +76,7 @@ def run_tool(name: str, package: str = 'mmaction') -> None:
         config_variables(choose_variables(options.cfg_options or {})),
     ):
         if name == 'train':
-            _refuse_options_without_effect(options)
+            _refuse_before_building(options)
         runpy.run_path(str(find_tool(name, package)), run_name='__main__')
 
 
@@ -94,8 +95,8 @@ def _parse_options() -> argparse.Namespace:
     return options
 
 
-def _refuse_options_without_effect(options: argparse.Namespace) -> None:
-    """Refuse options of ``tools/train.py`` that the config leaves no room for.
+def _refuse_before_building(options: argparse.Namespace) -> None:
+    """Refuse options of ``tools/train.py`` that the config leaves no room for, and its schedulers.
 
     Raises:
         ValueError: If there is one.
@@ -106,8 +107,7 @@ def _refuse_options_without_effect(options: argparse.Namespace) -> None:
         deterministic=options.deterministic or None,
     )
     seeds = {key: value for key, value in seeds.items() if value is not None}
-    asks = bool(seeds) or options.auto_scale_lr
-    if not asks or not options.config or not Path(options.config).is_file():
+    if not options.config or not Path(options.config).is_file():
         return
     config = Config.fromfile(options.config, import_custom_modules=False)
     given = config.get('randomness') or {}
@@ -123,6 +123,8 @@ def _refuse_options_without_effect(options: argparse.Namespace) -> None:
             'dict(enable=False, base_batch_size=N), N being the batch, over all processes, that '
             'its learning rates are for.'
         )
+    config.merge_from_dict(options.cfg_options or {})
+    refuse_schedulers(config)
 
 
 @contextmanager

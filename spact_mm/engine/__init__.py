@@ -15,6 +15,7 @@ from .progress_hook import ProgressFileHook
 from .reproducible_epoch_hook import ReproducibleEpochHook
 from .resumable_loop import ResumableTrainLoop
 from .settings_hook import SettingsHook
+from .stage_schedulers import resolve_stages
 from .visualization_hook import AnonymizationVisualizationHook
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     'ResumableTrainLoop',
     'SettingsHook',
     'TrainingCurvesHook',
+    'resolve_stages',
 ]

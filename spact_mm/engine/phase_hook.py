@@ -112,7 +112,7 @@ class MinimaxPhaseHook(Hook):
             dict(phase='adversaries', epochs=20, name='warmup'),
             dict(phase=('anonymizer', 'adversaries'), epochs=100)]``; several phases take turns,
             iteration by iteration, on from epoch to epoch. Schedulers of ``param_scheduler`` may
-            begin and end by the names (:func:`~spact_mm.engine.stage_schedulers.resolve_stages`).
+            begin and end by the names (:func:`~spact_mm.engine.resolve_stages`).
         max_reconstruction_l1 (float): Largest mean L1 of f_A(x) and x, in [0, 1], that minimax
             may start from. Defaults to 0.03.
         readiness_clips (int): Number of training clips to measure on. Defaults to 128.

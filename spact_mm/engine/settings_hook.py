@@ -1,7 +1,5 @@
 """Settings of a run that would have no effect, or none that anyone wants."""
 
-from collections.abc import Iterator, Mapping
-
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
@@ -13,6 +11,7 @@ from ..registration import register
 from .bad_sample_hook import BadSampleHook
 from .minimax_loop import MinimaxTrainLoop
 from .reproducible_epoch_hook import ReproducibleEpochHook
+from .run_schedulers import refuse_schedulers_beyond
 
 
 @register(HOOKS)
@@ -44,7 +43,9 @@ class SettingsHook(Hook):
         """Look at the hooks and the schedulers."""
         follows_schedule = isinstance(runner.train_loop, MinimaxTrainLoop)
         if not follows_schedule:
-            _check_schedulers(runner)
+            refuse_schedulers_beyond(
+                runner.cfg.get('param_scheduler'), runner.max_epochs, runner.max_iters
+            )
         loaders = getattr(runner.train_dataloader, 'loaders', dict(train=runner.train_dataloader))
         datasets = [loader.dataset for loader in loaders.values()]
         for name, data in zip(loaders, datasets, strict=True):
@@ -91,35 +92,3 @@ def _refuse_unseeded(runner: Runner) -> None:
         f'A {type(runner.train_loop).__name__} has no epochs to seed a ReproducibleDataset by: a '
         'resumed run draws other samples than one that was not interrupted.'
     )
-
-
-def _check_schedulers(runner: Runner) -> None:
-    """Refuse numbers of schedulers that the run does not reach."""
-    for key, scheduler in _walk(runner.cfg.get('param_scheduler'), 'param_scheduler'):
-        limit = 'max_epochs' if scheduler.get('by_epoch', True) else 'max_iters'
-        last, begin = getattr(runner, limit), scheduler.get('begin', 0)
-        reached = dict(
-            end=scheduler.get('end') or 0,
-            T_max=begin + (scheduler.get('T_max') or 0),
-            milestones=begin + max(scheduler.get('milestones') or [0]),
-        )
-        for name, value in reached.items():
-            if value > last:
-                raise ValueError(
-                    f'{key}.{name} ({scheduler["type"]}) reaches to {value}, but train_cfg.{limit} '
-                    f'is {last}: what it is for never comes; lower it with the run, or leave end '
-                    'and T_max out, which are then those of the run.'
-                )
-
-
-def _walk(node, key: str) -> Iterator[tuple[str, Mapping]]:
-    """Yield each scheduler of a config and where it stands."""
-    if isinstance(node, Mapping):
-        if 'type' in node:
-            yield key, node
-        else:
-            for name, child in node.items():
-                yield from _walk(child, f'{key}.{name}')
-    elif isinstance(node, (list, tuple)):
-        for index, child in enumerate(node):
-            yield from _walk(child, f'{key}.{index}')

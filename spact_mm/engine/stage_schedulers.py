@@ -79,6 +79,9 @@ class _Resolver:
             leaves_trace = scheduler.get('end_factor', 1) != 1
             if is_tied and kind.startswith(_WITHOUT_TRACE) and not leaves_trace:
                 return None
+            if is_tied and begin >= self.total:
+                # Of a last stage without epochs, after which nothing comes.
+                return None
             raise ValueError(
                 f'{key} ({kind}) has {max(steps, 0)} steps, from epoch {begin} to {end}, which are '
                 f'too few for what it does: {self._describe()}; lengthen the stage, step by '

@@ -10,6 +10,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
 from ..config_keys import READ_KEYS
+from ..engine.run_schedulers import refuse_schedulers
 from ..models.anonymizers.checkpoint import (
     describe_mismatch,
     find_config,
@@ -281,6 +282,11 @@ class _Planner:
             for key in options:
                 _check_option(config, key, f'of the stage {name!r} of {self.path}', path)
             config.merge_from_dict(options)
+        if spec.get('train', True):
+            try:
+                refuse_schedulers(config)
+            except ValueError as error:
+                raise ValueError(f'The stage {name!r} of {self.path} cannot run: {error}') from None
         return config
 
     def _insert_anonymizer(self, config, slot, method, name, spec, other) -> list[Stage]:

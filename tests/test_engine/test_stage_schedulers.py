@@ -77,6 +77,15 @@ def test_ramps_without_steps_are_left_out():
     assert resolve([ramp]) == []
 
 
+def test_schedulers_of_a_last_stage_without_epochs_are_left_out():
+    cosine = dict(type='CosineAnnealingLR', begin='minimax+1', end='minimax.end')
+    step = dict(type='MultiStepLR', milestones=['minimax'])
+    assert resolve([cosine, step], minimax=0) == [dict(step, milestones=[8], end=8)]
+    # After the warm-up the minimax goes on with what its scheduler leaves.
+    with pytest.raises(ValueError, match='has 0 steps, from epoch 4 to 4'):
+        resolve([dict(cosine, begin='warmup+1', end='warmup.end')], warmup=0)
+
+
 def test_without_end_a_scheduler_ends_with_the_schedule():
     assert resolve([dict(type='CosineAnnealingLR')])[0]['end'] == 18
     assert resolve([dict(type='LinearLR', by_epoch=False)])[0]['end'] == 18 * LENGTH

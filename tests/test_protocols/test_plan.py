@@ -240,6 +240,36 @@ def test_what_is_wrong_is_said_before_anything_runs(tmp_path, changes, sentence)
     assert '\n' not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    'stages, methods, message',
+    [
+        (
+            dict(a=dict(config='eval/privacy_resnet_demo.py', options={'train_cfg.max_epochs': 2})),
+            [RAW],
+            r"^The stage 'a' of .* cannot run: param_scheduler.0.end \(LinearLR\) reaches to 3",
+        ),
+        (
+            dict(a=dict(config='eval/privacy_resnet_demo.py')),
+            [
+                dict(
+                    name='SPAct',
+                    train=dict(
+                        config=str(CONFIGS / 'spact_r3d_demo.py'),
+                        options={'param_scheduler.anonymizer.2.milestones': [9]},
+                    ),
+                )
+            ],
+            "^The stage 'train' of .* cannot run: param_scheduler.anonymizer.2.milestones is 9",
+        ),
+    ],
+)
+def test_schedulers_are_checked_before_anything_runs(tmp_path, stages, methods, message):
+    stages = {k: dict(stage, config=str(CONFIGS / stage['config'])) for k, stage in stages.items()}
+    path = write_protocol(tmp_path, methods=methods, stages=stages)
+    with pytest.raises(ValueError, match=message):
+        load_protocol(path, tmp_path / 'w')
+
+
 def test_options_beside_the_dictionary_of_a_protocol_are_refused(tmp_path):
     path = write_protocol(tmp_path, methods=[RAW])
     with pytest.raises(ValueError, match="The option 'seeds' changes nothing of .*write protocol"):

@@ -57,6 +57,15 @@ def test_scaling_without_a_base_is_refused(tiny_data, tmp_path, monkeypatch):
     assert 'needs auto_scale_lr in' in message and 'base_batch_size=N' in message
 
 
+def test_a_shorter_run_does_not_end_within_a_warm_up(tmp_path, monkeypatch):
+    """MMEngine's own error names neither scheduler nor key, if it is one."""
+    config = DEMO_CONFIG.parent / 'eval' / 'action_r3d_demo.py'
+    shorter = ('--cfg-options', 'train_cfg.max_epochs=2')
+    message = refusal(monkeypatch, 'train', config, *shorter, work_dir=tmp_path / 'work')
+    assert message.startswith('ValueError: param_scheduler.1.begin (CosineAnnealingLR) reaches to')
+    assert 'train_cfg.max_epochs is 2' in message
+
+
 def test_a_seed_that_the_config_overrules_is_refused(tiny_data, tmp_path, monkeypatch):
     config = write_config(tmp_path, tiny_data, BRIEF, randomness=dict(seed=1))
     message = refusal(monkeypatch, 'train', config, '--seed', 2, work_dir=tmp_path / 'work')

@@ -130,7 +130,7 @@ class AttributePrivacyBranch(BaseModule):
             if sample is None or not ('gt_score' in sample or 'gt_label' in sample):
                 raise ValueError(
                     'AttributePrivacyBranch needs a labelled privacy loader, but its samples have '
-                    'no labels; give train_cfg a privacy_dataloader whose data set has attributes '
+                    'no labels; give the config a privacy_dataloader whose data set has attributes '
                     "(VISPRDataset(attributes='VISPR1'))."
                 )
             if 'gt_score' in sample and len(sample.gt_score) != self.head.num_classes:
