@@ -257,7 +257,7 @@ def run_trial(name: str, variant: Variant, reference, config: Path, work_dir: Pa
         counts['lost'] += was_whole and not _has_whole(work_dir)
     if start(config, work_dir, rng.choice(variant.processes), None) != 0:
         raise SystemExit(f'{name}: see {work_dir.with_suffix(".rank0.log")}.')
-    counts['resumed'] += log_of(work_dir).count('resumed epoch')
+    counts['resumed'] += work_dir.with_suffix('.rank0.log').read_text().count('resumed epoch')
     result = load(newest(work_dir))
     leftovers = [path.name for path in work_dir.glob('.*.part')]
     order = read_order(work_dir)
