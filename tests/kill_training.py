@@ -243,7 +243,7 @@ def run_trial(name: str, variant: Variant, reference, config: Path, work_dir: Pa
         number = rng.randint(1, {'iteration': 12, 'clock': 1}.get(place, 6))
         killer = None if place == 'clock' else Killer(place, number, rng.random() < 0.5)
         delay = rng.uniform(0.3, reference['seconds']) if place == 'clock' else None
-        before = read_order(work_dir) if work_dir.exists() else None
+        was_whole = _has_whole(work_dir)
         code = start(config, work_dir, processes, killer, delay)
         if code == 0:
             break
@@ -254,12 +254,10 @@ def run_trial(name: str, variant: Variant, reference, config: Path, work_dir: Pa
                 f'see {work_dir.with_suffix(".rank0.log")}.'
             )
         counts['kills'] += 1
-        # Whatever was whole before is whole, or has a whole successor.
-        if before and not any(_is_loadable(work_dir / n) for n in read_order(work_dir)):
-            counts['lost'] += 1
-        counts['resumed'] += 1
-    while start(config, work_dir, rng.choice(variant.processes), None) != 0:
+        counts['lost'] += was_whole and not _has_whole(work_dir)
+    if start(config, work_dir, rng.choice(variant.processes), None) != 0:
         raise SystemExit(f'{name}: see {work_dir.with_suffix(".rank0.log")}.')
+    counts['resumed'] += work_dir.with_suffix('.rank0.log').read_text().count('resumed epoch')
     result = load(newest(work_dir))
     leftovers = [path.name for path in work_dir.glob('.*.part')]
     order = read_order(work_dir)
@@ -274,6 +272,11 @@ def run_trial(name: str, variant: Variant, reference, config: Path, work_dir: Pa
     counts['equal'] += not wrong
     if wrong:
         print(f'{name}: {len(wrong)} values differ, {wrong[:3]} first; see {work_dir}')
+
+
+def _has_whole(work_dir: Path) -> bool:
+    """Tell whether there is a checkpoint to resume, as seen by reading all of it."""
+    return any(_is_loadable(work_dir / name) for name in read_order(work_dir) or ())
 
 
 def _is_loadable(path: Path) -> bool:
@@ -337,8 +340,12 @@ def campaign(folder: Path, names: list[str], kills: int, seed: int, per_trial: i
         name = min(names, key=lambda name: VARIANTS[name].counts['kills'])
         variant, (config, reference, home) = VARIANTS[name], prepared[name]
         work_dir = home / f'trial{variant.counts["trials"]}'
+        before = variant.counts.copy()
         run_trial(name, variant, reference, config, work_dir, rng, per_trial)
         shutil.rmtree(work_dir)
+        more = variant.counts - before
+        verdict = 'as it should' if more['equal'] else 'differently'
+        print(f'{name}: killed {more["kills"]} times, ended {verdict}', flush=True)
     print(f'{"variant":26}{"trials":>8}{"kills":>8}{"resumed":>9}{"lost":>6}{"bit-equal":>11}')
     rows = {name: VARIANTS[name].counts for name in names}
     total = sum(rows.values(), Counter())
