@@ -455,3 +455,60 @@ def test_two_processes_train_over_gloo(tmp_path):
         '-m', 'torch.distributed.run', '--nproc_per_node', '2', '--standalone', str(script)
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_none_turns_off_default_hooks_of_any_name():
+    upstream = inspect.getclosurevars(Runner.register_default_hooks).nonlocals['upstream']
+    runner = object.__new__(Runner)
+    runner._hooks = []
+    hooks = dict(pictures=None, timer=None, extra=dict(type='EmptyCacheHook'))
+    try:
+        upstream(runner, dict(hooks))
+    except AssertionError:
+        pass
+    else:
+        pytest.fail(GONE)
+    runner._hooks = []
+    runner.register_default_hooks(hooks)
+    assert {type(hook).__name__ for hook in runner._hooks} == {
+        'RuntimeInfoHook',
+        'DistSamplerSeedHook',
+        'LoggerHook',
+        'ParamSchedulerHook',
+        'CheckpointHook',
+        'EmptyCacheHook',
+    }
+
+
+def test_variables_of_config_files_are_set_while_they_are_parsed(tmp_path):
+    (tmp_path / 'base.py').write_text("root, n = 'a', 1\npath = f'{root}/{n}'\ndel n\n")
+    (tmp_path / 'child.py').write_text("_base_ = './base.py'\nk: int = 1\nk += 1\nm = k\n")
+    config = Config.fromfile(tmp_path / 'child.py')
+    config.merge_from_dict(dict(root='b'))
+    assert config.path == 'a/1', GONE
+    with compat.config_variables(dict(root='b', n=2, k=5, absent=3)):
+        config = Config.fromfile(tmp_path / 'child.py')
+    assert (config.path, config.root, config.m) == ('b/2', 'b', 5)
+    assert 'absent' not in config
+    assert Config.fromfile(tmp_path / 'child.py').path == 'a/1'
+
+
+def test_tpn_predicts_by_its_present_weights():
+    from mmaction.models.heads.tpn_head import TPNHead
+
+    upstream = inspect.getclosurevars(TPNHead.forward).nonlocals['upstream']
+    head = TPNHead(num_classes=3, in_channels=4, dropout_ratio=0)
+    features = torch.rand(2, 4, 2, 3, 3)
+    keys = list(head.state_dict())
+
+    def is_present(forward):
+        with torch.no_grad():
+            right = []
+            for weight in (1.0, 2.0):
+                nn.init.constant_(head.fc_cls.weight, weight)
+                expected = head.fc_cls(features.mean((2, 3, 4)))
+                right.append(torch.allclose(forward(features, fcn_test=True), expected))
+        return right
+
+    assert is_present(head) == [True, True] and list(head.state_dict()) == keys
+    assert is_present(upstream.__get__(head)) == [True, False], GONE

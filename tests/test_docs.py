@@ -13,6 +13,9 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from tiny import action_batch, privacy_batch
 
+from spact_mm.config_keys import read_config
+from spact_mm.engine.phase_hook import parse_schedule
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -91,12 +94,41 @@ def test_data_set_of_the_page_feeds_the_pipeline(extended, tmp_path, monkeypatch
     table = 'file,smiling,glasses\n0.jpg,0,1\n1.jpg,1,1\n2.jpg,0,0\n'
     (tmp_path / 'data' / 'faces' / 'labels.csv').write_text(table)
     config = Config.fromfile(extended / 'configs' / 'my_data.py')
-    loader = config.train_cfg.privacy_dataloader
+    loader = config.privacy_dataloader
     loader.update(batch_size=3, num_workers=0, persistent_workers=False)
     batch = next(iter(Runner.build_dataloader(loader, seed=0)))
     assert sorted(s.gt_score.tolist() for s in batch['data_samples']) == [[0, 0], [0, 1], [1, 1]]
     views = [view for image in batch['inputs'] for view in image]
     assert len(views) == 6 and {view.dtype for view in views} == {torch.uint8}
+
+
+@pytest.mark.parametrize('name', ['my_short', 'my_split'])
+def test_child_configs_of_the_page_change_what_they_say(name, tmp_path):
+    (tmp_path / 'configs').symlink_to(ROOT / 'configs')
+    code = blocks('recipes.md')[f'configs/{name}.py'].replace("'./spact", "'./configs/spact")
+    (tmp_path / f'{name}.py').write_text(code)
+    config = read_config(tmp_path / f'{name}.py')
+    if name == 'my_short':
+        stages = parse_schedule(config.custom_hooks[0].schedule)
+        assert [stage.end for stage in stages] == [20, 70, 170]
+    else:
+        files = [
+            config[f'{split}_dataloader'].dataset.ann_file for split in ('train', 'val', 'test')
+        ]
+        names = [f'data/ucf101/ucf101_{split}_split_2_videos.txt' for split in ('train', 'val')]
+        assert files == [*names, names[1]]
+
+
+def test_variables_of_a_recipe_reach_all_that_is_made_of_them():
+    options = dict(ucf101_root='/mnt/u', split=2, size=128)
+    config = read_config(ROOT / 'configs' / 'spact_r3d_mobilenetv3_ucf101.py', options)
+    text = config.pretty_text
+    assert text.count('/mnt/u/ucf101_train_split_2_videos.txt') == 1
+    assert text.count('/mnt/u/ucf101_val_split_2_videos.txt') == 2
+    assert 'data/ucf101' not in text and 'split_1' not in text
+    loaders = (config.train_dataloader, config.val_dataloader, config.privacy_dataloader)
+    scales = [loader.dataset.pipeline for loader in loaders]
+    assert str(scales).count('(128, 128)') == 3 and '(112, 112)' not in text
 
 
 def test_code_for_the_api_runs():

@@ -6,12 +6,15 @@ from .channels_last_hook import ChannelsLastHook
 from .checkpoint_hook import PlainCheckpointHook
 from .curves_hook import TrainingCurvesHook
 from .dead_run_hook import DeadRunHook
+from .early_check import EarlyCheckHook
 from .minimax_loop import MinimaxTrainLoop
 from .non_finite_hook import NonFiniteHook
 from .optim_constructor import MinimaxOptimWrapperConstructor
 from .phase_hook import MinimaxPhaseHook
 from .progress_hook import ProgressFileHook
 from .reproducible_epoch_hook import ReproducibleEpochHook
+from .resumable_loop import ResumableTrainLoop
+from .settings_hook import SettingsHook
 from .visualization_hook import AnonymizationVisualizationHook
 
 __all__ = [
@@ -19,6 +22,7 @@ __all__ = [
     'BadSampleHook',
     'ChannelsLastHook',
     'DeadRunHook',
+    'EarlyCheckHook',
     'GradientAccumulationHook',
     'MinimaxOptimWrapperConstructor',
     'MinimaxPhaseHook',
@@ -27,5 +31,7 @@ __all__ = [
     'PlainCheckpointHook',
     'ProgressFileHook',
     'ReproducibleEpochHook',
+    'ResumableTrainLoop',
+    'SettingsHook',
     'TrainingCurvesHook',
 ]

@@ -1,6 +1,7 @@
 """Values that ``torch.load(weights_only=True)`` reads, and back."""
 
 import os
+import re
 from collections import OrderedDict, deque
 from enum import Enum
 
@@ -61,9 +62,16 @@ def to_plain(value, name: str = 'value'):
 
 
 def from_plain(value):
-    """Rebuild the arrays and history buffers of :func:`to_plain`; the rest passes unchanged."""
+    """Rebuild the arrays and history buffers of :func:`to_plain`; the rest passes unchanged.
+
+    Raises:
+        ValueError, TypeError, LookupError, AttributeError: If they are damaged.
+    """
     if isinstance(value, dict):
         if '__ndarray__' in value:
+            # A type from a file could ask for a gigabyte an entry.
+            if not re.fullmatch(r'[<>|=]?[biufcSUMm]\d{1,5}(\[\w+\])?', value['dtype']):
+                raise ValueError(f'an array of the type {value["dtype"]}')
             return np.array(from_plain(value['__ndarray__']), dtype=value['dtype'])
         if '__history__' in value:
             buffer = HistoryBuffer(max_length=value['max_length'])
@@ -75,3 +83,42 @@ def from_plain(value):
     if type(value) in (list, tuple, set):
         return type(value)(from_plain(item) for item in value)
     return value
+
+
+def rebuild(checkpoint: dict, resumes: bool) -> str:
+    """Rebuild a loaded checkpoint in place, but for weights and optimizers, which are plain.
+
+    Args:
+        checkpoint (dict): What was loaded.
+        resumes (bool): Whether the training goes on with all of it, not with the weights only.
+
+    Returns:
+        str: What is damaged, the middle of a sentence; empty if nothing is.
+    """
+    damage = _describe_damage(checkpoint) if resumes else ''
+    if damage:
+        return damage
+    for name, value in checkpoint.items():
+        if name in ('state_dict', 'optimizer'):
+            continue
+        try:
+            checkpoint[name] = from_plain(value)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            return f'its {name} is damaged ({error})'
+    return ''
+
+
+def _describe_damage(checkpoint: dict) -> str:
+    """Tell what a training would go on from that is not what it must be."""
+    for name in ('state_dict', 'meta', 'message_hub'):
+        if not isinstance(checkpoint[name], dict):
+            return f'its {name} is a {type(checkpoint[name]).__name__} instead of a dictionary'
+    meta, hub = checkpoint['meta'], checkpoint['message_hub']
+    for name, allowed in (('epoch', ()), ('iter', ()), ('seed', (None,))):
+        value = meta.get(name)
+        if value not in allowed and (type(value) is not int or value < 0):
+            return f'its meta.{name} is {value!r:.40} instead of a whole number'
+    for name in ('log_scalars', 'runtime_info', 'resumed_keys'):
+        if not isinstance(hub.get(name), dict):
+            return f'its message_hub.{name} is no dictionary'
+    return ''

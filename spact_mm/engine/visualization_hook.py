@@ -13,6 +13,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor
 
+from ..files import write_whole
 from ..models.frames import fold_frames
 from ..registration import register
 from .evaluated_weights import evaluated_weights
@@ -80,8 +81,8 @@ class AnonymizationVisualizationHook(Hook):
         with evaluated_weights(runner):
             picture = self.draw(runner)
         path = Path(runner.work_dir) / self.out_dir / f'epoch_{epoch}.png'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), picture[..., ::-1])
+        # OpenCV's own writing says nothing of a full disk.
+        write_whole(path, cv2.imencode('.png', picture[..., ::-1])[1].tobytes())
         runner.visualizer.add_image('anonymization', picture, step=epoch)
 
     @torch.no_grad()

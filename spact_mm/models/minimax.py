@@ -12,10 +12,11 @@ from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
 from ..registration import register
-from .frames import check_format, fold_frames, map_chunks, unfold_frames
+from .frames import fold_frames, map_chunks, unfold_frames
 from .frozen import frozen
 from .memory_format import to_faster_format, use_channels_last
 from .minimax_preprocessor import MinimaxDataPreprocessor
+from .rgb_recognizer import build_rgb_recognizer
 from .updates import backward, partial_backward, update
 
 #: Of the running mean of L_T: it looks back on some ten iterations.
@@ -70,7 +71,7 @@ class MinimaxAnonymization(BaseModel):
         init_cfg (dict, optional): Initialization config of the whole model.
 
     Raises:
-        ValueError: If an argument is out of range or the recognizer does not take RGB frames.
+        ValueError: If an argument is out of range, or the recognizer does not classify RGB frames.
     """
 
     def __init__(
@@ -87,9 +88,7 @@ class MinimaxAnonymization(BaseModel):
         channels_last: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
-        recognizer_module = MODELS.build(recognizer)
-        preprocessor = recognizer_module.data_preprocessor
-        format_shape = check_format(getattr(preprocessor, 'format_shape', 'NCHW'))
+        recognizer_module, format_shape = build_rgb_recognizer(recognizer)
         super().__init__(
             data_preprocessor=MinimaxDataPreprocessor(format_shape, augmentation),
             init_cfg=init_cfg,
@@ -102,6 +101,12 @@ class MinimaxAnonymization(BaseModel):
             raise ValueError(
                 f'view_distance must be (low, high) with 1 <= low <= high, but is {view_distance}.'
             )
+        for name, value in (
+            ('reconstruction_frames', reconstruction_frames),
+            ('max_frames_per_pass', max_frames_per_pass),
+        ):
+            if value is not None and value < 1:
+                raise ValueError(f'{name} must be 1 or more, or None for all, but is {value}.')
         self.anonymizer = MODELS.build(anonymizer)
         self.recognizer = recognizer_module
         self.privacy_branch = MODELS.build(privacy_branch)

@@ -295,8 +295,10 @@ class TestBadFiles:
         def slip(results):
             raise error('slip')
 
-        with pytest.raises(error, match='slip'):
+        message = 'The transform slip fails on sample 0, .*v0.avi .*slip'
+        with pytest.raises(RuntimeError, match=message) as caught:
             videos(video_root, pipeline=[slip])[0]
+        assert type(caught.value.__cause__) is error
 
     def test_unpacked_samples_cannot_hide_a_bad_file(self, video_root):
         (video_root / 'videos/v0.avi').write_bytes(b'')
@@ -317,7 +319,7 @@ class TestMissingData:
 
     def test_list_in_another_format_is_named(self, video_root):
         (video_root / 'list.txt').write_text('v0.avi 20 3\n')
-        with pytest.raises(ValueError, match='list.txt cannot be read as that of VideoDataset'):
+        with pytest.raises(ValueError, match='Line 1 of .*list.txt has 3 columns in place of 2'):
             videos(video_root)
 
     def test_errors_of_the_data_set_itself_stay_as_they_are(self, image_root):
@@ -347,6 +349,10 @@ class TestMissingData:
     def test_unknown_policy_is_refused(self, video_root):
         with pytest.raises(ValueError, match="on_bad .* 'ignore'; choose 'skip' or 'raise'"):
             videos(video_root, wrapper=dict(on_bad='ignore'))
+
+    def test_test_samples_are_never_replaced(self, video_root):
+        with pytest.raises(ValueError, match="on_bad='skip' .* would replace test samples"):
+            videos(video_root, test_mode=True, wrapper=dict(on_bad='skip'))
 
 
 def test_annotations_are_those_of_the_wrapped_data_set(video_root, image_root):
@@ -383,3 +389,41 @@ def test_copies_have_a_clock_of_their_own(video_root, duplicate):
     twin.set_epoch(1, 1)
     assert torch.equal(clips(loader)[0], dataset[0]['inputs'])
     assert (second[0] != dataset[0]['inputs']).any()
+
+
+# ---- where tools look ----------------------------------------------------------------------------
+@pytest.mark.parametrize('name', [dict(dataset='VideoDataset'), dict()])
+def test_settings_beside_the_name_are_those_of_the_data_set(video_root, name):
+    settings = video_config(video_root, test_mode=True, indices=4)
+    flat = DATASETS.build({**settings, **name, 'type': 'ReproducibleDataset'})
+    nested = videos(video_root, test_mode=True, indices=4)
+    assert type(flat.dataset) is type(nested.dataset) and len(flat) == len(nested) == 4
+    assert flat.on_bad == nested.on_bad == 'raise'
+    for dataset in (flat, nested):
+        dataset.set_epoch(1, 2)
+    for index in range(4):
+        assert torch.equal(flat[index]['inputs'], nested[index]['inputs'])
+
+
+def test_settings_beside_a_whole_data_set_are_refused(video_root):
+    with pytest.raises(ValueError, match='has ann_file, pipeline beside a whole data set'):
+        videos(video_root, dict(ann_file='b.txt', pipeline=[]))
+
+
+@pytest.mark.parametrize('times', [None, 3])
+def test_tools_exchange_the_pipeline_of_the_data_set_inside(video_root, times):
+    config = video_config(video_root, pipeline=VIDEO_PIPELINE[:2])
+    if times:
+        config = dict(type='RepeatDataset', times=times, dataset=config)
+    dataset = DATASETS.build(dict(type='ReproducibleDataset', dataset=config))
+    assert len(dataset.pipeline.transforms) == 2
+    dataset.pipeline = lambda data: data['label']
+    assert [dataset[index] for index in range(len(dataset))] == (times or 1) * [*range(NUM_VIDEOS)]
+
+
+def test_several_pipelines_are_not_one(video_root):
+    parts = [video_config(video_root), video_config(video_root)]
+    concatenated = dict(type='ConcatDataset', datasets=parts)
+    dataset = DATASETS.build(dict(type='ReproducibleDataset', dataset=concatenated))
+    with pytest.raises(AttributeError, match='2 data sets'):
+        assert dataset.pipeline

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
+from .stranger_config import check_config
+
 #: Where a checkpoint keeps the weights: a minimax model, in which a distributed wrapper may have
 #: left its mark, and a fresh model behind an anonymizer.
 _PREFIXES = (
@@ -15,6 +17,8 @@ _PREFIXES = (
 )
 #: Where their configs keep the anonymizer.
 _CONFIG_PATHS = (('anonymizer',), ('data_preprocessor', 'anonymizer'))
+#: Characters of a config's text that are read; the largest of this package has 20 thousand.
+_MAX_TEXT = 1 << 21
 
 
 def load_checkpoint(filename: str) -> Mapping:
@@ -44,11 +48,15 @@ def find_weights(checkpoint: Mapping) -> dict[str, Tensor]:
             anonymizing preprocessor.
     """
     state = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(state, Mapping):
+        return {}
     for prefix in _PREFIXES:
         found = {
             key[match.end() :]: value
             for key, value in state.items()
-            if (match := re.match(prefix, key))
+            if isinstance(key, str)
+            and isinstance(value, Tensor)
+            and (match := re.match(prefix, key))
         }
         if found:
             return found
@@ -56,31 +64,59 @@ def find_weights(checkpoint: Mapping) -> dict[str, Tensor]:
 
 
 def find_config(checkpoint: Mapping, filename: str) -> dict:
-    """Return the anonymizer's config as the checkpoint tells it.
+    """Return the anonymizer's config as the checkpoint tells it, fit to be built.
 
     The text of the whole config is stored in ``meta['cfg']`` by MMEngine. It is read as data, and
-    nothing in it is run.
+    nothing in it is run; what it may hold tells :func:`~.stranger_config.check_config`.
 
     Args:
         checkpoint (Mapping): As for :func:`find_weights`.
         filename (str): What to call it in an error.
 
     Raises:
-        ValueError: If it does not tell.
+        ValueError: If it does not tell, or tells what is not built from a file.
     """
-    text = (checkpoint.get('meta') or {}).get('cfg')
-    if isinstance(text, str):
-        for path in _CONFIG_PATHS:
-            try:
-                config = _read_entry(text, ('model', *path))
-            except (SyntaxError, ValueError):
-                config = None
-            if isinstance(config, dict) and 'type' in config:
-                return config
-    raise ValueError(
-        f"{filename} does not tell its anonymizer in meta['cfg'] as model.anonymizer: give the "
-        'config that it was trained with, such as anonymizer=dict(type=...).'
-    )
+    config = find_raw_config(checkpoint)
+    if config is None:
+        raise ValueError(
+            f"{filename} does not tell its anonymizer in meta['cfg'] as model.anonymizer: give the "
+            'config that it was trained with, such as anonymizer=dict(type=...).'
+        )
+    config, network = check_config(config, filename)
+    weights = find_weights(checkpoint)
+    mismatch = describe_mismatch(network, weights) if network is not None and weights else ''
+    if mismatch:
+        raise ValueError(_describe_other(filename, network, mismatch))
+    return config
+
+
+def find_raw_config(checkpoint: Mapping) -> dict | None:
+    """Return what the checkpoint tells of its anonymizer, unchecked, None if nothing."""
+    for path in _CONFIG_PATHS:
+        config = read_config_entry(checkpoint, 'model', *path)
+        if isinstance(config, dict) and 'type' in config:
+            return config
+    return None
+
+
+def read_config_entry(checkpoint: Mapping, *path: str):
+    """Return an entry of the config in ``meta['cfg']`` as data: constants and their containers.
+
+    Args:
+        checkpoint (Mapping): The checkpoint.
+        *path (str): Names from the top level on, such as ``'model', 'anonymizer'``.
+
+    Returns:
+        The value; None if there is none, or if it is anything else than data.
+    """
+    meta = checkpoint.get('meta')
+    text = meta.get('cfg') if isinstance(meta, Mapping) else None
+    if not isinstance(text, str) or len(text) > _MAX_TEXT:
+        return None
+    try:
+        return _read_entry(text, path)
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        return None
 
 
 def load_weights(anonymizer: nn.Module, checkpoint: Mapping, filename: str) -> None:
@@ -102,11 +138,15 @@ def load_weights(anonymizer: nn.Module, checkpoint: Mapping, filename: str) -> N
         )
     mismatch = describe_mismatch(anonymizer, weights)
     if mismatch:
-        raise ValueError(
-            f'{filename} holds another anonymizer than {type(anonymizer).__name__}, it has '
-            f'{mismatch}: use the anonymizer config it was trained with.'
-        )
+        raise ValueError(_describe_other(filename, anonymizer, mismatch))
     anonymizer.load_state_dict(weights, strict=False)
+
+
+def _describe_other(filename: str, anonymizer: nn.Module, mismatch: str) -> str:
+    return (
+        f'{filename} holds another anonymizer than {type(anonymizer).__name__}, it has '
+        f'{mismatch}: use the anonymizer config it was trained with.'
+    )
 
 
 def describe_mismatch(anonymizer: nn.Module, weights: Mapping[str, Tensor]) -> str:

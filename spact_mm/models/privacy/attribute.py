@@ -10,6 +10,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from ...registration import register
+from .features import feature_maps, in_channels
 
 
 @register(MODELS)
@@ -34,10 +35,11 @@ class AttributePrivacyBranch(BaseModule):
     MMPretrain sums the binary cross entropy over the attributes; the weight makes it their mean.
 
     Args:
-        backbone (dict): An image backbone of MMPretrain whose last output is (N, C, h, w).
+        backbone (dict): Any image backbone of MMPretrain.
         head (dict): ``mmpretrain.MultiLabelLinearClsHead`` for attributes or
             ``mmpretrain.LinearClsHead`` for one class of many, such as identities.
-        neck (dict, optional): Between both. Defaults to ``mmpretrain.GlobalAveragePooling``.
+        neck (dict, optional): Between both; it gets a map of each stage. Defaults to
+            ``mmpretrain.GlobalAveragePooling``.
         init_cfg (dict, optional): Initialization config.
     """
 
@@ -51,6 +53,7 @@ class AttributePrivacyBranch(BaseModule):
         self.backbone = _build(backbone)
         self.neck = _build(neck or dict(type='GlobalAveragePooling'))
         self.head = _build(head)
+        self._channels = in_channels(neck or head)
 
     def extract(self, images: Tensor) -> tuple[Tensor, ...]:
         """Compute the features that the head takes, one view as its own BatchNorm batch.
@@ -61,7 +64,7 @@ class AttributePrivacyBranch(BaseModule):
         Returns:
             tuple[Tensor, ...]: The last is (N, C).
         """
-        return self.neck(self.backbone(images))
+        return self.neck(feature_maps(self.backbone(images), self._channels))
 
     def forward(
         self,
