@@ -15,6 +15,7 @@ default_hooks = dict(
     early_check=dict(type='EarlyCheckHook'),
     non_finite=dict(type='NonFiniteHook', max_bad_steps=10),
     dead_run=dict(type='DeadRunHook', window=50),
+    averages=dict(type='FlatAveragesHook'),
     accumulation=dict(type='GradientAccumulationHook'),
     pictures=dict(type='AnonymizationVisualizationHook', interval=1, num_clips=4, num_frames=6),
     curves=dict(type='TrainingCurvesHook', interval=10),

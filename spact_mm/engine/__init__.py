@@ -7,6 +7,7 @@ from .checkpoint_hook import PlainCheckpointHook
 from .curves_hook import TrainingCurvesHook
 from .dead_run_hook import DeadRunHook
 from .early_check import EarlyCheckHook
+from .evaluated_weights import FlatAveragesHook
 from .minimax_loop import MinimaxTrainLoop
 from .non_finite_hook import NonFiniteHook
 from .optim_constructor import MinimaxOptimWrapperConstructor
@@ -24,6 +25,7 @@ __all__ = [
     'ChannelsLastHook',
     'DeadRunHook',
     'EarlyCheckHook',
+    'FlatAveragesHook',
     'GradientAccumulationHook',
     'MinimaxOptimWrapperConstructor',
     'MinimaxPhaseHook',

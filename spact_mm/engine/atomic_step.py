@@ -1,7 +1,8 @@
 """Training iterations that happen whole or not at all."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -68,20 +69,32 @@ class AtomicStep:
         self._is_checked = True
         self._save()
         try:
-            for name, wrapper in self._wrappers.items():
-                wrapper.backward = partial(self._backward, name, wrapper.backward)
-                wrapper.step = partial(self._step, wrapper.step)
-            values = self.train_step(data, optim_wrapper)
-            self._check()
+            with self._watched():
+                values = self.train_step(data, optim_wrapper)
+                self._check()
         except _NonFiniteStep as error:
             self.problem = str(error)
             self._undo()
             return {}
-        finally:
-            for wrapper in self._wrappers.values():
-                vars(wrapper).pop('backward', None)
-                vars(wrapper).pop('step', None)
         return values
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Let the optimizer wrappers tell what they do, in the context."""
+        # Schedulers have put methods of their own into the wrappers, which count the steps.
+        before = [
+            {name: vars(wrapper)[name] for name in ('backward', 'step') if name in vars(wrapper)}
+            for wrapper in self._wrappers.values()
+        ]
+        for name, wrapper in self._wrappers.items():
+            wrapper.backward = partial(self._backward, name, wrapper.backward)
+            wrapper.step = partial(self._step, wrapper.step)
+        try:
+            yield
+        finally:
+            for wrapper, methods in zip(self._wrappers.values(), before, strict=True):
+                del wrapper.backward, wrapper.step
+                vars(wrapper).update(methods)
 
     def _save(self) -> None:
         """Copy the buffers, which the forward passes will change."""

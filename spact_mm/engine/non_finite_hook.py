@@ -48,18 +48,24 @@ class NonFiniteHook(Hook):
         self._step: AtomicStep | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Put the check around the training step.
+        """Look at the weights that were loaded.
 
         Raises:
-            ValueError: If the weights are not finite to begin with.
+            ValueError: If they are not finite to begin with.
         """
         refuse_to_begin(runner.model)
-        self._step = AtomicStep(runner.model, runner.optim_wrapper)
-        runner.model.train_step = self._step
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Put the check around the training step."""
+        if self._step is None:
+            self._step = AtomicStep(runner.model, runner.optim_wrapper)
+            runner.model.train_step = self._step
 
     def after_train(self, runner: Runner) -> None:
         """Take it off."""
-        runner.model.train_step = self._step.train_step
+        if self._step is not None:
+            runner.model.train_step = self._step.train_step
+            self._step = None
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs: dict | None = None

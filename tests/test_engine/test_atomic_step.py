@@ -4,7 +4,7 @@ import pytest
 import torch
 from e2e import differences
 from mmengine.model import BaseModel
-from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmengine.optim import AmpOptimWrapper, ConstantLR, OptimWrapper
 from test_distributed import run_script
 from tiny import batch, build_model, build_optimizers, changed, snapshot
 from torch import nn
@@ -138,6 +138,17 @@ def test_a_good_step_is_the_models_own():
             values = (step if is_checked else model.train_step)(plain_batch(), wrapper)
         results.append([model.state_dict(), wrapper.state_dict(), values])
     assert differences(*results) == []
+
+
+def test_the_counters_that_schedulers_put_around_steps_stay():
+    model, wrapper, step = plain()
+    ConstantLR(wrapper, factor=0.5)
+    counted = wrapper.step
+    assert counted._with_counter
+    step(plain_batch(), wrapper)
+    assert wrapper.step is counted and wrapper._global_step == 0
+    step(plain_batch(float('nan')), wrapper)
+    assert wrapper.step is counted and wrapper._global_step == 0
 
 
 def test_a_bad_batch_takes_what_was_accumulated_along_and_keeps_the_turn():

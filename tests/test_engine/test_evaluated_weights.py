@@ -1,9 +1,12 @@
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 import torch
 from e2e import build_runner, differences, load, workerless, write_config
 from mmengine.hooks import Hook
+from test_checkpoint_hook import Toy, make_runner
 
 SCHEDULE = [
     dict(phase='reconstruction', epochs=2),
@@ -55,11 +58,18 @@ def config(tmp_path_factory, tiny_data):
     )
 
 
-def test_pictures_show_the_averaged_weights_that_are_evaluated(config, tmp_path):
-    runner, keep = train(config, tmp_path / 'whole')
+@pytest.fixture(scope='module')
+def whole(config, tmp_path_factory):
+    work_dir = tmp_path_factory.mktemp('whole')
+    runner, keep = train(config, work_dir)
+    return SimpleNamespace(work_dir=work_dir, runner=runner, keep=keep)
+
+
+def test_pictures_show_the_averaged_weights_that_are_evaluated(whole):
+    runner, keep = whole.runner, whole.keep
     assert len(keep.validated) == len(keep.trained) == 3
     for epoch, (evaluated, trained) in enumerate(zip(keep.validated, keep.trained, strict=True), 1):
-        picture = cv2.imread(str(tmp_path / f'whole/anonymization/epoch_{epoch}.png'))[..., ::-1]
+        picture = cv2.imread(str(whole.work_dir / f'anonymization/epoch_{epoch}.png'))[..., ::-1]
         half = len(picture) // 2
         raw = torch.from_numpy(picture[:half].copy()).permute(2, 0, 1)[None] / 255
         shown = []
@@ -74,20 +84,38 @@ def test_pictures_show_the_averaged_weights_that_are_evaluated(config, tmp_path)
         assert np.abs(shown[1] - shown[0]).max() > 4
 
 
-def test_a_run_with_averages_resumes_bit_for_bit(config, tmp_path):
+def test_a_run_with_averages_resumes_bit_for_bit(config, whole, tmp_path):
     """Its checkpoints hold the averages for use and the weights themselves to go on from."""
-    _, keep = train(config, tmp_path / 'whole')
-    first = load(tmp_path / 'whole' / 'epoch_1.pth')
+    first = load(whole.work_dir / 'epoch_1.pth')
     name = next(name for name in first['state_dict'] if name.startswith('anonymizer.'))
     key = name.removeprefix('anonymizer.')
-    assert torch.equal(first['state_dict'][name], keep.validated[0][key])
-    assert torch.equal(first['ema_state_dict'][f'module.{name}'], keep.trained[0][key])
-    train(
-        config,
-        tmp_path / 'resumed',
-        resume=True,
-        load_from=str(tmp_path / 'whole' / 'epoch_1.pth'),
-    )
-    expected, found = (load(tmp_path / run / 'epoch_3.pth') for run in ('whole', 'resumed'))
+    assert torch.equal(first['state_dict'][name], whole.keep.validated[0][key])
+    assert torch.equal(first['ema_state_dict'][f'module.{name}'], whole.keep.trained[0][key])
+    train(config, tmp_path, resume=True, load_from=str(whole.work_dir / 'epoch_1.pth'))
+    expected, found = (load(folder / 'epoch_3.pth') for folder in (whole.work_dir, tmp_path))
     for part in ('state_dict', 'ema_state_dict', 'optimizer'):
         assert differences(expected[part], found[part]) == []
+
+
+def train_toy(work_dir, wraps, epochs, **settings):
+    settings['custom_hooks'] = [
+        dict(type='EMAHook', momentum=0.3),
+        dict(type='FlatAveragesHook'),
+    ]
+    make_runner(work_dir, epochs=epochs, model=Toy(wraps=wraps), **settings).train()
+
+
+@pytest.mark.parametrize('wraps', [(True, True), (True, False), (False, True)])
+def test_wrapped_and_single_models_exchange_averages(tmp_path, wraps):
+    before, after = wraps
+    torch.manual_seed(0)
+    train_toy(tmp_path / 'whole', before, 2)
+    checkpoint = tmp_path / 'whole' / 'epoch_1.pth'
+    assert set(load(checkpoint)['ema_state_dict']) == {
+        'steps',
+        *(f'module.{name}' for name in Toy().state_dict()),
+    }
+    train_toy(tmp_path / 'resumed', after, 2, resume=True, load_from=str(checkpoint))
+    expected, found = (load(tmp_path / run / 'epoch_2.pth') for run in ('whole', 'resumed'))
+    for part in ('state_dict', 'ema_state_dict', 'optimizer'):
+        assert differences(dict(expected[part]), dict(found[part])) == []

@@ -101,6 +101,7 @@ def run_plain(hook, batches, hub=None, epoch=0):
         _resume=False,
     )
     hook.before_train(runner)
+    hook.before_train_epoch(runner)
     for index, data in enumerate(batches):
         outputs = model.train_step(data, wrapper)
         hook.after_train_iter(runner, index, data, outputs)
