@@ -158,6 +158,21 @@ def test_all_that_a_forward_pass_changes_is_undone_also_after_an_error():
     assert random.getstate() == draws[0] and torch.equal(torch.get_rng_state(), draws[1])
 
 
+def test_compiled_methods_do_not_see_the_small_batch():
+    shapes = []
+
+    def backend(graph, examples):
+        shapes.append(tuple(examples[-1].shape))
+        return graph
+
+    model = nn.Linear(2, 2)
+    compiled = torch.compile(model.forward, backend=backend)
+    model.forward = compiled
+    with unchanged(model, MessageHub('compiled')):
+        model.forward(torch.ones(3, 2))
+    assert shapes == [] and model.forward is compiled
+
+
 def test_resting_optimizers_do_all_but_the_step():
     model = build_model()
     real = build_optimizers(model, type='AmpOptimWrapper')
