@@ -29,7 +29,7 @@ FAMILIES = {
     'c3d': ('c3d_sports1m', SCRATCH, 16, 112),
     'csn': ('ircsn_ig65m-pretrained-r50-bnfrozen', SCRATCH, 8, 32),
     'i3d': ('i3d_imagenet-pretrained-r50_8xb8-32x2x1', SCRATCH_2D, 8, 64),
-    'i3d-nonlocal': ('i3d_imagenet-pretrained-r50-nl-dot', SCRATCH_2D, 8, 64),
+    'i3d-nonlocal': ('i3d_imagenet-pretrained-r50-nl-embedded', SCRATCH_2D, 8, 64),
     'mvit': ('mvit-small-p244_32xb16', dict(spatial_size=64, temporal_size=8), 8, 64),
     'r2plus1d': ('r2plus1d_r34_8xb8-8x8x1', SCRATCH, 8, 64),
     'slowfast': ('slowfast_r50_8xb8-4x16x1', {}, 32, 32),
