@@ -1,6 +1,7 @@
 """The code on the documentation's pages, run as it stands."""
 
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -129,6 +130,36 @@ def test_variables_of_a_recipe_reach_all_that_is_made_of_them():
     loaders = (config.train_dataloader, config.val_dataloader, config.privacy_dataloader)
     scales = [loader.dataset.pipeline for loader in loaders]
     assert str(scales).count('(128, 128)') == 3 and '(112, 112)' not in text
+
+
+@pytest.fixture(scope='module')
+def networks(tmp_path_factory):
+    """Write the configs of the page beside the recipes."""
+    folder = tmp_path_factory.mktemp('recipes') / 'configs'
+    shutil.copytree(ROOT / 'configs', folder)
+    for name, code in blocks('recipes.md').items():
+        (folder.parent / name).write_text(code)
+    return folder
+
+
+def test_recognizer_without_a_base_file_trains_and_downloads_nothing(networks):
+    config = Config.fromfile(networks / 'spact_timesformer_ucf101.py')
+    recipe = Config.fromfile(networks / 'spact_r3d_ucf101.py')
+    assert config.train_dataloader == recipe.train_dataloader
+    assert config.model.recognizer.type == 'Recognizer3D'
+    config.model.recognizer.backbone.update(num_transformer_layers=1)
+    model = MODELS.build(config.model.recognizer)
+    model.init_weights()
+    assert model.backbone.num_frames == 16 and model.cls_head.num_classes == 101
+    batch = model.data_preprocessor(action_batch(1, (1, 3, 16, 112, 112)), True)
+    assert torch.isfinite(model(**batch, mode='loss')['loss_cls'])
+
+
+def test_transformer_of_the_page_is_a_privacy_branch(networks):
+    config = Config.fromfile(networks / 'spact_vit_ucf101.py')
+    branch = MODELS.build(config.model.privacy_branch)
+    views = [torch.rand(2, 3, 112, 112) for _ in range(2)]
+    assert torch.isfinite(branch(views)['loss_privacy'])
 
 
 def test_code_for_the_api_runs():

@@ -17,7 +17,7 @@ from ..models.minimax import PHASES, MinimaxAnonymization
 from ..registration import register
 from .explain import describe, explain
 from .phase_hook import MinimaxPhaseHook
-from .unchanged import resting, unchanged
+from .unchanged import exchanges_gradients, resting, unchanged
 
 #: Samples of the batch: BatchNorm needs two.
 _SAMPLES = 2
@@ -155,9 +155,7 @@ def _check_prediction(runner: Runner, model: nn.Module, batch: dict) -> None:
 def _check_gradients(wrapped: nn.Module) -> None:
     """Refuse what distributed training does not survive: parameters that get no gradient."""
     for name, child in wrapped.named_modules():
-        if not isinstance(child, nn.parallel.DistributedDataParallel):
-            continue
-        if child.find_unused_parameters or child.static_graph:
+        if not exchanges_gradients(child) or child.find_unused_parameters or child.static_graph:
             continue
         trained = [(n, p) for n, p in child.module.named_parameters() if p.requires_grad]
         idle = [n for n, p in trained if p.grad is None]

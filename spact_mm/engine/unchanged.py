@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 import torch
 from mmengine.logging import MessageHub
+from mmengine.model import MMSeparateDistributedDataParallel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 from torch.optim import Optimizer
@@ -37,7 +38,7 @@ def unchanged(model: nn.Module, message_hub: MessageHub) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(_same_random_numbers(tensors))
         for module in modules:
-            if isinstance(module, nn.parallel.DistributedDataParallel):
+            if exchanges_gradients(module):
                 stack.enter_context(module.no_sync())
         for tensor in tensors:
             tensor.grad = None
@@ -55,6 +56,18 @@ def unchanged(model: nn.Module, message_hub: MessageHub) -> Iterator[None]:
             for now, before in zip(hub, logged, strict=True):
                 now.clear()
                 now.update(before)
+
+
+def exchanges_gradients(module: nn.Module) -> bool:
+    """Tell whether a module is wrapped for distributed training, itself and not only its children.
+
+    Args:
+        module (nn.Module): Any module.
+    """
+    # That of MMEngine for several optimizers is one by name only.
+    return isinstance(module, nn.parallel.DistributedDataParallel) and not isinstance(
+        module, MMSeparateDistributedDataParallel
+    )
 
 
 def resting(optim_wrapper: OptimWrapper | OptimWrapperDict) -> OptimWrapper | OptimWrapperDict:

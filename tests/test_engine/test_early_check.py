@@ -15,13 +15,14 @@ from e2e import (
     write_config,
 )
 from mmengine.logging import MessageHub
+from mmengine.model import MMSeparateDistributedDataParallel
 from mmengine.optim import AmpOptimWrapper, OptimWrapperDict
-from tiny import batch, build_model, build_optimizers, snapshot
+from tiny import batch, build_model, build_optimizers, changed, snapshot
 from torch import nn
 
 import spact_mm.engine.minimax_loop as minimax_loop
 from spact_mm.datasets.annotation_files import write_video_list
-from spact_mm.engine.early_check import check_early
+from spact_mm.engine.early_check import _check_gradients, check_early
 from spact_mm.engine.unchanged import resting, unchanged
 
 SCHEDULE = [
@@ -156,6 +157,21 @@ def test_all_that_a_forward_pass_changes_is_undone_also_after_an_error():
     assert torch.equal(model.fc.weight, weight) and model.fc.weight.grad is None
     assert hub.get_info('seed') == 2 and not hub.log_scalars
     assert random.getstate() == draws[0] and torch.equal(torch.get_rng_state(), draws[1])
+
+
+def test_compiled_methods_do_not_see_the_small_batch():
+    shapes = []
+
+    def backend(graph, examples):
+        shapes.append(tuple(examples[-1].shape))
+        return graph
+
+    model = nn.Linear(2, 2)
+    compiled = torch.compile(model.forward, backend=backend)
+    model.forward = compiled
+    with unchanged(model, MessageHub('compiled')):
+        model.forward(torch.ones(3, 2))
+    assert shapes == [] and model.forward is compiled
 
 
 def test_resting_optimizers_do_all_but_the_step():
@@ -297,3 +313,32 @@ def test_plain_trainings_are_checked_by_the_hook(tiny_data, tmp_path, monkeypatc
         )
         message = refusal(monkeypatch, config, work_dir=tmp_path / name)
         assert [part for part in parts if part not in message] == [], message
+
+
+@pytest.mark.parametrize('finds', [False, True])
+def test_parameters_without_gradient_are_refused_in_distributed_training_only(finds, tmp_path):
+    """torch finds them in the second iteration of a phase."""
+    path = f'file://{tmp_path}/group'
+    torch.distributed.init_process_group('gloo', init_method=path, world_size=1, rank=0)
+    try:
+        model = build_model()
+        model.recognizer.unused = nn.Linear(2, 2)
+        wrapped = MMSeparateDistributedDataParallel(model, None, find_unused_parameters=finds)
+        expected = snapshot(wrapped)
+        with unchanged(wrapped, MessageHub('distributed')):
+            model.set_phase('adversaries')
+            wrapped.train_step(batch(), resting(build_optimizers(model)))
+            if finds:
+                _check_gradients(wrapped)
+            else:
+                message = '2 parameters of model.recognizer get no.*unused.*find_unused_parameters'
+                with pytest.raises(ValueError, match=message):
+                    _check_gradients(wrapped)
+        assert changed(expected, wrapped) == set()
+        assert all(child.require_backward_grad_sync for child in model.children() if wraps(child))
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def wraps(module):
+    return isinstance(module, nn.parallel.DistributedDataParallel)

@@ -6,7 +6,15 @@ import mmaction
 import pytest
 import torch
 from mmengine.config import Config
-from tiny import CLASSES, action_batch, build_model, build_optimizers, changed, snapshot
+from tiny import (
+    CLASSES,
+    action_batch,
+    build_model,
+    build_optimizers,
+    changed,
+    snapshot,
+    trust_last_batch,
+)
 from tiny import privacy_batch as privacy
 
 from spact_mm.models.rgb_recognizer import build_rgb_recognizer
@@ -20,10 +28,10 @@ FAMILIES = {
     'c2d': ('c2d_r50-in1k-pre_8xb32-16x4x1', SCRATCH, 8, 32),
     'c3d': ('c3d_sports1m', SCRATCH, 16, 112),
     'csn': ('ircsn_ig65m-pretrained-r50-bnfrozen', SCRATCH, 8, 32),
-    'i3d': ('i3d_imagenet-pretrained-r50_8xb8-32x2x1', SCRATCH_2D, 8, 32),
-    'i3d-nonlocal': ('i3d_imagenet-pretrained-r50-nl-dot', SCRATCH_2D, 8, 32),
+    'i3d': ('i3d_imagenet-pretrained-r50_8xb8-32x2x1', SCRATCH_2D, 8, 64),
+    'i3d-nonlocal': ('i3d_imagenet-pretrained-r50-nl-embedded', SCRATCH_2D, 8, 64),
     'mvit': ('mvit-small-p244_32xb16', dict(spatial_size=64, temporal_size=8), 8, 64),
-    'r2plus1d': ('r2plus1d_r34_8xb8-8x8x1', SCRATCH, 8, 32),
+    'r2plus1d': ('r2plus1d_r34_8xb8-8x8x1', SCRATCH, 8, 64),
     'slowfast': ('slowfast_r50_8xb8-4x16x1', {}, 32, 32),
     'slowonly': ('slowonly_r50_8xb16-4x16x1', SCRATCH, 4, 32),
     'swin': ('swin-tiny-p244', SCRATCH_2D, 8, 64),
@@ -39,9 +47,9 @@ FAMILIES = {
     'tsm-mobilenet': ('tsm_imagenet-pretrained-mobilenetv2', SCRATCH_2D, 8, 32),
     'tsm-mobileone': (
         'tsm_imagenet-pretrained-mobileone-s4_8xb16',
-        dict(pretrained2d=False, init_cfg=None, arch='s0'),
+        dict(pretrained2d=False, init_cfg=None),
         16,
-        32,
+        64,
     ),
     'tsn': ('tsn_imagenet-pretrained-r50_8xb32-1x1x3', SCRATCH, 3, 32),
     'uniformer': ('uniformer-small', dict(pretrained2d=False), 8, 32),
@@ -106,6 +114,7 @@ def test_family_passes_all_phases_and_predicts(name, monkeypatch):
     start, backbone, frames, size = FAMILIES[name]
     model = build_model(recognizer=recognizer_of(name, start, backbone))
     model.init_weights()
+    trust_last_batch(model)
     has_time = model.format_shape == 'NCTHW'
     shape = (1, 3, frames, size, size) if has_time else (frames, 3, size, size)
     before = snapshot(model)
