@@ -113,6 +113,10 @@ def _describe_damage(checkpoint: dict) -> str:
     for name in ('state_dict', 'meta', 'message_hub'):
         if not isinstance(checkpoint[name], dict):
             return f'its {name} is a {type(checkpoint[name]).__name__} instead of a dictionary'
+    for name, weight in checkpoint['state_dict'].items():
+        is_weight = isinstance(weight, torch.Tensor) or str(name).endswith('_extra_state')
+        if not isinstance(name, str) or not is_weight:
+            return f'its state_dict holds {name!r:.60}, which is no weight'
     meta, hub = checkpoint['meta'], checkpoint['message_hub']
     for name, allowed in (('epoch', ()), ('iter', ()), ('seed', (None,))):
         value = meta.get(name)

@@ -60,7 +60,7 @@ def test_numbers_are_those_of_known_pictures():
     smooth = measure(raw, cv2.GaussianBlur(raw, (0, 0), 8))
     assert smooth.left > 0.6 and smooth.detail_left < 0.5
     speckled = (np.indices(raw.shape).sum(0) % 2).astype(np.uint8)
-    assert measure(raw, raw // 255 + speckled).left < 0.1
+    assert measure(raw, speckled).left < 0.1
     tiny = raw[:5, :3]
     assert measure(tiny, tiny).left == pytest.approx(1, abs=1e-6)
 
@@ -127,7 +127,7 @@ def test_obfuscations_pass_and_are_measured(method):
     assert seen.facts['detail_left'] < 0.95
 
 
-def train_to_reproduce(network, steps=150):
+def train_to_reproduce(network, steps=90):
     """Train on other pictures than those that are measured."""
     data = torch.from_numpy(np.stack([picture(64, seed=100 + i) for i in range(64)]))
     data = data.permute(0, 3, 1, 2) / 255

@@ -147,6 +147,8 @@ def test_numbers_of_outdated_files_are_numbers(tmp_path, hook):
         (('message_hub', 'log_scalars', 'x'), {'__history__': 3, 'counts': 1, 'max_length': 1}),
         (('message_hub', 'log_scalars', 'x'), {'__history__': torch.ones(2)}),
         (('state_dict',), [1]),
+        (('state_dict', 'head.bias'), 'x'),
+        (('state_dict', 3), torch.ones(1)),
     ],
 )
 def test_damaged_entries_are_one_sentence(tmp_path, key, value):
