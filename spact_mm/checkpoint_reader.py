@@ -157,7 +157,10 @@ class _History:
 
     def value(self) -> HistoryBuffer:
         """Return the buffer."""
-        buffer = HistoryBuffer(max_length=int(self.state['max_length']))
+        length = self.state['max_length']
+        if type(length) is not int or length < 1:
+            raise ValueError('a history of no length')
+        buffer = HistoryBuffer(max_length=length)
         for name in ('_log_history', '_count_history'):
             array = self.state[name].value()
             if array.ndim != 1 or array.dtype.kind not in 'biuf':
