@@ -99,8 +99,8 @@ def _load_restricted(file, filename: str, map_location) -> dict:
     except ForbiddenGlobalError as error:
         raise UnsafeCheckpointError(
             f'{filename} is not loaded, because it holds the global {_printable(error)} and a '
-            'pickle can run code: take a checkpoint of weights only, or, if you trust its author, save its '
-            'state_dict again as plain tensors.'
+            'pickle can run code: take a checkpoint of weights only, or, if you trust its author, '
+            'save its state_dict again as plain tensors.'
         ) from None
     except MisplacedTensorError as error:
         raise ValueError(f'{filename} is not loaded, because {error}') from error.__cause__

@@ -85,7 +85,7 @@ def from_plain(value):
 
 
 def _to_array(values, code: str) -> np.ndarray:
-    if not re.fullmatch(r'[<>|=]?([biufcSUMm]\d{1,5}(\[\w+\])?|O)', code):
+    if not re.fullmatch(r'[<>|=]?([biufcSU]\d{1,5}|O)', code):
         raise ValueError(f'an array of the type {code}')
     array, dtype = np.array(values), np.dtype(code)
     # Of text, a file states the bytes an entry, whatever is in it.
