@@ -138,6 +138,10 @@ def test_arrays_end_where_their_bytes_do(tmp_path, is_archive):
         path = save(dict(x=lying), tmp_path / f'{name}.pth', is_archive)
         with pytest.raises(ValueError, match=f'{name}.pth is no whole .*an array of the shape'):
             load_from_local(path)
+    letters = np.array([0x110000], 'u4').view('U1')
+    path = save(dict(x=letters), tmp_path / 'text.pth', is_archive)
+    with pytest.raises(ValueError, match='text.pth is no whole .*letters that do not exist'):
+        load_from_local(path)
     for content in (np.array([print], object), np.zeros(1, 'f4,f4'), np.datetime64('2020')):
         path = save(dict(x=content), tmp_path / 'kind.pth', is_archive)
         with pytest.raises(UnsafeCheckpointError, match='kind.pth is not loaded, .* global numpy'):

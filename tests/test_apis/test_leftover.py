@@ -7,7 +7,7 @@ import torch
 from media import write_video
 from mmaction.registry import MODELS
 
-from spact_mm.apis import METHODS, AnonymizeInferencer
+from spact_mm.apis import METHODS, AnonymizeInferencer, publish
 from spact_mm.apis.leftover import MAX_DETAIL_LEFT, MAX_LEFT, LeftoverCheck, measure
 from spact_mm.models.anonymizers import UNetAnonymizer
 
@@ -181,6 +181,18 @@ def test_network_that_reproduces_writes_nothing(reproducing, tmp_path):
     seen = forced.check('x')
     seen(frames())
     assert seen.facts['left'] > MAX_LEFT or seen.facts['detail_left'] > MAX_DETAIL_LEFT
+
+
+def test_network_that_reproduces_is_not_published(reproducing, tmp_path):
+    weights = save(reproducing, tmp_path)
+    with pytest.raises(ValueError, match='is not published as an anonymizer: much of the input'):
+        publish(weights, tmp_path / 'fa.pth', anonymizer_only=True)
+    assert publish(weights, tmp_path / 'whole.pth').is_file()
+    network = UNetAnonymizer(base_channels=4, num_levels=2)
+    with torch.no_grad():
+        network.head.weight[1] = float('nan')
+    with pytest.raises(ValueError, match='not published as an anonymizer: .*not finite'):
+        publish(save(network, tmp_path), tmp_path / 'fa.pth', anonymizer_only=True)
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])
