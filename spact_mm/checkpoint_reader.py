@@ -12,6 +12,7 @@ import os
 import pickle
 import re
 import struct
+import sys
 import zipfile
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import Counter, OrderedDict
@@ -141,7 +142,7 @@ class _Array:
             raise ValueError(f'an array of the shape {shape} with {len(data)} bytes')
         if not data:
             return np.zeros(shape, dtype)
-        array = np.frombuffer(data, dtype).reshape(shape, order='F' if is_fortran else 'C')
+        array = _from_bytes(data, dtype).reshape(shape, order='F' if is_fortran else 'C')
         return array.copy(order='K')
 
 
@@ -157,7 +158,10 @@ class _History:
 
     def value(self) -> HistoryBuffer:
         """Return the buffer."""
-        buffer = HistoryBuffer(max_length=int(self.state['max_length']))
+        length = self.state['max_length']
+        if type(length) is not int or length < 1:
+            raise ValueError('a history of no length')
+        buffer = HistoryBuffer(max_length=length)
         for name in ('_log_history', '_count_history'):
             array = self.state[name].value()
             if array.ndim != 1 or array.dtype.kind not in 'biuf':
@@ -169,7 +173,15 @@ class _History:
 def _scalar(dtype: _Dtype, data: bytes) -> np.generic:
     if len(data) != dtype.dtype.itemsize:
         raise ValueError(f'a {dtype.dtype} of {len(data)} bytes')
-    return np.frombuffer(data, dtype.dtype)[0] if data else dtype.dtype.type()
+    return _from_bytes(data, dtype.dtype)[0] if data else dtype.dtype.type()
+
+
+def _from_bytes(data: bytes, dtype: np.dtype) -> np.ndarray:
+    if dtype.kind == 'U':
+        letters = np.frombuffer(data, np.dtype('u4').newbyteorder(dtype.byteorder))
+        if letters.max() > sys.maxunicode:
+            raise ValueError('text of letters that do not exist')
+    return np.frombuffer(data, dtype)
 
 
 def _encode(text: str, encoding: str = 'latin1') -> bytes:

@@ -98,9 +98,9 @@ def _load_restricted(file, filename: str, map_location) -> dict:
         return read_checkpoint(file, map_location)
     except ForbiddenGlobalError as error:
         raise UnsafeCheckpointError(
-            f'{filename} is not loaded, because it holds the global {error} and a pickle can run '
-            'code: take a checkpoint of weights only, or, if you trust its author, save its '
-            'state_dict again as plain tensors.'
+            f'{filename} is not loaded, because it holds the global {_printable(error)} and a '
+            'pickle can run code: take a checkpoint of weights only, or, if you trust its author, '
+            'save its state_dict again as plain tensors.'
         ) from None
     except MisplacedTensorError as error:
         raise ValueError(f'{filename} is not loaded, because {error}') from error.__cause__
@@ -108,10 +108,11 @@ def _load_restricted(file, filename: str, map_location) -> dict:
         problem = error
     raise ValueError(
         f'{filename} is no whole PyTorch checkpoint (truncated, damaged or another kind of file: '
-        f'{_first_line(problem)}): copy or download it again, or use an older one.'
+        f'{_printable(problem)}): copy or download it again, or use an older one.'
     ) from problem
 
 
-def _first_line(error: Exception) -> str:
+def _printable(error: Exception) -> str:
+    """Return the first line of an error; a file may have put anything into it."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200].rstrip('.')
+    return ''.join(c if c.isprintable() else '?' for c in lines[0][:200]).rstrip('.')

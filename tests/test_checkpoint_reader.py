@@ -138,6 +138,10 @@ def test_arrays_end_where_their_bytes_do(tmp_path, is_archive):
         path = save(dict(x=lying), tmp_path / f'{name}.pth', is_archive)
         with pytest.raises(ValueError, match=f'{name}.pth is no whole .*an array of the shape'):
             load_from_local(path)
+    letters = np.array([0x110000], 'u4').view('U1')
+    path = save(dict(x=letters), tmp_path / 'text.pth', is_archive)
+    with pytest.raises(ValueError, match='text.pth is no whole .*letters that do not exist'):
+        load_from_local(path)
     for content in (np.array([print], object), np.zeros(1, 'f4,f4'), np.datetime64('2020')):
         path = save(dict(x=content), tmp_path / 'kind.pth', is_archive)
         with pytest.raises(UnsafeCheckpointError, match='kind.pth is not loaded, .* global numpy'):
@@ -325,6 +329,41 @@ def test_damaged_files_fail_in_one_sentence(tmp_path, is_archive):
             assert str(error).startswith(f'{path} is n') and '\n' not in str(error)
             refused += 1
     assert refused > 100
+
+
+def test_pickles_of_a_right_checksum_fail_in_one_sentence(tmp_path):
+    """Damage that its author has repaired the checksums of, and so reaches the unpickler."""
+    path, rng = tmp_path / 'x.pth', np.random.default_rng(0)
+    content = dict(
+        state_dict=OrderedDict(w=torch.rand(4, 10).t(), p=torch.nn.Parameter(torch.rand(2))),
+        meta=dict(cfg='x = 1', table=np.arange(4), name=np.str_('x'), size=torch.Size([3])),
+        message_hub=dict(loss=HistoryBuffer([1.0], [1])),
+    )
+    save(content, path)
+    whole, refused = path.read_bytes(), 0
+
+    def damage(name, data):
+        if name != 'data.pkl':
+            return data
+        data = bytearray(data)
+        for _ in range(rng.integers(1, 4)):
+            position = rng.integers(len(data))
+            if rng.random() < 0.5:
+                data[position] = rng.integers(256)
+            else:
+                start = rng.integers(len(data))
+                data[position:position] = data[start : start + rng.integers(1, 40)]
+        return bytes(data)
+
+    for _ in range(300):
+        path.write_bytes(whole)
+        repack(path, damage)
+        try:
+            load_from_local(str(path))
+        except ValueError as error:
+            assert str(error).startswith(f'{path} is n') and '\n' not in str(error)
+            refused += 1
+    assert refused > 200
 
 
 def test_stream_is_read_like_a_file(tmp_path):

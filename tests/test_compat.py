@@ -13,6 +13,7 @@ from pathlib import Path
 import mmaction
 import mmcv
 import mmengine
+import mmpretrain
 import numpy as np
 import pytest
 import torch
@@ -165,6 +166,48 @@ class Payload:
 def test_mmengine_loads_local_files_with_the_default_of_torch():
     text = source(mmengine, 'runner/checkpoint.py')
     assert 'torch.load(filename, map_location=map_location)' in text, GONE
+
+
+def test_mmengine_still_runs_what_a_checkpoint_holds():
+    for file, text in (
+        ('runner/runner.py', "checkpoint['meta']['config'], file_format='.py')"),
+        ('infer/infer.py', "Config.fromstring(cfg_string, file_format='.py')"),
+    ):
+        assert text in source(mmengine, file), GONE
+    # Nowhere else, and in neither of the packages around us.
+    places = {
+        path.name
+        for package in (mmengine, mmaction, mmpretrain)
+        for path in Path(package.__file__).parent.rglob('*.py')
+        if 'Config.fromstring(' in path.read_text(encoding='utf-8')
+    }
+    assert places == {'runner.py', '_flexible_runner.py', 'infer.py'}
+
+
+def test_inferencers_do_not_run_the_config_in_a_checkpoint(tmp_path):
+    from mmengine.infer import BaseInferencer
+
+    class Inferencer(BaseInferencer):
+        def _init_pipeline(self, cfg):
+            return None
+
+        preprocess = visualize = postprocess = None
+
+    code = f"x = __import__('os').mkdir({str(tmp_path / 'called')!r})\n"
+    for name, content in dict(
+        meta=dict(meta=dict(cfg=code)),
+        hub=dict(message_hub=dict(runtime_info=dict(cfg=code))),
+    ).items():
+        path = tmp_path / f'{name}.pth'
+        torch.save(dict(state_dict={}, **content), path)
+        with pytest.raises(ValueError, match=f'The config in {path} is not run.*give model='):
+            Inferencer(weights=str(path), device='cpu')
+    assert not (tmp_path / 'called').exists()
+
+
+def test_mmengine_still_removes_what_a_checkpoint_names():
+    text = source(mmengine, 'hooks/checkpoint_hook.py')
+    assert 'self.file_backend.remove(best_ckpt_path)' in text, GONE
 
 
 @reads_mmengine

@@ -32,7 +32,12 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('inputs', nargs='+', metavar='VIDEO', help='a file, pattern or folder')
-    parser.add_argument('--config', required=True, help='that its training left in its work dir')
+    parser.add_argument(
+        '--config',
+        required=True,
+        help='that its training left in its work dir; a config is a program and runs: give only '
+        'one that you trust, while a checkpoint is read as data',
+    )
     parser.add_argument('--checkpoint', required=True, help='its weights')
     parser.add_argument('--classes', type=Path, help='file with a name of a class in each line')
     parser.add_argument('--top', type=int, default=3, help='how many classes are named')

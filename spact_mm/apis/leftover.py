@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from .frame_anonymizer import NonFiniteError
+from .frame_anonymizer import FrameAnonymizer, NonFiniteError
 
 #: Frames of a file that are measured: its first ones that show anything.
 NUM_FRAMES = 8
@@ -148,6 +149,34 @@ class LeftoverCheck:
                     f'{facts[name]:.2f}, where at most {bound} is accepted'
                 )
         return ''
+
+
+def find_flaw_on_drawn_pictures(network: nn.Module) -> str:
+    """Tell whether a trained anonymizer gives pictures back, where there is no file to measure.
+
+    The pictures are random patches, coarse and fine, mostly of brightness, 96 x 96. What a network
+    does to them separates those that reproduce from trained ones as well as real frames do.
+
+    Args:
+        network (nn.Module): f_A.
+
+    Returns:
+        str: What is wrong, the middle of a sentence; empty if nothing, or without weights.
+    """
+    if not any(True for _ in network.parameters()):
+        return ''
+    rng, side = np.random.default_rng(0), 96
+    pictures = np.full((NUM_FRAMES, side, side, 3), 128.0)
+    for scale in (4, 8, 16, 32, 64):
+        for picture in pictures:
+            patches = rng.normal(size=(scale, scale, 1)) + 0.3 * rng.normal(size=(scale, scale, 3))
+            picture += 30 * cv2.resize(patches, (side, side), interpolation=cv2.INTER_LINEAR)
+    check = LeftoverCheck(FrameAnonymizer(network), 'It', is_trained=True, force=True)
+    try:
+        check(pictures.clip(0, 255).astype(np.uint8))
+    except ValueError as error:
+        return str(error).rstrip('.')
+    return check.warning
 
 
 def measure(raw: np.ndarray, done: np.ndarray) -> Leftover:

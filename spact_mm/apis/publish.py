@@ -2,12 +2,22 @@
 
 import hashlib
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from mmaction.registry import MODELS
 
 from ..files import write_whole
-from ..models.anonymizers.checkpoint import find_weights, load_checkpoint
+from ..models.anonymizers.checkpoint import (
+    find_config,
+    find_raw_config,
+    find_weights,
+    load_checkpoint,
+    load_weights,
+)
+from ..models.anonymizers.stranger_config import UnknownAnonymizerError
+from .leftover import find_flaw_on_drawn_pictures
 from .provenance import PUBLISHED_KEY, describe_training, find_flaw
 
 #: What of the meta data is published: the config makes the checkpoint usable by itself.
@@ -36,7 +46,7 @@ def publish(source: str, target: Path, anonymizer_only: bool = False) -> Path:
         state = {f'anonymizer.{name}': value for name, value in find_weights(checkpoint).items()}
         if not state:
             raise ValueError(f'{source} holds no anonymizer: leave --anonymizer-only out.')
-        flaw = find_flaw(checkpoint)
+        flaw = find_flaw(checkpoint) or _measure(checkpoint, source)
         if flaw:
             raise ValueError(
                 f'{source} is not published as an anonymizer: {flaw}; choose a checkpoint from the '
@@ -54,3 +64,17 @@ def publish(source: str, target: Path, anonymizer_only: bool = False) -> Path:
     path = target.with_name(f'{target.stem}-{digest}.pth')
     write_whole(path, buffer.getvalue())
     return path
+
+
+def _measure(checkpoint: Mapping, source: str) -> str:
+    """Tell what is wrong with what the anonymizer gives, if the checkpoint tells its config."""
+    if find_raw_config(checkpoint) is None:
+        return ''
+    try:
+        network = MODELS.build(find_config(checkpoint, source))
+    except UnknownAnonymizerError:  # one of the user's own, which is published as it is
+        return ''
+    load_weights(network, checkpoint, source)
+    if getattr(network, 'needs_boxes', False):
+        return ''
+    return find_flaw_on_drawn_pictures(network)

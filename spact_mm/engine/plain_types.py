@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
+_MAX_TEXT_BYTES = 1 << 28
+
 
 def to_plain(value, name: str = 'value'):
     """Turn a value into tensors and Python's own types, for ``torch.load(weights_only=True)``.
@@ -69,10 +71,7 @@ def from_plain(value):
     """
     if isinstance(value, dict):
         if '__ndarray__' in value:
-            # A type from a file could ask for a gigabyte an entry.
-            if not re.fullmatch(r'[<>|=]?[biufcSUMm]\d{1,5}(\[\w+\])?', value['dtype']):
-                raise ValueError(f'an array of the type {value["dtype"]}')
-            return np.array(from_plain(value['__ndarray__']), dtype=value['dtype'])
+            return _to_array(from_plain(value['__ndarray__']), value['dtype'])
         if '__history__' in value:
             buffer = HistoryBuffer(max_length=value['max_length'])
             buffer._log_history = value['__history__'].cpu().numpy()
@@ -83,6 +82,16 @@ def from_plain(value):
     if type(value) in (list, tuple, set):
         return type(value)(from_plain(item) for item in value)
     return value
+
+
+def _to_array(values, code: str) -> np.ndarray:
+    if not re.fullmatch(r'[<>|=]?([biufcSU]\d{1,5}|O)', code):
+        raise ValueError(f'an array of the type {code}')
+    array, dtype = np.array(values), np.dtype(code)
+    # Of text, a file states the bytes an entry, whatever is in it.
+    if array.size * dtype.itemsize > _MAX_TEXT_BYTES and dtype.kind in 'SU':
+        raise ValueError(f'{array.size} entries of the type {code}')
+    return np.array(values, dtype=dtype)
 
 
 def rebuild(checkpoint: dict, resumes: bool) -> str:
@@ -113,6 +122,10 @@ def _describe_damage(checkpoint: dict) -> str:
     for name in ('state_dict', 'meta', 'message_hub'):
         if not isinstance(checkpoint[name], dict):
             return f'its {name} is a {type(checkpoint[name]).__name__} instead of a dictionary'
+    for name, weight in checkpoint['state_dict'].items():
+        is_weight = isinstance(weight, torch.Tensor) or str(name).endswith('_extra_state')
+        if not isinstance(name, str) or not is_weight:
+            return f'its state_dict holds {name!r:.60}, which is no weight'
     meta, hub = checkpoint['meta'], checkpoint['message_hub']
     for name, allowed in (('epoch', ()), ('iter', ()), ('seed', (None,))):
         value = meta.get(name)

@@ -3,11 +3,14 @@
 import os
 from itertools import count
 
+import numpy as np
 import pytest
 import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
+
+from spact_mm.engine.plain_types import from_plain, to_plain
 
 _NUMBERS = count()
 HOOKS = pytest.mark.parametrize('hook', ['PlainCheckpointHook', 'CheckpointHook'])
@@ -133,6 +136,17 @@ def test_numbers_of_outdated_files_are_numbers(tmp_path, hook):
         train(tmp_path / 'run', hook, 2, resume=True, load_from=str(path))
 
 
+def test_arrays_of_all_kinds_come_back():
+    for array in (
+        np.array(['a', 'bc']),
+        np.array([1, 'x', None], object),
+        np.arange(3, dtype='>f4'),
+        np.array([True]),
+    ):
+        found = from_plain(to_plain(array))
+        assert found.dtype == array.dtype and found.tolist() == array.tolist()
+
+
 @pytest.mark.parametrize(
     ('key', 'value'),
     [
@@ -143,10 +157,12 @@ def test_numbers_of_outdated_files_are_numbers(tmp_path, hook):
         (('message_hub',), []),
         (('message_hub', 'log_scalars'), None),
         (('message_hub', 'runtime_info', 'x'), {'__ndarray__': ['a'], 'dtype': 'U1000000000'}),
-        (('message_hub', 'runtime_info', 'x'), {'__ndarray__': [1], 'dtype': 'O'}),
+        (('message_hub', 'runtime_info', 'x'), {'__ndarray__': ['a'] * 10_000, 'dtype': 'U99999'}),
         (('message_hub', 'log_scalars', 'x'), {'__history__': 3, 'counts': 1, 'max_length': 1}),
         (('message_hub', 'log_scalars', 'x'), {'__history__': torch.ones(2)}),
         (('state_dict',), [1]),
+        (('state_dict', 'head.bias'), 'x'),
+        (('state_dict', 3), torch.ones(1)),
     ],
 )
 def test_damaged_entries_are_one_sentence(tmp_path, key, value):

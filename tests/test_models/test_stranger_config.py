@@ -9,7 +9,7 @@ from mmengine.model import BaseModule
 
 from spact_mm.apis import AnonymizeInferencer
 from spact_mm.models import AnonymizedActionPreprocessor, UNetAnonymizer
-from spact_mm.models.anonymizers.checkpoint import find_config
+from spact_mm.models.anonymizers.checkpoint import find_config, load_checkpoint
 from spact_mm.protocols import load_protocol
 
 UNET = dict(type='UNetAnonymizer', base_channels=2, num_levels=2)
@@ -160,6 +160,22 @@ def test_sizes_that_the_weights_do_not_have_take_no_memory(tmp_path, use, config
 def test_text_that_is_no_config_is_one_sentence(tmp_path, text):
     with pytest.raises(ValueError, match='x.pth does not tell its anonymizer'):
         find_config(dict(meta=dict(cfg=text)), 'x.pth')
+
+
+@pytest.mark.parametrize('state', [[1], 'x', {3: torch.ones(1)}, None])
+def test_weights_of_other_kinds_are_one_sentence(tmp_path, state):
+    path = str(tmp_path / 'x.pth')
+    torch.save(dict(state_dict=state), path)
+    with pytest.raises(ValueError, match='x.pth has a state_dict that is no dictionary of names'):
+        load_checkpoint(path)
+
+
+def test_weights_that_are_none_do_not_fit(tmp_path):
+    state = UNetAnonymizer(2, 2).state_dict()
+    state['stem.0.weight'] = 'x'
+    path = save(tmp_path, UNET, state)
+    with pytest.raises(ValueError, match='x.pth holds another anonymizer .* no stem.0.weight'):
+        find_config(load_checkpoint(path), 'x.pth')
 
 
 @pytest.mark.parametrize('meta', [None, [], 'cfg', dict(cfg=3), dict(cfg=b'model = 1')])

@@ -37,6 +37,12 @@ def load_checkpoint(filename: str) -> Mapping:
             f'{filename} holds a {type(checkpoint).__name__} instead of a state_dict: choose a '
             'checkpoint of a whole model.'
         )
+    state = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
+        raise ValueError(
+            f'{filename} has a state_dict that is no dictionary of names and weights: it is '
+            'damaged or of another kind; choose another one.'
+        )
     return checkpoint
 
 
@@ -159,9 +165,13 @@ def describe_mismatch(anonymizer: nn.Module, weights: Mapping[str, Tensor]) -> s
     # As in MMEngine: old checkpoints lack this counter, which nothing uses.
     missing = [k for k in own if k not in weights and not k.endswith('num_batches_tracked')]
     unexpected = [k for k in weights if k not in own]
-    shapes = [k for k in own if k in weights and own[k].shape != weights[k].shape]
+    shapes = [k for k in own if k in weights and own[k].shape != _shape(weights[k])]
     kinds = (('no', missing), ('also', unexpected), ('other shapes of', shapes))
     return ', '.join(f'{what} {_listing(names)}' for what, names in kinds if names)
+
+
+def _shape(weight) -> tuple | None:
+    return weight.shape if isinstance(weight, Tensor) else None
 
 
 def _listing(names: list[str]) -> str:

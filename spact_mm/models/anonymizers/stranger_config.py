@@ -17,6 +17,10 @@ _MAX_NUMBER = 4096
 _MAX_DEPTH = 20
 
 
+class UnknownAnonymizerError(ValueError):
+    """A file names an anonymizer that is not registered, perhaps one of the user's own."""
+
+
 def check_config(config: Mapping, filename: str) -> tuple[dict, nn.Module | None]:
     """Check an anonymizer's config that was read from a file, before it is built.
 
@@ -94,7 +98,7 @@ def _check_type(name, filename: str) -> None:
     """
     classes = _find(name) if isinstance(name, str) else []
     if not classes:
-        raise ValueError(
+        raise UnknownAnonymizerError(
             f'{filename} names the anonymizer {name!r:.60}, which is not registered, and nothing '
             'is imported for a file: give the config that it was trained with, with custom_imports '
             'of its module (--config of a tool; anonymizer=dict(...) in a config).'
