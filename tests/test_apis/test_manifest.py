@@ -121,7 +121,7 @@ def test_file_that_appears_meanwhile_is_kept(job):
     [
         b'{"output": "\xff\xfe"}', b'[1, 2]', b'NaN', b'"text"', b'[' * 100_000, b'9' * 10_000,
         b'{"output": ["a"], "settings": 1, "source_size": 2}', b'\x00\x01\x02', b'{"output": "b.m',
-        b'{"bytes": 1, "settings": 1, "source_size": 2, "output": null}',
+        b'{"bytes": 1, "settings": 1, "source_size": 2, "output": null}', b'{"source_time": 1}',
     ],
 )  # fmt: skip
 def test_broken_lines_are_counted_and_the_others_hold(done, line):
@@ -134,13 +134,14 @@ def test_broken_lines_are_counted_and_the_others_hold(done, line):
     assert Manifest(job.output.parent, {}).is_done(job)
 
 
-@pytest.mark.parametrize('line', ['its own', 'all'])
+@pytest.mark.parametrize('line', ['own', 'key', 'all'])
 def test_output_of_a_broken_line_is_known_again(done, line):
     """By its hash in what is left of the line, or as the same comes out again."""
     job, run = done
     path = job.output.parent / 'manifest.jsonl'
     content = path.read_bytes().replace(b'"walk', b'"\xffwalk')
-    path.write_bytes(content if line == 'its own' else b'\xff\xfe\n')
+    renamed = path.read_bytes().replace(b'"output', b'"outpuu')
+    path.write_bytes(dict(own=content, all=b'\xff\xfe\n', key=renamed)[line])
     before = job.output.stat().st_ino
     assert run().frames == 12
     assert Manifest(job.output.parent, {}).is_done(job)
