@@ -86,9 +86,12 @@ class Manifest:
     def _take_over(self) -> None:
         """Note what killed processes had finished, which had its name but no line yet."""
         mine = partial_path(self.path)
-        for path in sorted(self.out.glob(f'.{MANIFEST}.*.part')):
+        for path in sorted(self.out.glob(f'.*{MANIFEST}.*.part')):
             process = path.name.removesuffix('.part').rpartition('.')[2]
             if not process.isdigit() or is_alive(int(process)):
+                continue
+            if path.name.startswith('..'):  # such a file that was not whole yet
+                path.unlink(missing_ok=True)
                 continue
             try:
                 # Of several processes that start together, one gets it.
