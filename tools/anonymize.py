@@ -24,6 +24,7 @@ from spact_mm.apis import (
     lock_outputs,
     print_any_name,
     refuse_in_one_sentence,
+    remove_leftovers,
 )
 
 EPILOG = """
@@ -152,6 +153,7 @@ def anonymize_all(jobs: list[Job], inferencer: AnonymizeInferencer, args) -> int
         images=args.images,
         keep_audio=args.keep_audio,
     )
+    remove_leftovers(job.output for job in jobs)
     manifest = Manifest(args.out, {**inferencer.settings, **options})
     if manifest.num_broken:
         print(

@@ -13,6 +13,7 @@ from .mmaction_tools import (
     refuse_in_one_sentence,
     run_tool,
 )
+from .output_files import remove_leftovers
 from .outputs import Job, find_jobs
 from .publish import publish
 from .recognizer import load_recognizer
@@ -40,5 +41,6 @@ __all__ = [
     'print_any_name',
     'publish',
     'refuse_in_one_sentence',
+    'remove_leftovers',
     'run_tool',
 ]

@@ -49,11 +49,12 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, st
             raise _several(path, pages, 'pictures', f'{remedy}, so that it is a video')
         if kind == 'AVIF':
             # FFmpeg gives one of its tiles, and OpenCV's wheel does not read it.
-            image = ImageOps.exif_transpose(header).convert('RGB')
-            return np.array(image), ''
+            return _decode_by_pillow(path, header), ''
         # Which OpenCV leaves out for them.
         turn = _orientation(header) if kind in ('PNG', 'WEBP') else 1
         further = f'{pages - 1} further pictures in it (previews, depth or gain) are left out.'
+    if kind == 'PNG' and not _has_whole_chunks(data):
+        raise ValueError(f'{path} is no image that can be read: it is damaged or cut off.')
     flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if kind in ('PNG', 'WEBP') else 0)
     return _turn(_decode(path, data, flags)[..., ::-1], turn), further if pages > 1 else ''
 
@@ -79,7 +80,7 @@ def _open(path: Path, data: bytes) -> Iterator[Image.Image]:
         # Ours is checked instead, which the user can set.
         Image.MAX_IMAGE_PIXELS = None
         image = Image.open(io.BytesIO(data))
-    except (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError) as error:
+    except Exception as error:  # Pillow raises whatever it comes upon
         hint = ' (this Pillow may lack AVIF)' if path.suffix.lower() == '.avif' else ''
         raise ValueError(
             f'{path} is no image that can be read: it is damaged or of another kind{hint}.'
@@ -97,6 +98,15 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
+def _has_whole_chunks(data: bytes) -> bool:
+    """Tell whether a PNG has all that it says: OpenCV takes the memory before it looks."""
+    offset, kind = 8, b''
+    while kind != b'IEND' and len(data) - offset >= 12:
+        length, kind = struct.unpack_from('>I4s', data, offset)
+        offset += 12 + length
+    return kind == b'IEND' and offset <= len(data)
+
+
 def _decode(path: Path, data: bytes, flags: int) -> np.ndarray:
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -106,6 +116,13 @@ def _decode(path: Path, data: bytes, flags: int) -> np.ndarray:
     if picture is None:
         raise ValueError(f'{path} is no image that can be read: it is damaged or of another kind.')
     return picture
+
+
+def _decode_by_pillow(path: Path, image: Image.Image) -> np.ndarray:
+    try:
+        return np.array(ImageOps.exif_transpose(image).convert('RGB'))
+    except (OSError, RuntimeError, SyntaxError, ValueError) as error:
+        raise ValueError(f'{path} cannot be decoded: {error}.') from error
 
 
 def _turn(picture: np.ndarray, orientation: int) -> np.ndarray:

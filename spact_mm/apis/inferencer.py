@@ -21,6 +21,7 @@ from .frame_anonymizer import FrameAnonymizer
 from .image_file import MAX_PIXELS
 from .leftover import NUM_FRAMES, LeftoverCheck
 from .manifest import Manifest
+from .output_files import remove_leftovers
 from .outputs import find_jobs
 from .provenance import find_flaw
 from .sources import find_sources
@@ -243,6 +244,7 @@ class AnonymizeInferencer(BaseInferencer):
         options.update(images=images, keep_audio=keep_audio)
         jobs = find_jobs([str(inputs)], out_dir, images)
         with lock_outputs(out_dir):
+            remove_leftovers(job.output for job in jobs)
             manifest = Manifest(out_dir, {**self.settings, **options})
             return [
                 _told(

@@ -10,6 +10,8 @@ from ..files import partial_path, write_whole
 from .output_files import fingerprint, is_alive
 from .outputs import MANIFEST, Job
 
+#: What each line has, whichever version has written it.
+_KEYS = {'output', 'source_size', 'source_time', 'settings'}
 _HASH = re.compile(rb'"([0-9a-f]{64})"')
 
 
@@ -62,14 +64,14 @@ class Manifest:
         foreign = 0
         for line in filter(None, map(bytes.strip, lines)):
             entry = _parse(line)
-            if entry is None:
+            if entry is not None and _KEYS <= entry.keys():
+                self._remember(entry)
+            elif entry is not None and not _KEYS & entry.keys():
+                foreign += 1
+            else:
                 self.num_broken += 1
                 self._saved |= {found.decode() for found in _HASH.findall(line)}
-            elif {'output', 'source_size', 'settings'} <= entry.keys():
-                self._remember(entry)
-            else:
-                foreign += 1
-        if foreign and not self._entries:
+        if foreign and not (self._entries or self.num_broken):
             raise ValueError(
                 f'{self.path} is not of this tool, which notes there what is done: give another '
                 '--out.'
@@ -84,9 +86,12 @@ class Manifest:
     def _take_over(self) -> None:
         """Note what killed processes had finished, which had its name but no line yet."""
         mine = partial_path(self.path)
-        for path in sorted(self.out.glob(f'.{MANIFEST}.*.part')):
+        for path in sorted(self.out.glob(f'.*{MANIFEST}.*.part')):
             process = path.name.removesuffix('.part').rpartition('.')[2]
             if not process.isdigit() or is_alive(int(process)):
+                continue
+            if path.name.startswith('..'):  # such a file that was not whole yet
+                path.unlink(missing_ok=True)
                 continue
             try:
                 # Of several processes that start together, one gets it.

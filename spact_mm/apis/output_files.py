@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from ..files import partial_path
 
 #: Names of the frames in a folder of them.
 _FRAME = re.compile(r'\d{6,}\.png')
+#: Names that outputs have until they are whole, and old ones until they are removed.
+_PARTIAL = re.compile(r'\.(.+)\.(\d+)\.(?:part|old)', re.DOTALL)
 _CHUNK = 1 << 20
 
 
@@ -29,34 +31,47 @@ def frame_name(index: int) -> str:
 def whole_or_none(output: Path) -> Iterator[Path]:
     """Let a file or folder be written under its partial name, and rename it once it is whole.
 
-    What ended processes left is dropped first, and what there is of it if the block fails. A file
-    of that name is replaced, and a folder if there are only frames in it.
+    What there is of it is dropped if the block fails. A file of that name is replaced, and a folder
+    if there are only frames in it.
 
     Raises:
         OSError: If it cannot be written or put in its place.
     """
-    remove_leftovers(output)
     partial = partial_path(output)
+    old = partial.with_suffix('.old')
+    # Of an ended process that had the same id.
+    _remove(partial)
+    _remove(old)
     try:
         yield partial
         with named_errors(output):
             _synchronize(partial)
             # A file never takes the place of a folder.
             if partial.is_dir() and output.is_dir() and not output.is_symlink():
-                _remove_frames(output)
+                _check_frames(output)
+                # Its frames are removed under another name: a kill leaves no half of them.
+                output.rename(old)
             partial.replace(output)
+            _remove(old)
     except BaseException:
         _remove(partial)
         raise
 
 
-def remove_leftovers(output: Path) -> None:
-    """Remove what processes that have ended left of an output; what others write stays."""
-    pattern = re.compile(re.escape(f'.{output.name}.') + r'(\d+)\.part')
-    for path in output.parent.iterdir():
-        match = pattern.fullmatch(path.name)
-        if match and not is_alive(int(match[1])):
-            _remove(path)
+def remove_leftovers(outputs: Iterable[Path]) -> None:
+    """Remove what processes that have ended left of outputs; what others write stays.
+
+    Args:
+        outputs (Iterable[Path]): Files and folders, there or not.
+    """
+    folders: dict[Path, set[str]] = {}
+    for output in outputs:
+        folders.setdefault(output.parent, set()).add(output.name)
+    for folder, names in folders.items():
+        for path in list(folder.iterdir()) if folder.is_dir() else []:
+            match = _PARTIAL.fullmatch(path.name)
+            if match and match[1] in names and not is_alive(int(match[2])):
+                _remove(path)
 
 
 def is_alive(process: int) -> bool:
@@ -166,14 +181,10 @@ def _synchronize(path: Path) -> None:
             os.close(descriptor)
 
 
-def _remove_frames(folder: Path) -> None:
+def _check_frames(folder: Path) -> None:
     foreign = [entry.name for entry in folder.iterdir() if not _FRAME.fullmatch(entry.name)]
     if foreign:
         raise FileExistsError(errno.EEXIST, f'there is {foreign[0]} in it, which is no frame')
-    for entry in folder.iterdir():
-        entry.unlink()
-    # Fails where something came into it meanwhile.
-    folder.rmdir()
 
 
 def _remove(path: Path) -> None:

@@ -152,6 +152,15 @@ def test_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path, na
         read_anonymized(write_bomb(tmp_path / name), as_is)
 
 
+def test_png_that_claims_more_bytes_than_it_has_is_refused(tmp_path, monkeypatch):
+    """OpenCV takes 640 MB for a file of 150 bytes."""
+    path = save(tmp_path / 'a.png', draw())
+    path.write_bytes(path.read_bytes().replace(b'IDAT', b'\x00tEXt'))
+    monkeypatch.setattr(cv2, 'imdecode', None)
+    with pytest.raises(ValueError, match='a.png is no image that can be read'):
+        read_image(path)
+
+
 def test_limit_of_pixels_can_be_set(tmp_path):
     path = save(tmp_path / 'a.png', draw())
     assert read_image(path, 32 * 48)[0].shape == (32, 48, 3)
@@ -247,6 +256,10 @@ def test_avif_is_read_whole_as_a_picture_and_refused_as_a_video(tmp_path):
     path = save(tmp_path / 'a.avif', draw(), quality=100, subsampling='4:4:4')
     picture, _ = read_image(path)
     assert np.abs(picture.astype(int) - draw()).max() < 8
+    cut = tmp_path / 'cut.avif'
+    cut.write_bytes(path.read_bytes()[:-60])
+    with pytest.raises(ValueError, match='cut.avif cannot be decoded: '):
+        read_image(cut)
     path = path.rename(tmp_path / 'a.mp4')
     with pytest.raises(ValueError, match='a.mp4 is a picture .AVIF or HEIC. and no video'):
         VideoReader(path)

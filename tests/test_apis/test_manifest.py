@@ -9,7 +9,7 @@ import pytest
 from media import read_video, write_video
 
 from spact_mm.apis import AnonymizeInferencer, Job, Manifest, anonymize_file, anonymize_job
-from spact_mm.apis.output_files import fingerprint
+from spact_mm.apis.output_files import fingerprint, remove_leftovers
 from spact_mm.files import partial_path
 
 
@@ -121,7 +121,7 @@ def test_file_that_appears_meanwhile_is_kept(job):
     [
         b'{"output": "\xff\xfe"}', b'[1, 2]', b'NaN', b'"text"', b'[' * 100_000, b'9' * 10_000,
         b'{"output": ["a"], "settings": 1, "source_size": 2}', b'\x00\x01\x02', b'{"output": "b.m',
-        b'{"bytes": 1, "settings": 1, "source_size": 2, "output": null}',
+        b'{"bytes": 1, "settings": 1, "source_size": 2, "output": null}', b'{"source_time": 1}',
     ],
 )  # fmt: skip
 def test_broken_lines_are_counted_and_the_others_hold(done, line):
@@ -134,13 +134,14 @@ def test_broken_lines_are_counted_and_the_others_hold(done, line):
     assert Manifest(job.output.parent, {}).is_done(job)
 
 
-@pytest.mark.parametrize('line', ['its own', 'all'])
+@pytest.mark.parametrize('line', ['own', 'key', 'all'])
 def test_output_of_a_broken_line_is_known_again(done, line):
     """By its hash in what is left of the line, or as the same comes out again."""
     job, run = done
     path = job.output.parent / 'manifest.jsonl'
     content = path.read_bytes().replace(b'"walk', b'"\xffwalk')
-    path.write_bytes(content if line == 'its own' else b'\xff\xfe\n')
+    renamed = path.read_bytes().replace(b'"output', b'"outpuu')
+    path.write_bytes(dict(own=content, all=b'\xff\xfe\n', key=renamed)[line])
     before = job.output.stat().st_ino
     assert run().frames == 12
     assert Manifest(job.output.parent, {}).is_done(job)
@@ -182,6 +183,25 @@ anonymize_job(job, manifest, lambda x: 255 - x, images={images})
     assert subprocess.run([sys.executable, '-c', code], timeout=200).returncode == -9
 
 
+def test_kill_while_a_folder_is_replaced_leaves_no_half_of_it(job):
+    job.output.parent.mkdir()
+    run_again(job, images=True)
+    whole = fingerprint(job.output)
+    code = f"""
+import os, shutil, signal
+from pathlib import Path
+from spact_mm.apis import Job, Manifest, anonymize_job
+job = Job(Path({str(job.source)!r}), Path({str(job.output)!r}))
+shutil.rmtree = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+anonymize_job(job, Manifest(job.output.parent, dict(side=1)), lambda x: x, images=True)
+"""
+    assert subprocess.run([sys.executable, '-c', code], timeout=200).returncode == -9
+    assert len(list(job.output.iterdir())) == 12 and fingerprint(job.output) != whole
+    assert Manifest(job.output.parent, dict(side=1)).is_done(job)
+    remove_leftovers([job.output])
+    assert list(job.output.parent.glob('.*')) == []
+
+
 @pytest.mark.parametrize('images', [False, True])
 def test_kill_before_the_line_is_written_loses_nothing(job, images):
     job.output.parent.mkdir()
@@ -200,20 +220,21 @@ def test_line_of_a_killed_process_counts_only_for_what_is_there(done, tmp_path):
     claim = job.output.parent / '.manifest.jsonl.999999999.part'
     lines = [dict(line, output='../walk.mp4'), dict(line, sha256='0' * 64), dict(line, output='no')]
     claim.write_text('\n'.join(map(json.dumps, lines)) + '\n\xff')
+    (job.output.parent / '..manifest.jsonl.999999999.part.999999999.part').write_text('{"out')
     Manifest(job.output.parent, {})
     assert read_lines(job.output.parent) == [line]
-    assert not claim.exists()
+    assert list(job.output.parent.glob('.*')) == []
 
 
 def test_leftovers_of_ended_processes_are_removed_and_those_of_others_stay(done):
-    job, run = done
+    job, _ = done
     folder = job.output.parent
     process = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)
     alive = folder / f'.walk.mp4.{process.pid}.part'
     other = folder / '.run.mp4.999999999.part'
     for path in (alive, other, folder / '.walk.mp4.999999999.part', partial_path(job.output)):
         path.write_text('half')
-    run(settings=dict(side=1))
+    remove_leftovers([job.output, folder / 'nowhere' / 'a.mp4'])
     process.communicate()
     assert sorted(folder.glob('.*.part')) == sorted([alive, other])
 
