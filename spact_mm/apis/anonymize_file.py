@@ -10,6 +10,7 @@ import cv2
 import mmcv
 import numpy as np
 
+from ..datasets.unreadable import check_regular
 from .outputs import IMAGES, Job
 from .video_file import VideoReader, VideoWriter, can_copy_audio, named_errors, whole_or_none
 
@@ -202,6 +203,7 @@ def _describe_damage(reader: VideoReader, frames: int) -> str:
 
 
 def _read_image(path: Path) -> np.ndarray:
+    check_regular(path)
     data = path.read_bytes()
     if not data:
         raise ValueError(f'{path} is empty (zero bytes): copy or download it again.')

@@ -139,7 +139,7 @@ class VideoReader:
                 return
             except av.EOFError:
                 return
-            except av.InvalidDataError:
+            except av.FFmpegError:
                 self.num_bad_packets += 1
 
     def read_audio(self) -> Iterator[av.Packet]:

@@ -275,7 +275,7 @@ def decode_tolerantly(container, stream) -> Iterator[av.VideoFrame]:
             yield from next(packets).decode()
         except (StopIteration, av.EOFError):
             return
-        except av.InvalidDataError:
+        except av.FFmpegError:
             continue
 
 
