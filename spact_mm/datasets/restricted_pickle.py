@@ -112,9 +112,8 @@ class _ArrayUnpickler(pickle.Unpickler):
         if (module, name) not in self._STAND_INS:
             raise UnsafePickleError(
                 f'{self._path} is not loaded, because it holds the global '
-                f'{f"{module}.{name}"[:200]!r} and a '
-                'pickle can run code: only a dictionary of numeric arrays is read; download the '
-                'published file again.'
+                f'{_shown(module, name)} and a pickle can run code: only a dictionary of numeric '
+                'arrays is read; download the published file again.'
             )
         return self._STAND_INS[module, name]
 
@@ -129,6 +128,11 @@ def _check_sizes(data: bytes) -> None:
         # The place in a table that pickle makes as long as the largest place.
         if opcode.name in ('PUT', 'BINPUT', 'LONG_BINPUT') and argument > len(data):
             raise ValueError(f'the place {argument} of a table in a file of {len(data)} bytes')
+
+
+def _shown(module: str, name: str) -> str:
+    """Return a global's name on one line, whatever is in it."""
+    return f'{module}.{name}'[:200].encode('unicode_escape').decode()
 
 
 def _checked_name(name) -> str:

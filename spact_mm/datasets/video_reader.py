@@ -47,7 +47,7 @@ def open_video(
             f'The video {path} has {facts.width} x {facts.height} pixels, more than max_pixels = '
             f'{max_pixels:,}.'
         )
-    if _is_for_decord(facts) and _orientation(path, os.stat(path).st_mtime_ns) == UPRIGHT:
+    if _is_for_decord(facts) and _is_upright(path, facts):
         reader = DecordReader(path, num_threads)
         if len(reader) == facts.num_packets:
             return reader
@@ -67,6 +67,11 @@ def _is_for_decord(facts: VideoFacts) -> bool:
         and facts.num_hidden == 0
         and not (facts.format == 'avi' and facts.has_b_frames)
     )
+
+
+def _is_upright(path: str, facts: VideoFacts) -> bool:
+    # AVI cannot say otherwise, and a picture need not be decoded.
+    return facts.format == 'avi' or _orientation(path, os.stat(path).st_mtime_ns) == UPRIGHT
 
 
 class DecordReader(decord.VideoReader):
