@@ -58,13 +58,15 @@ def _is_for_decord(facts: VideoFacts) -> bool:
     """Return whether decord counts and finds the frames of such a file as a player shows them.
 
     It counts what an edit list hides, takes the order of storage for that of showing in AVI, and
-    seeks wrongly where a stream of a broadcast does not begin at zero.
+    seeks wrongly where a stream of a broadcast does not begin at zero, and takes some narrow frames
+    for those of four channels.
     """
     return (
         facts.format in _DECORD_FORMATS
         and facts.codec in _DECORD_CODECS
         and facts.num_streams == 1
         and facts.num_hidden == 0
+        and facts.width >= 64
         and not (facts.format == 'avi' and facts.has_b_frames)
     )
 
