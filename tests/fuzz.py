@@ -10,6 +10,8 @@ Example:
 """
 
 import argparse
+import gc
+import logging
 import multiprocessing
 import os
 import resource
@@ -39,6 +41,8 @@ from spact_mm.apis.mmaction_tools import _refusal
 TIME_LIMIT, DEAD_LIMIT = 20, 60
 #: Bytes of memory that a reader may take for a file of a few kilobytes.
 MEMORY_LIMIT = 1 << 30
+#: A disk would cost more than the readers.
+_MEMORY_DISK = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
 
 
 class HangError(BaseException):
@@ -112,8 +116,7 @@ def describe(error: Exception) -> str:
 def run(reader: Reader, seed: int, count: int, start: int = 0) -> Tally:
     """Feed files to a reader in a process of its own, and in another where that one dies."""
     tally, began, context = Tally(), time.monotonic(), multiprocessing.get_context('fork')
-    with tempfile.TemporaryDirectory() as folder:
-        # In a process of its own too: what a decoder keeps is not to be inherited.
+    with tempfile.TemporaryDirectory(dir=_MEMORY_DISK) as folder:
         seeds = reader.make_seeds(Path(folder))
         while start < count:
             receiver, sender = context.Pipe(duplex=False)
@@ -150,6 +153,8 @@ def _collect(receiver, tally: Tally, start: int, count: int) -> tuple[int, str]:
 def _work(reader, seeds, seed: int, start: int, count: int, folder: Path, sender) -> None:
     quieten()
     limit_memory()
+    # MMEngine collects garbage for each data set, through all of the libraries.
+    gc.freeze()
     size = reader.batch
     for first in range(start, count, size):
         outcomes = []
@@ -162,6 +167,7 @@ def quieten() -> None:
     """Silence what decoders and libraries write past Python, and turn the alarm into an error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     warnings.simplefilter('ignore')
+    logging.disable()
     av.logging.set_level(av.logging.PANIC)
     decord.logging.set_level(decord.logging.QUIET)
     signal.signal(signal.SIGALRM, _raise_hang)

@@ -1,7 +1,6 @@
 """What reads files of strangers, with valid files of each."""
 
 import json
-import os
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -148,7 +147,7 @@ def _read_boxes(path: Path) -> None:
 def _pickle_seeds(_: Path) -> list[bytes]:
     labels = {'a/b.mp4': np.array([0, 1, 0, 1, 1]), 'c/d.mp4': np.array([1.0, 0, 0], np.float32)}
     fortran = {'a': np.asfortranarray(np.arange(6, dtype='>i4').reshape(2, 3)), 'b': np.ones(2) > 0}
-    return [pickle.dumps(x, protocol=p) for x in (labels, fortran) for p in (2, 3, 4, 5)]
+    return [pickle.dumps(x, protocol=p) for x in (labels, fortran) for p in (3, 4, 5)]
 
 
 def _read_pickle(path: Path) -> None:
@@ -189,16 +188,21 @@ def _result_seeds(folder: Path) -> list[bytes]:
         values={'a/b': 0.5, 'privacy/AP_hat': 0.25}, config_hash=_stage(folder).hash, commit='abc',
         time='2026-01-01T00:00:00Z', seconds=12.5,
     )  # fmt: skip
-    progress = dict(done=3, total=10, seconds=1.5)
-    return [json.dumps(result, indent=1).encode(), json.dumps(progress).encode()]
+    return [json.dumps(result, indent=1).encode(), json.dumps(result).encode()]
 
 
 def _read_result(path: Path) -> None:
     stage = _stage(path.parent)
     summarize(collect_rows([stage]))
     average_precisions([stage], 'top1')
-    os.replace(path, path.with_name('progress.json'))
-    stage.read_progress()
+
+
+def _progress_seeds(_: Path) -> list[bytes]:
+    return [json.dumps(dict(done=3, total=10, seconds=1.5), indent=1).encode()]
+
+
+def _read_progress(path: Path) -> None:
+    _stage(path.parent).read_progress()
 
 
 _UNET = dict(type='UNetAnonymizer', base_channels=2, num_levels=1)
@@ -263,7 +267,7 @@ def _read_image(path: Path) -> None:
 
 
 def _video_seeds(folder: Path) -> list[bytes]:
-    frames, seeds = draw_frames(12, 32, 48), []
+    frames, seeds = draw_frames(12, 48, 64), []
     for name, codec in (
         ('a.mp4', 'libx264'),
         ('a.avi', 'mpeg4'),
@@ -297,7 +301,8 @@ READERS = {
         Reader('boxes', 'a.json', 'json', _box_seeds, _read_boxes, 150),
         Reader('pickles', 'a.pkl', 'bytes', _pickle_seeds, _read_pickle, 150),
         Reader('manifest', 'manifest.jsonl', 'json', _manifest_seeds, _read_manifest, 100),
-        Reader('results', 'result.json', 'json', _result_seeds, _read_result, 100),
+        Reader('results', 'result.json', 'json', _result_seeds, _read_result, 80),
+        Reader('progress', 'progress.json', 'json', _progress_seeds, _read_progress, 30),
         Reader('configs', 'a.pth', 'lines', _config_seeds, _read_config, 60),
         Reader('checkpoints', 'a.pth', 'zip', _checkpoint_seeds, _read_checkpoint, 30),
         Reader('images', 'a.jpg', 'bytes', _image_seeds, _read_image, 40),

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..datasets.media_probe import MAX_PIXELS
+from ..datasets.unreadable import check_regular
 
 #: Codes of TIFF's tags.
 _SUBFILE, _WIDTH, _HEIGHT, _SAMPLES = 254, 256, 257, 339
@@ -34,6 +35,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, st
             large, has several pages, or numbers of unknown range.
         OSError: If it cannot be opened.
     """
+    check_regular(path)
     data = path.read_bytes()
     if not data:
         raise ValueError(f'{path} is empty (zero bytes): copy or download it again.')

@@ -163,7 +163,7 @@ class VideoReader:
                 return
             except av.EOFError:
                 return
-            except av.InvalidDataError:
+            except av.FFmpegError:
                 context = self._stream.codec_context
                 # What FFmpeg refuses to decode by the limit that it was given.
                 check_pixels(self.path, context.width, context.height, self.max_pixels)

@@ -171,17 +171,24 @@ def _read_facts(path: str, container) -> VideoFacts:
         )
     stamps, keys, num_packets, ends = [], [], 0, {}
     for packet in container.demux():
-        stamp = packet.dts if packet.pts is None else packet.pts
-        if stamp is not None and packet.time_base:
-            end = (stamp + (packet.duration or 0)) * packet.time_base
-            ends[packet.stream.index] = max(end, ends.get(packet.stream.index, end))
-        if packet.stream.index != stream.index or packet.size == 0:
+        index, shown = packet.stream_index, packet.pts
+        stamp = packet.dts if shown is None else shown
+        if stamp is not None:
+            end = stamp + (packet.duration or 0)
+            if index not in ends or ends[index] < end:
+                ends[index] = end
+        if index != stream.index or packet.size == 0:
             continue
         num_packets += 1
-        if packet.is_keyframe and packet.pts is not None:
-            keys.append(packet.pts)
+        if packet.is_keyframe and shown is not None:
+            keys.append(shown)
         if not packet.is_discard:
-            stamps.append(packet.pts)
+            stamps.append(shown)
+    ends = {
+        s.index: ends[s.index] * s.time_base
+        for s in container.streams
+        if s.index in ends and s.time_base
+    }
     if not stamps:
         raise UnreadableFileError(f'The video {path} has no frame.')
     num_hidden = num_packets - len(stamps)

@@ -47,7 +47,7 @@ def open_video(
             f'The video {path} has {facts.width} x {facts.height} pixels, more than max_pixels = '
             f'{max_pixels:,}.'
         )
-    if _is_for_decord(facts) and _orientation(path, os.stat(path).st_mtime_ns) == UPRIGHT:
+    if _is_for_decord(facts) and _is_upright(path, facts):
         reader = DecordReader(path, num_threads)
         if len(reader) == facts.num_packets:
             return reader
@@ -58,15 +58,22 @@ def _is_for_decord(facts: VideoFacts) -> bool:
     """Return whether decord counts and finds the frames of such a file as a player shows them.
 
     It counts what an edit list hides, takes the order of storage for that of showing in AVI, and
-    seeks wrongly where a stream of a broadcast does not begin at zero.
+    seeks wrongly where a stream of a broadcast does not begin at zero, and takes some narrow frames
+    for those of four channels.
     """
     return (
         facts.format in _DECORD_FORMATS
         and facts.codec in _DECORD_CODECS
         and facts.num_streams == 1
         and facts.num_hidden == 0
+        and facts.width >= 64
         and not (facts.format == 'avi' and facts.has_b_frames)
     )
+
+
+def _is_upright(path: str, facts: VideoFacts) -> bool:
+    # AVI cannot say otherwise, and a picture need not be decoded.
+    return facts.format == 'avi' or _orientation(path, os.stat(path).st_mtime_ns) == UPRIGHT
 
 
 class DecordReader(decord.VideoReader):
@@ -275,7 +282,7 @@ def decode_tolerantly(container, stream) -> Iterator[av.VideoFrame]:
             yield from next(packets).decode()
         except (StopIteration, av.EOFError):
             return
-        except av.InvalidDataError:
+        except av.FFmpegError:
             continue
 
 

@@ -115,6 +115,19 @@ class TestLoadImageRGB:
         with pytest.raises(ValueError, match='min_size of LoadImageRGB .* is 0'):
             LoadImageRGB(0)
 
+    def test_an_image_of_too_many_pixels_is_refused_by_its_header(self, tmp_path):
+        path = str(tmp_path / 'a.png')
+        Image.new('RGB', (60, 40)).save(path)
+        assert LoadImageRGB(max_pixels=2400)(dict(img_path=path))['img_shape'] == (40, 60)
+        message = 'a.png has 60 x 40 pixels, more than max_pixels = 2,399'
+        with pytest.raises(UnreadableFileError, match=message):
+            LoadImageRGB(max_pixels=2399)(dict(img_path=path))
+
+    @pytest.mark.parametrize('number', [0, 10**9])
+    def test_a_limit_that_cannot_be_held_is_refused(self, number):
+        with pytest.raises(ValueError, match='max_pixels of LoadImageRGB must be in'):
+            LoadImageRGB(max_pixels=number)
+
     def test_missing_file_is_named(self, tmp_path):
         with pytest.raises(OSError, match='absent.jpg'):
             self.load(tmp_path / 'absent.jpg')

@@ -115,6 +115,12 @@ def test_a_portrait_video_is_upright(tmp_path):
     assert results['video_reader'].get_batch([3, 29]).asnumpy().shape == (2, 64, 48, 3)
 
 
+def test_a_narrow_video_is_read(tmp_path):
+    path = write(tmp_path / 'a.mp4', size=(32, 48))
+    expected = all_frames(path)
+    np.testing.assert_array_equal(open_video(path).get_batch([5, 39]).asnumpy(), expected[[5, 39]])
+
+
 def test_next_follows_seek(tmp_path):
     path = make(tmp_path, 'B-frames in AVI')
     expected, reader = all_frames(path), open_video(path)

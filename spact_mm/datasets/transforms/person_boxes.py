@@ -175,7 +175,7 @@ def _read_video(path: str, name: str, video: dict, min_score: float) -> dict[int
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(
-            f'{path} is wrong at the video {name[:80]} ({type(error).__name__}: {error}); it '
+            f'{path} is wrong at the video {shorten(name)} ({type(error).__name__}: {error}); it '
             'needs width, height and frames={index: [[x1, y1, x2, y2, score], ...]} '
             '(docs/person_boxes.md).'
         ) from error
