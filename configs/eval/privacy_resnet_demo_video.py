@@ -2,6 +2,11 @@
 _base_ = './privacy_resnet_demo.py'
 _base_.pop('test_dataloader')
 
+test_pipeline = [
+    dict(type='LoadVideoFrame', cache=dict(max_gib=1.0)),
+    dict(type='mmpretrain.Resize', scale=(64, 48)),
+    dict(type='mmpretrain.PackInputs', meta_keys=('video_id',)),
+]
 test_dataloader = dict(
     batch_size=32,
     num_workers=0,
@@ -13,11 +18,7 @@ test_dataloader = dict(
         data_prefix=dict(video=f'{_base_.demo_root}/videos'),
         attributes=_base_.attributes,
         frames_per_video=10,
-        pipeline=[
-            dict(type='LoadVideoFrame', cache=dict(max_gib=1.0)),
-            dict(type='mmpretrain.Resize', scale=(64, 48)),
-            dict(type='mmpretrain.PackInputs', meta_keys=('video_id',)),
-        ],
+        pipeline=test_pipeline,
         test_mode=True,
     ),
 )

@@ -103,7 +103,7 @@ def results(site):
     with open(path, 'rb') as file:
         samples = pickle.load(file)
     scores = np.stack([sample['pred_score'].numpy() for sample in samples])
-    assert scores.shape == (8, 8) and np.ptp(scores, axis=0).min() > 1e-3
+    assert scores.shape == (8, 8) and np.ptp(scores, axis=0).max() > 0.1
     return SimpleNamespace(path=path, samples=samples, scores=scores)
 
 
@@ -137,7 +137,7 @@ def test_pipeline_without_its_decoder_keeps_the_crop(site, monkeypatch):
     inferencer = ActionRecogInferencer(
         str(ACTION), str(weights(site, ACTION)), 'cpu', input_format='array'
     )
-    dataset = DATASETS.build(inferencer.cfg.test_dataloader.dataset)
+    dataset = DATASETS.build(Config.fromfile(ACTION).test_dataloader.dataset)
     for index in range(3):
         video = dataset.get_data_info(index)['filename']
         inputs = inferencer.pipeline(read_frames(video))['inputs']
@@ -226,7 +226,7 @@ def test_image_inferencer_predicts_what_the_test_tool_does(site, tmp_path):
     with open(out, 'rb') as file:
         samples = pickle.load(file)
     expected = np.stack([sample['pred_score'].numpy() for sample in samples])
-    assert np.ptp(expected, axis=0).min() > 1e-3
+    assert np.ptp(expected, axis=0).max() > 0.1
     (tmp_path / 'inference.py').write_text(IMAGE_INFERENCE)
     images = sorted((site / 'data/demo/images/test').iterdir())
     run(site, tmp_path / 'inference.py', PRIVACY, checkpoint, tmp_path / 'scores.json', *images)
