@@ -21,6 +21,7 @@ from mmaction.apis.inferencers import ActionRecogInferencer
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from test_docs import blocks
 
 from spact_mm.apis import find_tool
 from spact_mm.datasets.annotation_files import write_attribute_file
@@ -304,6 +305,11 @@ def test_schedules_are_drawn(site, tmp_path):
     # 30 videos in batches of 8.
     assert 'Iterations per epoch: 4' in printed and '10/10 epochs' in printed
     assert cv2.imread(str(tmp_path / 'lr.png')) is not None
+    rates = tmp_path / 'rates.py'
+    code = blocks('upstream_tools.md')['configs/my_rates.py']
+    rates.write_text(code.replace("'./spact_r3d_demo.py'", repr(str(RECIPE))))
+    printed = mmaction(site, 'visualizations/vis_scheduler', rates, *options)
+    assert 'Iterations per epoch: 4' in printed and '18/18 epochs' in printed
     options[-1] = tmp_path / 'privacy.png'
     printed = upstream(site, 'mmpretrain/visualization/vis_scheduler', PRIVACY, *options)
     assert 'Iterations per epoch: 1' in printed
