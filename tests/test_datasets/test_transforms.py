@@ -203,6 +203,16 @@ class TestDecordInitFromPath:
             DecordInitFromPath(cache=dict(max_gib=0))
 
 
+def test_image_that_an_inferencer_has_read_is_turned_to_rgb(tmp_path):
+    path = tmp_path / 'a.png'
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8))
+    read = cv2.imread(str(path))
+    given = dict(img=read.copy(), img_shape=(6, 8), ori_shape=(6, 8))
+    expected = LoadImageRGB()(dict(img_path=str(path)))['img']
+    np.testing.assert_array_equal(LoadImageRGB()(given)['img'], expected)
+    assert (expected != read).any()
+
+
 class TestReflectSampleFrames:
     def sample(self, total, start_index=0, **settings):
         settings = dict(dict(clip_len=16, frame_interval=2), **settings)
