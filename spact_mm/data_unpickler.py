@@ -1,7 +1,7 @@
 """An unpickler to which every name in a file is an object of this module.
 
-Nothing that a file names is imported or called, and no memory is taken for the sizes that it states:
-storages, tensors and arrays become stand-ins, which have been compared with what the file can hold.
+Nothing that a file names is imported or called, and no memory is taken for sizes that it states:
+storages, tensors and arrays become stand-ins, whose sizes fit each other and the file.
 """
 
 import math
