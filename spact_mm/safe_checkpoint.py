@@ -8,12 +8,8 @@ from urllib.parse import urlparse
 import torch
 from mmengine.fileio import get_file_backend
 
-from .checkpoint_reader import (
-    DAMAGE,
-    ForbiddenGlobalError,
-    MisplacedTensorError,
-    read_checkpoint,
-)
+from .checkpoint_reader import DAMAGE, MisplacedTensorError, read_checkpoint
+from .data_unpickler import ForbiddenGlobalError
 
 
 class UnsafeCheckpointError(ValueError):
