@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmaction.registry import MODELS
+from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.runner import Runner
 from tiny import action_batch, privacy_batch
 
 from spact_mm.config_keys import read_config
+from spact_mm.datasets import UnreadableFileError
 from spact_mm.engine.phase_hook import parse_schedule
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -176,3 +177,12 @@ def test_links_between_files_lead_somewhere():
     for page in [ROOT / 'README.md', *(ROOT / 'docs').glob('*.md')]:
         for link in re.findall(r'\]\(([^)#:]+)(?:#[\w-]+)?\)', page.read_text()):
             assert (page.parent / link).exists(), f'{page.name}: {link}'
+
+
+def test_loader_of_the_page_says_what_is_unreadable(extended, tmp_path):
+    load = TRANSFORMS.build(dict(type='LoadArray'))
+    np.save(tmp_path / 'a.npy', np.zeros((2, 3)))
+    assert load(dict(img_path=str(tmp_path / 'a.npy')))['img'].shape == (2, 3)
+    (tmp_path / 'a.npy').write_text('no array')
+    with pytest.raises(UnreadableFileError, match='a.npy is no array'):
+        load(dict(img_path=str(tmp_path / 'a.npy')))

@@ -188,8 +188,10 @@ def _read_json(path: str | os.PathLike, key: str, kind: str) -> Mapping:
     content = read_json(path, 'annotation file')
     try:
         meta, entries = content['metainfo'], content['data_list']
-        meta['attributes'], entries[0][key]
-        is_right = isinstance(meta, dict) and isinstance(entries, list)
+        first = entries[0]
+        # An entry that is no object is named later; of another kind of file all have other keys.
+        is_right = 'attributes' in meta and (not isinstance(first, dict) or key in first)
+        is_right = is_right and isinstance(meta, dict) and isinstance(entries, list)
     except (LookupError, TypeError):
         is_right = False
     if not is_right:

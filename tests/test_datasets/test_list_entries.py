@@ -68,8 +68,15 @@ class TestAttributeFiles:
 
     @pytest.mark.parametrize('entry', [['a.jpg'], 'a.jpg', 3, None, dict(img_path='a.jpg')])
     def test_a_wrong_entry_is_named(self, tmp_path, entry):
+        path = write_attributes(tmp_path / 'a.json', entry)
         with pytest.raises(ValueError, match=r'Entry 1 .*a\.json is .* with img_path, attributes'):
-            read_attribute_file(write_attributes(tmp_path / 'a.json', entry))
+            read_attribute_file(path)
+
+    def test_the_first_entry_is_named_too(self, tmp_path):
+        content = dict(metainfo=dict(attributes=['hat']), data_list=[['a.jpg']])
+        (tmp_path / 'a.json').write_text(json.dumps(content))
+        with pytest.raises(ValueError, match=r"Entry 0 .*a\.json is \['a.jpg'\] in place of"):
+            read_attribute_file(tmp_path / 'a.json')
 
     @pytest.mark.parametrize('name', [3, None, '', ' ', 'a\0b', '\ud800', ['a']])
     def test_what_can_be_no_file_is_named(self, tmp_path, name):

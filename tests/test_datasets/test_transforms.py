@@ -263,7 +263,7 @@ class TestReflectSampleFrames:
         assert self.sample(1, start_index=1)['frame_inds'].tolist() == [1] * 16
 
     def test_video_without_frames_is_refused(self):
-        with pytest.raises(ValueError, match='no frame'):
+        with pytest.raises(UnreadableFileError, match='no frame'):
             self.sample(0)
 
 
