@@ -236,7 +236,6 @@ import spact_mm
 from mmengine.dist import all_gather, get_rank, init_dist
 from mmengine.registry import MODEL_WRAPPERS, init_default_scope
 from spact_mm.engine.atomic_step import AtomicStep
-from test_distributed import run_script
 from tiny import batch, build_model, build_optimizers, changed, snapshot
 
 init_default_scope('mmaction')
