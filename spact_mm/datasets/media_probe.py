@@ -83,6 +83,16 @@ def probe_video(path: str | os.PathLike) -> VideoFacts:
     return _probe(path, state.st_size, state.st_mtime_ns)
 
 
+def read_stamps(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``stamps`` and ``key_stamps`` of :class:`VideoFacts`, which :func:`probe_video` drops.
+
+    Raises:
+        av.FFmpegError: If it is no media file.
+    """
+    state = os.stat(path)
+    return _probe_stamps(os.fspath(path), state.st_size, state.st_mtime_ns)
+
+
 def open_container(path: str | os.PathLike, max_pixels: int = MAX_PIXELS):
     """Open a file with PyAV such that it opens no other.
 
@@ -156,7 +166,17 @@ def _probe(path: str, num_bytes: int, _time: int) -> VideoFacts:
             f'The video {path} is empty or no video that can be read ({truncation or reason}): it '
             'is of another kind, damaged or cut off.'
         ) from error
-    return replace(facts, truncation=truncation) if truncation else facts
+    # Of many long videos the times would take gigabytes, and few are asked for them.
+    none = np.zeros(0, np.int64)
+    truncation = truncation or facts.truncation
+    return replace(facts, truncation=truncation, stamps=none, key_stamps=none)
+
+
+@lru_cache(maxsize=64)
+def _probe_stamps(path: str, _num_bytes: int, _time: int) -> tuple[np.ndarray, np.ndarray]:
+    with open_container(path) as container:
+        facts = _read_facts(path, container)
+    return facts.stamps, facts.key_stamps
 
 
 def _read_facts(path: str, container) -> VideoFacts:

@@ -2,13 +2,21 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import av
 import decord
 import numpy as np
 
-from .media_probe import MAX_PIXELS, VideoFacts, open_container, probe_video, video_streams
+from .media_probe import (
+    MAX_PIXELS,
+    VideoFacts,
+    open_container,
+    probe_video,
+    read_stamps,
+    video_streams,
+)
 from .orientation import UPRIGHT, find_orientation, turn_upright
 from .unreadable import UnreadableFileError
 
@@ -152,6 +160,8 @@ class PyAVReader:
     """
 
     def __init__(self, path: str, facts: VideoFacts, num_threads: int, max_pixels: int) -> None:
+        stamps, key_stamps = read_stamps(path)
+        facts = replace(facts, stamps=stamps, key_stamps=key_stamps)
         self._path, self._facts = path, facts
         self._num_threads, self._max_pixels = num_threads, max_pixels
         self._next = 0
