@@ -75,7 +75,11 @@ def lock_folder(
     with file:
         if not (_take(file, fcntl.LOCK_EX) if run is None else _join(file, run)):
             raise RuntimeError(refusal)
-        yield
+        try:
+            yield
+        finally:
+            # A child that was forked just now may not have let go of it yet.
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _take(file: TextIO, kind: int) -> bool:

@@ -54,7 +54,7 @@ ITERATIONS = dict(
     default_hooks__checkpoint=dict(by_epoch=False, interval=3, max_keep_ckpts=2),
 )
 EPOCHWISE = dict(default_hooks__checkpoint=dict(max_keep_ckpts=2))
-_LOADERS = ('train_dataloader', 'train_cfg__privacy_dataloader')
+_LOADERS = ('train_dataloader', 'privacy_dataloader')
 WORKERS = {f'{loader}__num_workers': 2 for loader in _LOADERS}
 WORKERS |= {f'{loader}__persistent_workers': True for loader in _LOADERS}
 AMP = dict(optim_wrapper=dict(type='AmpOptimWrapper', dtype='bfloat16'))

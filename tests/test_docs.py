@@ -139,7 +139,8 @@ def networks(tmp_path_factory):
     folder = tmp_path_factory.mktemp('recipes') / 'configs'
     shutil.copytree(ROOT / 'configs', folder)
     for name, code in blocks('recipes.md').items():
-        (folder.parent / name).write_text(code)
+        if name:
+            (folder.parent / name).write_text(code)
     return folder
 
 

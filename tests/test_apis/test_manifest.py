@@ -9,6 +9,7 @@ import pytest
 from media import read_video, write_video
 
 from spact_mm.apis import AnonymizeInferencer, Job, Manifest, anonymize_file, anonymize_job
+from spact_mm.apis.leftover import LeftoverCheck
 from spact_mm.apis.output_files import fingerprint, remove_leftovers
 from spact_mm.files import partial_path
 
@@ -34,7 +35,8 @@ def done(job):
 def run_again(job, settings=(), function=invert, images=False):
     manifest = Manifest(job.output.parent, dict(settings))
     if not manifest.is_done(job):
-        return anonymize_job(job, manifest, function, images=images)
+        check = LeftoverCheck(function, 'walk.mp4', is_trained=False, force=True)
+        return anonymize_job(job, manifest, check, images=images)
 
 
 def read_lines(folder):
@@ -175,10 +177,12 @@ def kill_after_rename(job, images):
 import os, signal
 from pathlib import Path
 from spact_mm.apis import Job, Manifest, anonymize_job
+from spact_mm.apis.leftover import LeftoverCheck
 job = Job(Path({str(job.source)!r}), Path({str(job.output)!r}))
 manifest = Manifest(job.output.parent, {{}})
 manifest.add = lambda *_, **facts: os.kill(os.getpid(), signal.SIGKILL)
-anonymize_job(job, manifest, lambda x: 255 - x, images={images})
+check = LeftoverCheck(lambda x: 255 - x, 'walk.mp4', is_trained=False)
+anonymize_job(job, manifest, check, images={images})
 """
     assert subprocess.run([sys.executable, '-c', code], timeout=200).returncode == -9
 
@@ -191,9 +195,11 @@ def test_kill_while_a_folder_is_replaced_leaves_no_half_of_it(job):
 import os, shutil, signal
 from pathlib import Path
 from spact_mm.apis import Job, Manifest, anonymize_job
+from spact_mm.apis.leftover import LeftoverCheck
 job = Job(Path({str(job.source)!r}), Path({str(job.output)!r}))
 shutil.rmtree = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
-anonymize_job(job, Manifest(job.output.parent, dict(side=1)), lambda x: x, images=True)
+check = LeftoverCheck(lambda x: x, 'walk.mp4', is_trained=False, force=True)
+anonymize_job(job, Manifest(job.output.parent, dict(side=1)), check, images=True)
 """
     assert subprocess.run([sys.executable, '-c', code], timeout=200).returncode == -9
     assert len(list(job.output.iterdir())) == 12 and fingerprint(job.output) != whole

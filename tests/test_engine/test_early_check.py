@@ -262,7 +262,7 @@ def test_labels_that_the_head_does_not_have_are_refused(loader, tiny_data, tmp_p
     # Counted from 1, as in the lists of some data sets.
     ann_file = tmp_path / 'list.txt'
     write_video_list(ann_file, [(n, 1 + i % CLASSES) for i, n in enumerate(names)])
-    key = f'{loader}_dataloader__dataset__dataset__ann_file'
+    key = f'{loader}_dataloader__dataset__ann_file'
     config = write_config(tmp_path, tiny_data, LONG, **workerless(**{key: str(ann_file)}))
     message = refusal(monkeypatch, config, work_dir=tmp_path / 'work')
     assert f'Entry 4, {tiny_data}/videos/{names[3]}, of {ann_file} has the label 4' in message
@@ -277,7 +277,7 @@ def test_attributes_are_compared_with_the_head(tiny_data, tmp_path, monkeypatch)
         head=dict(type='MultiLabelLinearClsHead', num_classes=3, in_channels=32),
     )
     changes = workerless(model__privacy_branch=branch)
-    changes['train_cfg__privacy_dataloader__dataset__dataset__attributes'] = ['hat']
+    changes['privacy_dataloader__dataset__attributes'] = ['hat']
     config = write_config(tmp_path, tiny_data, LONG, **changes)
     message = refusal(monkeypatch, config, work_dir=tmp_path / 'work')
     assert 'Entry 1' in message and 'train_attributes.json has 1 attributes' in message

@@ -95,7 +95,7 @@ def test_pictures_and_curves_fail_by_name_and_leave_no_half(tmp_path, monkeypatc
     assert error.value.filename == str(path)
     hook = AnonymizationVisualizationHook()
     hook._batch, hook.draw = {}, lambda runner: np.zeros((4, 4, 3), np.uint8)
-    runner = SimpleNamespace(epoch=0, max_epochs=1, work_dir=str(tmp_path))
+    runner = SimpleNamespace(epoch=0, max_epochs=1, work_dir=str(tmp_path), hooks=[])
     with pytest.raises(OSError) as error:
         hook.after_train_epoch(runner)
     assert error.value.filename == str(tmp_path / 'anonymization' / 'epoch_1.png')

@@ -145,7 +145,7 @@ def test_components_of_the_page_go_through_a_whole_protocol(tmp_path, tiny_data,
         custom_imports=dict(imports=['spact_mm', 'e2e', 'my_components']),
         model__anonymizer=dict(mask, _delete_=True),
         model__privacy_branch=dict(branch, _delete_=True),
-        train_cfg__privacy_dataloader__dataset=dict(images, pipeline=demo['privacy_pipeline']),
+        privacy_dataloader__dataset=dict(images, pipeline=demo['privacy_pipeline']),
     )
 
     def attack(config, **keys):

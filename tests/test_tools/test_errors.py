@@ -13,8 +13,8 @@ from e2e import (
     write_config,
 )
 
-TRAIN = 'train_dataloader__dataset__dataset__'
-PRIVACY = 'privacy_dataloader__dataset__dataset__'
+TRAIN = 'train_dataloader__dataset__'
+PRIVACY = 'privacy_dataloader__dataset__'
 MINIMAX = [dict(phase=('anonymizer', 'adversaries'), epochs=1)]
 BRIEF = [dict(phase='reconstruction', epochs=1)]
 #: The schedulers of the config name the stages of its schedule.
@@ -56,7 +56,7 @@ def hook(schedule, **settings):
         ({f'{PRIVACY}ann_file': '/absent/list.json'}, ['/absent/list.json', 'does not exist']),
         ({f'{PRIVACY}data_prefix': dict(img_path='/absent')}, ['/absent', 'does not exist']),
         (
-            {'val_dataloader__dataset__dataset__ann_file': '/absent/test.txt'},
+            {'val_dataloader__dataset__ann_file': '/absent/test.txt'},
             ['/absent/test.txt', 'does not exist'],
         ),
         (
