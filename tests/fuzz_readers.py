@@ -15,7 +15,8 @@ from mmaction.registry import MODELS
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 
-from spact_mm.apis.outputs import Job, Manifest
+from spact_mm.apis.manifest import Manifest
+from spact_mm.apis.outputs import Job
 from spact_mm.apis.video_file import VideoReader
 from spact_mm.datasets import (
     PAHMDB51Dataset,
@@ -217,9 +218,8 @@ old = {_UNET!r}
 
 
 def _config_seeds(_: Path) -> list[bytes]:
-    behind = (
-        "model = dict({'data_preprocessor': {'anonymizer': dict(type='Downsample', factor=2)}})"
-    )
+    anonymizer = "dict(type='DownsampleAnonymizer', factor=2)"
+    behind = f"model = dict({{'data_preprocessor': {{'anonymizer': {anonymizer}}}}})"
     return [_CONFIG.encode(), behind.encode()]
 
 

@@ -309,6 +309,7 @@ def test_plain_trainings_are_checked_by_the_hook(tiny_data, tmp_path, monkeypatc
             "_base_.default_hooks.pop('curves')\n"
             "val_evaluator = [dict(type='AccMetric')]\n"
             "train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)\n"
+            "custom_hooks = [dict(type='ReproducibleEpochHook')]\n"
             "optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3))\n"
         )
         message = refusal(monkeypatch, config, work_dir=tmp_path / name)
