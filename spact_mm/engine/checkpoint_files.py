@@ -20,16 +20,6 @@ ORDER = 'checkpoints.json'
 class AtomicLocalBackend(LocalBackend):
     """Local files that are either old or new, never half written, even after a kill."""
 
-    def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
-        """Write a text like :meth:`put`.
-
-        Args:
-            obj (str): The whole text.
-            filepath (str or Path): The file to create or replace.
-            encoding (str): Its encoding. Defaults to 'utf-8'.
-        """
-        self.put(obj.encode(encoding), filepath)
-
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write ``obj`` beside ``filepath``, then put it in its place.
 

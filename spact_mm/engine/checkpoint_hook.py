@@ -10,8 +10,9 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 
+from ..files import write_whole
 from ..registration import register
-from .checkpoint_files import AtomicLocalBackend, is_whole, list_checkpoints, write_order
+from .checkpoint_files import is_whole, list_checkpoints, write_order
 from .finite import refuse_non_finite
 from .full_disk import full_disk_error, is_full
 from .plain_types import rebuild, to_plain
@@ -340,9 +341,7 @@ class PlainCheckpointHook(CheckpointHook):
                 **self.args,
             )
             if is_main_process():
-                AtomicLocalBackend().put_text(
-                    self.last_ckpt, os.path.join(runner.work_dir, 'last_checkpoint')
-                )
+                write_whole(os.path.join(runner.work_dir, 'last_checkpoint'), self.last_ckpt)
         except OSError as error:
             if not is_full(error):
                 raise
