@@ -50,6 +50,7 @@ def apply() -> None:
     predict_by_present_weights_of_tpn()
     synchronize_batch_norm_without_accelerator()
     turn_off_default_hooks_by_none()
+    accept_by_epoch_beside_a_loop_of_epochs()
 
 
 def _package_dir(package: str) -> Path | None:
@@ -571,6 +572,30 @@ def turn_off_default_hooks_by_none() -> None:
         return upstream(self, hooks)
 
     Runner.register_default_hooks = register_default_hooks
+
+
+def accept_by_epoch_beside_a_loop_of_epochs() -> None:
+    """Let ``train_cfg`` say ``by_epoch=True`` of a loop that it names and that runs epochs.
+
+    MMEngine takes one of ``type`` and ``by_epoch`` only. MMAction2's ``vis_scheduler.py`` looks for
+    ``by_epoch`` alone, and draws iterations in place of epochs where it is missing. Can go when
+    that tool looks at ``type``.
+    """
+    from mmengine.registry import LOOPS
+    from mmengine.runner import EpochBasedTrainLoop, Runner
+
+    upstream = Runner.build_train_loop
+    if upstream.__module__ == __name__:
+        return
+
+    def build_train_loop(self, loop):
+        if isinstance(loop, dict) and 'type' in loop and loop.get('by_epoch') is True:
+            kind = LOOPS.get(loop['type']) if isinstance(loop['type'], str) else loop['type']
+            if isinstance(kind, type) and issubclass(kind, EpochBasedTrainLoop):
+                loop = {key: value for key, value in loop.items() if key != 'by_epoch'}
+        return upstream(self, loop)
+
+    Runner.build_train_loop = build_train_loop
 
 
 @contextmanager

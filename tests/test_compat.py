@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import mmaction
 import mmcv
@@ -25,6 +26,7 @@ from mmengine.utils import digit_version
 from torch import nn
 
 from spact_mm import compat, safe_checkpoint
+from spact_mm.apis import find_tool
 from spact_mm.safe_checkpoint import UnsafeCheckpointError, load_from_local
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -521,6 +523,20 @@ def test_none_turns_off_default_hooks_of_any_name():
         'CheckpointHook',
         'EmptyCacheHook',
     }
+
+
+def test_a_named_loop_of_epochs_may_say_that_it_is_one():
+    upstream = inspect.getclosurevars(Runner.build_train_loop).nonlocals['upstream']
+    runner = SimpleNamespace(_train_dataloader=[1], _train_loop=None)
+    loop = dict(type='EpochBasedTrainLoop', by_epoch=True, max_epochs=2)
+    with pytest.raises(RuntimeError, match='Only one of `type` or `by_epoch`'):
+        upstream(runner, dict(loop))
+    assert Runner.build_train_loop(runner, dict(loop)).max_epochs == 2
+    tool = Path(find_tool('visualizations/vis_scheduler')).read_text()
+    assert "get_str_type(cfg.train_cfg.get('by_epoch'))" in tool, GONE
+    # Of another loop it would be wrong.
+    with pytest.raises(RuntimeError, match='Only one of `type` or `by_epoch`'):
+        Runner.build_train_loop(runner, dict(loop, type='IterBasedTrainLoop'))
 
 
 def test_variables_of_config_files_are_set_while_they_are_parsed(tmp_path):

@@ -29,8 +29,6 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
     Args:
         *args: As those of :class:`mmengine.runner.EpochBasedTrainLoop`.
-        by_epoch (bool): True, the default and only value. MMAction2's ``vis_scheduler.py`` looks
-            for it in ``train_cfg``.
         **kwargs: As those of :class:`mmengine.runner.EpochBasedTrainLoop`.
 
     Attributes:
@@ -39,15 +37,9 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
     Raises:
         OSError: If the disk is full.
-        ValueError: If ``by_epoch`` is False.
     """
 
-    def __init__(self, *args, by_epoch: bool = True, **kwargs) -> None:
-        if not by_epoch:
-            raise ValueError(
-                f'by_epoch of {type(self).__name__} is False, but it runs epochs; leave it out, or '
-                "set type='IterBasedTrainLoop' in train_cfg."
-            )
+    def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.batches_done = 0
         self._saved: dict | None = None

@@ -214,8 +214,8 @@ def test_a_tool_that_has_not_begun_to_train_says_by_what_it_ends(tmp_path):
     code = (
         'import os, signal, sys\n'
         'from spact_mm.apis import mmaction_tools\n'
-        'mmaction_tools.find_tool = lambda name: sys.argv[1]\n'
-        'mmaction_tools.run_tool("train")\n'
+        'mmaction_tools.find_tool = lambda *_: sys.argv[1]\n'
+        'mmaction_tools.run_tool("test")\n'
     )
     script = tmp_path / 'tool.py'
     script.write_text('import os, signal; os.kill(os.getpid(), signal.SIGINT)')

@@ -159,6 +159,7 @@ def test_components_of_the_page_go_through_a_whole_protocol(tmp_path, tiny_data,
             ),
             'train_dataloader.batch_size': 8,
             'train_cfg.max_epochs': 1,
+            'param_scheduler': [],
         }
         if config == 'privacy_resnet_demo':
             options['model.head.num_classes'] = 2
@@ -173,7 +174,12 @@ def test_components_of_the_page_go_through_a_whole_protocol(tmp_path, tiny_data,
             data_prefix=dict(video=str(tiny_data / 'videos')),
         ).items()
     }
-    action = {**videos, 'train_cfg.max_epochs': 1, 'model.cls_head.num_classes': 4}
+    action = {
+        **videos,
+        'train_cfg.max_epochs': 1,
+        'param_scheduler': [],
+        'model.cls_head.num_classes': 4,
+    }
     stages = dict(
         action=dict(ACTION, options=action),
         privacy=attack('privacy_resnet_demo', metrics=dict(cmap='privacy/cMAP')),
