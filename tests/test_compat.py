@@ -527,7 +527,8 @@ def test_none_turns_off_default_hooks_of_any_name():
 
 def test_a_named_loop_of_epochs_may_say_that_it_is_one():
     upstream = inspect.getclosurevars(Runner.build_train_loop).nonlocals['upstream']
-    runner = SimpleNamespace(_train_dataloader=[1], _train_loop=None)
+    loader = torch.utils.data.DataLoader([1])
+    runner = SimpleNamespace(_train_dataloader=loader, _train_loop=None)
     loop = dict(type='EpochBasedTrainLoop', by_epoch=True, max_epochs=2)
     with pytest.raises(RuntimeError, match='Only one of `type` or `by_epoch`'):
         upstream(runner, dict(loop))

@@ -11,7 +11,7 @@ from .evaluated_weights import FlatAveragesHook
 from .minimax_loop import MinimaxTrainLoop
 from .non_finite_hook import NonFiniteHook
 from .optim_constructor import MinimaxOptimWrapperConstructor
-from .phase_hook import MinimaxPhaseHook
+from .phase_hook import MinimaxPhaseHook, parse_schedule
 from .progress_hook import ProgressFileHook
 from .reproducible_epoch_hook import ReproducibleEpochHook
 from .resumable_loop import ResumableTrainLoop
@@ -37,5 +37,6 @@ __all__ = [
     'ResumableTrainLoop',
     'SettingsHook',
     'TrainingCurvesHook',
+    'parse_schedule',
     'resolve_stages',
 ]

@@ -89,7 +89,8 @@ def shield_workers(loader: DataLoader) -> None:
     Args:
         loader (DataLoader): The loader.
     """
-    if loader.num_workers:
+    # Tools that draw schedules have stand-ins for loaders.
+    if getattr(loader, 'num_workers', 0):
         loader.worker_init_fn = partial(_start_shielded, loader.worker_init_fn)
 
 

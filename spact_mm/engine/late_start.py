@@ -32,7 +32,7 @@ def iterate_from(loader: DataLoader, first: int) -> Iterator:
     Returns:
         Iterator: Over the batches from ``first`` on.
     """
-    sampler = loader.batch_sampler
+    sampler = getattr(loader, 'batch_sampler', None)
     if type(sampler) is not BatchSampler:
         return islice(iter(loader), first, None)
     if first > 0 and not isinstance(sampler.sampler, _LateSampler):

@@ -178,10 +178,10 @@ def test_one_process_goes_on_where_two_stopped(tiny_data, two_processes, tmp_pat
     runner.train()
     before, after = load(checkpoint), load(tmp_path / 'work' / 'epoch_4.pth')
     assert after['meta']['epoch'] == 4
-    # Epochs of 3 iterations in two processes, then one of 7, in minimax two of three and four of
-    # seven for the anonymizer.
+    # Epochs of 3 iterations in two processes, then one of 7, in minimax two of three and three of
+    # seven for the anonymizer, as the first turn after 7 is the adversaries'.
     expected = dict(
-        anonymizer=(3 + 2, 3 + 2 + 4), recognizer=(3 + 1, 3 + 1 + 3), privacy_branch=(4, 7)
+        anonymizer=(3 + 2, 3 + 2 + 3), recognizer=(3 + 1, 3 + 1 + 4), privacy_branch=(4, 8)
     )
     for name, steps in expected.items():
         states = [next(iter(c['optimizer'][name]['state'].values())) for c in (before, after)]
