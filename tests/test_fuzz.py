@@ -1,6 +1,7 @@
 """A sample of `tests/fuzz.py`, which feeds damaged files to all readers."""
 
 import os
+import re
 from random import Random
 
 import fuzz
@@ -76,7 +77,9 @@ def test_the_harness_finds_what_it_is_for(monkeypatch):
     assert list(found) == [1, 2, 3, 4, 5, 6]
     assert found[1].startswith('KeyError at test_fuzz.py')
     assert found[2] == 'crash: the process ended with 139'
-    assert found[3] == 'hang: more than 0.5 s' and found[4] == 'memory: 128 MiB'
+    assert found[3] == 'hang: more than 0.5 s'
+    # By the pages that the system counts, give or take some.
+    assert 120 <= int(re.fullmatch(r'memory: (\d+) MiB', found[4])[1]) <= 136
     # A sentence of a library's, and one that names another file.
     assert found[5].startswith('ValueError at test_fuzz.py')
     assert found[6].startswith('UnreadableFileError at unreadable.py')
