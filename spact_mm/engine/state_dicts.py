@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from mmengine.model import is_model_wrapper
 
+from ..models.anonymizers.checkpoint import list_names
+
 
 def without_functions(state):
     """Drop the functions that a scheduler such as ``OneCycleLR`` keeps and sets by itself."""
@@ -66,5 +68,4 @@ def load_flat(
 
 
 def _listing(what: str, names: list[str]) -> str:
-    more = f' and {len(names) - 3} more' if len(names) > 3 else ''
-    return f'{what} {", ".join(names[:3])}{more}'
+    return f'{what} {list_names(names)}'

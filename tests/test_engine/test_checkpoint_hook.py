@@ -21,6 +21,7 @@ from torch import nn
 import spact_mm  # noqa: F401
 from spact_mm.engine import checkpoint_files
 from spact_mm.engine.plain_types import from_plain, to_plain
+from spact_mm.models.anonymizers.checkpoint import list_names
 from spact_mm.safe_checkpoint import UnsafeCheckpointError
 
 _NUMBERS = count()
@@ -495,3 +496,9 @@ def test_masks_may_be_infinite(tmp_path):
     assert (
         torch.load(tmp_path / 'epoch_1.pth', weights_only=True)['state_dict']['mask'].isinf().any()
     )
+
+
+def test_names_of_a_damaged_file_stay_in_one_line():
+    assert list_names(['a', 'b\nc', 'd\x1b[31m']) == 'a, b?c, d?[31m'
+    assert list_names([*'abcde', 7]) == 'a, b, c and 3 more'
+    assert len(list_names(['x' * 10_000])) == 200

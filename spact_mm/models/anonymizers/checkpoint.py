@@ -167,16 +167,18 @@ def describe_mismatch(anonymizer: nn.Module, weights: Mapping[str, Tensor]) -> s
     unexpected = [k for k in weights if k not in own]
     shapes = [k for k in own if k in weights and own[k].shape != _shape(weights[k])]
     kinds = (('no', missing), ('also', unexpected), ('other shapes of', shapes))
-    return ', '.join(f'{what} {_listing(names)}' for what, names in kinds if names)
+    return ', '.join(f'{what} {list_names(names)}' for what, names in kinds if names)
 
 
 def _shape(weight) -> tuple | None:
     return weight.shape if isinstance(weight, Tensor) else None
 
 
-def _listing(names: list[str]) -> str:
+def list_names(names: list[str]) -> str:
+    """Return the first names of weights as a part of a sentence, also those of a damaged file."""
     more = f' and {len(names) - 3} more' if len(names) > 3 else ''
-    return ', '.join(names[:3]) + more
+    text = ', '.join(str(name)[:200] for name in names[:3])
+    return ''.join(c if c.isprintable() else '?' for c in text) + more
 
 
 def _read_entry(text: str, path: tuple[str, ...]):
