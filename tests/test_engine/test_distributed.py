@@ -132,7 +132,11 @@ def two_processes(tiny_data, tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp('two')
     config = write_config(tmp_path, tiny_data, SCHEDULE, **workerless())
     work_dir = tmp_path / 'work'
-    part = ('train_cfg.max_epochs=3', 'custom_hooks.0.allow_partial=True')
+    part = (
+        'train_cfg.max_epochs=3',
+        'train_cfg.val_begin=3',
+        'custom_hooks.0.allow_partial=True',
+    )
     options = ('--cfg-options', 'env_cfg.dist_cfg.backend=gloo', *part)
     done = run_process(
         tmp_path / 'logs',
