@@ -3,7 +3,7 @@
 # shows the mechanism and says nothing about protection in the real world.
 _base_ = ['./_base_/default_runtime.py', './_base_/small_minimax.py']
 
-demo_root = 'data/demo'
+demo_root = '{{$DEMO_ROOT:data/demo}}'
 size = 48
 num_classes = 8
 
@@ -24,15 +24,13 @@ model = dict(
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
-reconstruction_epochs, warmup_epochs, minimax_epochs = 4, 4, 10
-minimax_begin = reconstruction_epochs + warmup_epochs
 custom_hooks = [
     dict(
         type='MinimaxPhaseHook',
         schedule=[
-            dict(phase='reconstruction', epochs=reconstruction_epochs),
-            dict(phase='adversaries', epochs=warmup_epochs),
-            dict(phase=('anonymizer', 'adversaries'), epochs=minimax_epochs),
+            dict(name='reconstruction', phase='reconstruction', epochs=4),
+            dict(name='warmup', phase='adversaries', epochs=4),
+            dict(name='minimax', phase=('anonymizer', 'adversaries'), epochs=10),
         ],
         max_reconstruction_l1=0.04,  # a narrow network
     )
@@ -41,23 +39,27 @@ custom_hooks = [
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(
     anonymizer=[
-        dict(type='LinearLR', start_factor=0.1, begin=0, end=1, **iterations),
+        dict(type='LinearLR', start_factor=0.1, begin=0, end='reconstruction+1', **iterations),
         dict(
-            type='CosineAnnealingLR', eta_min=2e-4, begin=1, end=reconstruction_epochs, **iterations
+            type='CosineAnnealingLR',
+            eta_min=2e-4,
+            begin='reconstruction+1',
+            end='reconstruction.end',
+            **iterations,
         ),
-        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=20, by_epoch=True),  # 4e-3
+        dict(type='MultiStepLR', milestones=['minimax'], gamma=20, by_epoch=True),  # 4e-3
         dict(
             type='LinearLR',
             start_factor=0.1,
-            begin=minimax_begin,
-            end=minimax_begin + 1,
+            begin='minimax',
+            end='minimax+1',
             **iterations,
         ),
         dict(
             type='CosineAnnealingLR',
             eta_min=3e-4,
-            begin=minimax_begin + 1,
-            end=minimax_begin + minimax_epochs,
+            begin='minimax+1',
+            end='minimax.end',
             **iterations,
         ),
     ],
@@ -65,47 +67,44 @@ param_scheduler = dict(
         dict(
             type='LinearLR',
             start_factor=0.05,
-            begin=reconstruction_epochs,
-            end=reconstruction_epochs + 2,
+            begin='warmup',
+            end='warmup+2',
             **iterations,
         ),
         dict(
             type='CosineAnnealingLR',
             eta_min=2e-4,
-            begin=reconstruction_epochs + 2,
-            end=minimax_begin,
+            begin='warmup+2',
+            end='warmup.end',
             **iterations,
         ),
-        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=10, by_epoch=True),  # 2e-3
+        dict(type='MultiStepLR', milestones=['minimax'], gamma=10, by_epoch=True),  # 2e-3
     ],
     privacy_branch=[],
 )
 
 # ---- Data -------------------------------------------------------------------------------------
 # Eight frames, every second: 1.3 s, a whole cycle of each action.
-# The middle of the frame, where the person is, give or take a seventh. Few enough to be kept.
-crop = [
-    dict(type='SquareCrop', scale=1.0, random=False),
-    dict(type='Resize', scale=(size + 8, size + 8), keep_ratio=False),
-]
+# The middle of the frame, where the person is, give or take a seventh. The videos are few enough
+# for their frames to be kept, 1.0 GiB.
 train_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict(transforms=crop)),
+    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
     dict(type='ReflectSampleFrames', clip_len=8, frame_interval=2, num_clips=1),
     dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=1.0, random=False),
+    dict(type='Resize', scale=(size + 8, size + 8), keep_ratio=False),
     dict(type='RandomCrop', size=size),
     dict(type='ClipColorJitter'),
     dict(type='FlipOrErase', flip=0.5, erase=0.25, erase_size=(0.08, 0.16)),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]
-test_crop = [
-    dict(type='SquareCrop', scale=size / (size + 8), random=False),
-    dict(type='Resize', scale=(size, size), keep_ratio=False),
-]
 test_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict(transforms=test_crop)),
+    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
     dict(type='ReflectSampleFrames', clip_len=8, frame_interval=2, num_clips=5, test_mode=True),
     dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=size / (size + 8), random=False),
+    dict(type='Resize', scale=(size, size), keep_ratio=False),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]
@@ -133,12 +132,9 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VideoDataset',
-            ann_file=f'{demo_root}/train_videos.txt',
-            data_prefix=dict(video=f'{demo_root}/videos'),
-            pipeline=train_pipeline,
-        ),
+        ann_file=f'{demo_root}/train_videos.txt',
+        data_prefix=dict(video=f'{demo_root}/videos'),
+        pipeline=train_pipeline,
     ),
 )
 privacy_dataloader = dict(
@@ -148,12 +144,10 @@ privacy_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VISPRDataset',
-            ann_file=f'{demo_root}/train_attributes.json',
-            data_prefix=dict(img_path=f'{demo_root}/images'),
-            pipeline=privacy_pipeline,
-        ),
+        dataset='VISPRDataset',
+        ann_file=f'{demo_root}/train_attributes.json',
+        data_prefix=dict(img_path=f'{demo_root}/images'),
+        pipeline=privacy_pipeline,
     ),
 )
 val_dataloader = dict(
@@ -162,21 +156,16 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VideoDataset',
-            ann_file=f'{demo_root}/test_videos.txt',
-            data_prefix=dict(video=f'{demo_root}/videos'),
-            pipeline=test_pipeline,
-            test_mode=True,
-        ),
+        ann_file=f'{demo_root}/test_videos.txt',
+        data_prefix=dict(video=f'{demo_root}/videos'),
+        pipeline=test_pipeline,
+        test_mode=True,
     ),
 )
 test_dataloader = val_dataloader
 
 train_cfg = dict(
     type='MinimaxTrainLoop',
-    max_epochs=minimax_begin + minimax_epochs,
-    privacy_dataloader=privacy_dataloader,
     # Before the minimax, and at the end.
-    val_interval=minimax_begin,
+    val_interval=8,
 )

@@ -18,5 +18,5 @@ privacy_pipeline = [
     dict(type='TwoViews', transforms=[]),
     dict(type='mmpretrain.PackInputs'),
 ]
-train_dataloader = dict(dataset=dict(dataset=dict(pipeline=train_pipeline)))
-train_cfg = dict(privacy_dataloader=dict(dataset=dict(dataset=dict(pipeline=privacy_pipeline))))
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+privacy_dataloader = dict(dataset=dict(pipeline=privacy_pipeline))

@@ -55,15 +55,14 @@ model = dict(
 # f_A starts at the identity (used at epoch 20, L1 about 0.01) [code]; f_T is trained through it for
 # 50 epochs and f_B beside it [code: 50 and 160, each by itself]; then step 1 and step 2 take turns,
 # batch by batch [paper, code], for 300 epochs set [code].
-reconstruction_epochs, warmup_epochs, minimax_epochs = 20, 50, 300
-minimax_begin = reconstruction_epochs + warmup_epochs
+# Nothing else says how long a stage is: the run ends and schedulers move with these numbers.
 custom_hooks = [
     dict(
         type='MinimaxPhaseHook',
         schedule=[
-            dict(phase='reconstruction', epochs=reconstruction_epochs),
-            dict(phase='adversaries', epochs=warmup_epochs),
-            dict(phase=('anonymizer', 'adversaries'), epochs=minimax_epochs),
+            dict(name='reconstruction', phase='reconstruction', epochs=20),
+            dict(name='warmup', phase='adversaries', epochs=50),
+            dict(name='minimax', phase=('anonymizer', 'adversaries'), epochs=300),
         ],
         max_reconstruction_l1=0.03,
     )
@@ -78,10 +77,12 @@ optim_wrapper = dict(
     recognizer=dict(optimizer=dict(type='Adam', lr=1e-4)),
     privacy_branch=dict(optimizer=dict(type='Adam', lr=1e-4)),
 )
+# For --auto-scale-lr: the clips in a batch, over all processes, that these rates are for.
+auto_scale_lr = dict(enable=False, base_batch_size=24)
 param_scheduler = dict(
     anonymizer=[
-        dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=5),
-        dict(type='MultiStepLR', by_epoch=True, milestones=[minimax_begin], gamma=0.1),
+        dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end='reconstruction+5'),
+        dict(type='MultiStepLR', by_epoch=True, milestones=['minimax'], gamma=0.1),
     ],
     recognizer=[],
     privacy_branch=[],
@@ -89,8 +90,8 @@ param_scheduler = dict(
 
 # ---- Data -------------------------------------------------------------------------------------
 # tools/data/ucf101/README.md and tools/data/vispr/README.md tell how to get there.
-ucf101_root = 'data/ucf101'
-vispr_root = 'data/vispr'
+ucf101_root = '{{$UCF101_ROOT:data/ucf101}}'
+vispr_root = '{{$VISPR_ROOT:data/vispr}}'
 split = 1
 size = 112  # intended by the paper; the code's loaders gave 128 [code]
 
@@ -140,14 +141,12 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VideoDataset',
-            ann_file=f'{ucf101_root}/ucf101_train_split_{split}_videos.txt',
-            data_prefix=dict(video=f'{ucf101_root}/videos'),
-            pipeline=train_pipeline,
-        ),
+        ann_file=f'{ucf101_root}/ucf101_train_split_{split}_videos.txt',
+        data_prefix=dict(video=f'{ucf101_root}/videos'),
+        pipeline=train_pipeline,
     ),
 )
+# None: the views come from the clips alone, two frames 5 to 15 apart [paper].
 privacy_dataloader = dict(
     batch_size=64,  # [code]
     num_workers=4,
@@ -156,12 +155,10 @@ privacy_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VISPRDataset',
-            ann_file=f'{vispr_root}/vispr_train.json',
-            data_prefix=dict(img_path=f'{vispr_root}/images'),
-            pipeline=privacy_pipeline,
-        ),
+        dataset='VISPRDataset',
+        ann_file=f'{vispr_root}/vispr_train.json',
+        data_prefix=dict(img_path=f'{vispr_root}/images'),
+        pipeline=privacy_pipeline,
     ),
 )
 val_dataloader = dict(
@@ -171,24 +168,17 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VideoDataset',
-            ann_file=f'{ucf101_root}/ucf101_val_split_{split}_videos.txt',
-            data_prefix=dict(video=f'{ucf101_root}/videos'),
-            pipeline=test_pipeline,
-            test_mode=True,
-        ),
+        ann_file=f'{ucf101_root}/ucf101_val_split_{split}_videos.txt',
+        data_prefix=dict(video=f'{ucf101_root}/videos'),
+        pipeline=test_pipeline,
+        test_mode=True,
     ),
 )
 test_dataloader = val_dataloader
 
-# The views may come from the clips alone, two frames 5 to 15 apart [paper]:
-# privacy_dataloader=None.
 # epoch_length='shortest' cuts an epoch to the shorter loader [code].
 train_cfg = dict(
     type='MinimaxTrainLoop',
-    max_epochs=minimax_begin + minimax_epochs,
-    privacy_dataloader=privacy_dataloader,
     epoch_length='action',
     val_interval=5,
 )

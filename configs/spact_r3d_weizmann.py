@@ -3,7 +3,7 @@
 # views are frames of one video, each augmented by itself.
 _base_ = ['./_base_/default_runtime.py', './_base_/small_minimax.py']
 
-weizmann_root = 'data/weizmann'
+weizmann_root = '{{$WEIZMANN_ROOT:data/weizmann}}'
 fold = 0
 size = 64
 num_classes = 9
@@ -24,15 +24,13 @@ model = dict(
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
-reconstruction_epochs, warmup_epochs, minimax_epochs = 3, 4, 14
-minimax_begin = reconstruction_epochs + warmup_epochs
 custom_hooks = [
     dict(
         type='MinimaxPhaseHook',
         schedule=[
-            dict(phase='reconstruction', epochs=reconstruction_epochs),
-            dict(phase='adversaries', epochs=warmup_epochs),
-            dict(phase=('anonymizer', 'adversaries'), epochs=minimax_epochs),
+            dict(name='reconstruction', phase='reconstruction', epochs=3),
+            dict(name='warmup', phase='adversaries', epochs=4),
+            dict(name='minimax', phase=('anonymizer', 'adversaries'), epochs=14),
         ],
     )
 ]
@@ -40,23 +38,27 @@ custom_hooks = [
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(
     anonymizer=[
-        dict(type='LinearLR', start_factor=0.1, begin=0, end=1, **iterations),
+        dict(type='LinearLR', start_factor=0.1, begin=0, end='reconstruction+1', **iterations),
         dict(
-            type='CosineAnnealingLR', eta_min=2e-4, begin=1, end=reconstruction_epochs, **iterations
+            type='CosineAnnealingLR',
+            eta_min=2e-4,
+            begin='reconstruction+1',
+            end='reconstruction.end',
+            **iterations,
         ),
-        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=20, by_epoch=True),  # 4e-3
+        dict(type='MultiStepLR', milestones=['minimax'], gamma=20, by_epoch=True),  # 4e-3
         dict(
             type='LinearLR',
             start_factor=0.1,
-            begin=minimax_begin,
-            end=minimax_begin + 1,
+            begin='minimax',
+            end='minimax+1',
             **iterations,
         ),
         dict(
             type='CosineAnnealingLR',
             eta_min=3e-4,
-            begin=minimax_begin + 1,
-            end=minimax_begin + minimax_epochs,
+            begin='minimax+1',
+            end='minimax.end',
             **iterations,
         ),
     ],
@@ -64,33 +66,32 @@ param_scheduler = dict(
         dict(
             type='LinearLR',
             start_factor=0.05,
-            begin=reconstruction_epochs,
-            end=reconstruction_epochs + 1,
+            begin='warmup',
+            end='warmup+1',
             **iterations,
         ),
         dict(
             type='CosineAnnealingLR',
             eta_min=2e-4,
-            begin=reconstruction_epochs + 1,
-            end=minimax_begin,
+            begin='warmup+1',
+            end='warmup.end',
             **iterations,
         ),
-        dict(type='MultiStepLR', milestones=[minimax_begin], gamma=10, by_epoch=True),  # 2e-3
+        dict(type='MultiStepLR', milestones=['minimax'], gamma=10, by_epoch=True),  # 2e-3
     ],
     privacy_branch=[],
 )
 
 # ---- Data -------------------------------------------------------------------------------------
 # Eight frames, every third: 0.9 s, the whole of the shortest clip.
-# The middle of the frame, give or take a ninth. Few enough to be kept.
-crop = [
-    dict(type='SquareCrop', scale=1.0, random=False),
-    dict(type='Resize', scale=(size + 8, size + 8), keep_ratio=False),
-]
+# The middle of the frame, give or take a ninth. The videos are few enough for their frames to be
+# kept.
 train_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict(transforms=crop)),
+    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
     dict(type='ReflectSampleFrames', clip_len=8, frame_interval=3, num_clips=1),
     dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=1.0, random=False),
+    dict(type='Resize', scale=(size + 8, size + 8), keep_ratio=False),
     dict(type='RandomCrop', size=size),
     # Stronger colours keep the recognizer from learning at all.
     dict(
@@ -105,19 +106,17 @@ train_pipeline = [
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]
-test_crop = [
-    dict(type='SquareCrop', scale=size / (size + 8), random=False),
-    dict(type='Resize', scale=(size, size), keep_ratio=False),
-]
 test_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict(transforms=test_crop)),
+    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
     dict(type='ReflectSampleFrames', clip_len=8, frame_interval=3, num_clips=8, test_mode=True),
     dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=size / (size + 8), random=False),
+    dict(type='Resize', scale=(size, size), keep_ratio=False),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]
 privacy_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict()),
+    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
     dict(type='SampleFrames', clip_len=1, frame_interval=1, num_clips=2),
     dict(type='DecordDecode'),
     dict(
@@ -182,21 +181,16 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VideoDataset',
-            ann_file=f'{weizmann_root}/fold{fold}/action_test.txt',
-            data_prefix=dict(video=f'{weizmann_root}/videos'),
-            pipeline=test_pipeline,
-            test_mode=True,
-        ),
+        ann_file=f'{weizmann_root}/fold{fold}/action_test.txt',
+        data_prefix=dict(video=f'{weizmann_root}/videos'),
+        pipeline=test_pipeline,
+        test_mode=True,
     ),
 )
 test_dataloader = val_dataloader
 
 train_cfg = dict(
     type='MinimaxTrainLoop',
-    max_epochs=minimax_begin + minimax_epochs,
-    privacy_dataloader=privacy_dataloader,
     # Before the minimax, half way, and at the end.
-    val_interval=minimax_begin,
+    val_interval=7,
 )

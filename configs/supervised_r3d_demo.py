@@ -24,4 +24,4 @@ model = dict(
     privacy_weight=5.0,
     max_action_loss=0.2,
 )
-train_cfg = dict(privacy_dataloader=dict(dataset=dict(dataset=dict(attributes=attributes))))
+privacy_dataloader = dict(dataset=dict(attributes=attributes))

@@ -2,6 +2,6 @@
 # supervised_r3d_ucf101.py.
 _base_ = ['./supervised_r3d_ucf101.py', './_base_/datasets/hmdb51_without_pa.py']
 model = dict(recognizer=dict(cls_head=dict(num_classes=51)))
-train_dataloader = dict(dataset=dict(dataset=_base_.train_videos))
-val_dataloader = dict(dataset=dict(dataset=_base_.test_videos))
+train_dataloader = dict(dataset=_base_.train_videos)
+val_dataloader = dict(dataset=_base_.test_videos)
 test_dataloader = val_dataloader

@@ -49,6 +49,5 @@ privacy_pipeline = [
 ]
 privacy_dataloader = dict(
     batch_size=64,  # [SPAct]
-    dataset=dict(dataset=dict(attributes='VISPR1', pipeline=privacy_pipeline)),
+    dataset=dict(attributes='VISPR1', pipeline=privacy_pipeline),
 )
-train_cfg = dict(privacy_dataloader=privacy_dataloader)

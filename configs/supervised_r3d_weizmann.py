@@ -16,26 +16,26 @@ model = dict(
 )
 
 privacy_pipeline = [
-    dict(type='LoadVideoFrame', cache=dict(transforms=_base_.crop)),
+    dict(type='LoadVideoFrame', cache=dict(max_gib=1.0)),
+    dict(type='SquareCrop', scale=1.0, random=False),
+    dict(type='mmpretrain.Resize', scale=(_base_.size + 8, _base_.size + 8)),
     dict(type='mmpretrain.RandomCrop', crop_size=_base_.size),
     dict(type='mmpretrain.RandomFlip', prob=0.5),
     dict(type='mmpretrain.PackInputs', meta_keys=('video_id',)),
 ]
 privacy_dataloader = dict(
+    _delete_=True,
     batch_size=16,
     num_workers=0,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VideoAttributeDataset',
-            ann_file=f'{_base_.weizmann_root}/fold{_base_.fold}/anonymizer_identity.json',
-            data_prefix=dict(video=f'{_base_.weizmann_root}/videos'),
-            single_label=True,
-            frames_per_video=8,
-            pipeline=privacy_pipeline,
-        ),
+        dataset='VideoAttributeDataset',
+        ann_file=f'{_base_.weizmann_root}/fold{_base_.fold}/anonymizer_identity.json',
+        data_prefix=dict(video=f'{_base_.weizmann_root}/videos'),
+        single_label=True,
+        frames_per_video=8,
+        pipeline=privacy_pipeline,
     ),
 )
-train_cfg = dict(privacy_dataloader=dict(_delete_=True, **privacy_dataloader))

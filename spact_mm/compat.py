@@ -6,6 +6,7 @@ itself that the gap is there, and does nothing where it is not; ``tests/test_com
 soon as an upstream release has closed one of them.
 """
 
+import ast
 import atexit
 import importlib.metadata
 import importlib.util
@@ -14,6 +15,7 @@ import sys
 import time
 import types
 import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -37,13 +39,18 @@ def apply() -> None:
     disable_broken_multimodal()
     find_packages_without_pkg_resources()
     load_checkpoints_restricted()
+    never_run_what_a_checkpoint_holds()
+    keep_files_that_a_checkpoint_names()
     init_process_group_without_accelerator()
     drop_device_ids_without_accelerator()
     fix_separate_no_sync()
     allow_amp_without_accelerator()
     score_in_full_precision()
     pad_short_clips_before_convolving()
+    predict_by_present_weights_of_tpn()
     synchronize_batch_norm_without_accelerator()
+    turn_off_default_hooks_by_none()
+    accept_by_epoch_beside_a_loop_of_epochs()
 
 
 def _package_dir(package: str) -> Path | None:
@@ -226,8 +233,9 @@ def load_checkpoints_restricted() -> None:
     """Make every checkpoint loader of MMEngine refuse pickles that could run code.
 
     MMEngine leaves ``weights_only`` to torch's default, which is unrestricted before torch 2.6;
-    from 2.6 on it cannot read its own checkpoints, because they hold ``HistoryBuffer`` objects. Can
-    go when MMEngine loads with ``weights_only=True`` and stores plain types.
+    from 2.6 on it cannot read its own checkpoints, because they hold ``HistoryBuffer`` objects. And
+    torch believes the sizes in a file and does not look at its checksums. Can go when MMEngine
+    loads with ``weights_only=True`` and stores plain types, and torch checks both.
     """
     from mmengine.runner import checkpoint as module
 
@@ -249,6 +257,78 @@ def load_checkpoints_restricted() -> None:
         return load_from_local(os.path.join(module._get_mmengine_home(), target), map_location)
 
     register(prefixes=['open-mmlab://', 'openmmlab://'], loader=load_from_openmmlab, force=True)
+
+
+def never_run_what_a_checkpoint_holds() -> None:
+    """Keep MMEngine from running the text of a config that a checkpoint holds.
+
+    ``Runner.resume`` (``tools/train.py --resume``) runs ``meta['config']``, which MMCV 1 wrote, to
+    compare numbers of GPUs; an inferencer that has weights and no model runs ``meta['cfg']`` or
+    that of the message hub. The first is dropped, the second is refused; ``meta['cfg']`` stays
+    there as text. Can go when MMEngine reads them as data.
+    """
+    from mmengine.infer import BaseInferencer
+    from mmengine.runner import CheckpointLoader
+
+    load, init_model = CheckpointLoader.load_checkpoint, BaseInferencer._init_model
+    if init_model.__module__ == __name__:
+        return
+
+    def load_checkpoint(cls, *args, **kwargs):
+        checkpoint = load(*args, **kwargs)
+        meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+        if isinstance(meta, dict):
+            meta.pop('config', None)
+        return checkpoint
+
+    def _init_model(self, cfg, weights, device='cpu'):
+        if not cfg:
+            raise ValueError(
+                f'The config in {weights} is not run, as it is a program and could do anything: '
+                'give model=, the config file that the checkpoint was trained with.'
+            )
+        return init_model(self, cfg, weights, device)
+
+    CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)
+    BaseInferencer._init_model = _init_model
+
+
+def keep_files_that_a_checkpoint_names() -> None:
+    """Keep ``CheckpointHook`` from removing files outside its folder after ``--resume``.
+
+    It takes the path of the best checkpoint from the message hub of the resumed file, and removes
+    what is there, a whole folder too, once there is a better one. A path elsewhere (a file of a
+    stranger, or a run that was copied) now stands for the file of that name in the hook's own
+    folder, or for none. Can go when MMEngine keeps names instead of paths.
+    """
+    from mmengine.hooks import CheckpointHook
+
+    upstream = CheckpointHook.before_train
+    if upstream.__module__ == __name__:
+        return
+
+    def before_train(self, runner) -> None:
+        info = runner.message_hub.runtime_info
+        kept = info.get('keep_ckpt_ids', [])
+        if not isinstance(kept, list) or not all(type(number) is int for number in kept):
+            raise ValueError(
+                'The resumed checkpoint is damaged: keep_ckpt_ids in its message hub, by which '
+                f'outdated checkpoints are removed, is {str(kept)[:100]} instead of a list of '
+                'whole numbers; resume another one.'
+            )
+        upstream(self, runner)
+
+        def own(path):
+            name = os.path.basename(path) if isinstance(path, str) else ''
+            path = self.file_backend.join_path(self.out_dir, name)
+            return path if name and self.file_backend.isfile(path) else None
+
+        if hasattr(self, 'best_ckpt_path'):
+            self.best_ckpt_path = own(self.best_ckpt_path)
+        for name, path in getattr(self, 'best_ckpt_path_dict', {}).items():
+            self.best_ckpt_path_dict[name] = own(path)
+
+    CheckpointHook.before_train = before_train
 
 
 def init_process_group_without_accelerator() -> None:
@@ -387,6 +467,30 @@ def pad_short_clips_before_convolving() -> None:
     Conv3d._conv_forward = _conv_forward
 
 
+def predict_by_present_weights_of_tpn() -> None:
+    """Let each fully convolutional test of a TPN use the classifier as it is now.
+
+    ``TPNHead`` makes a convolution of its classifier at the first prediction and keeps it: every
+    later validation of a training is one with the weights of the first, and the convolution goes
+    into the checkpoints. It also copies the weights in a way that needs gradients switched off. Can
+    go when the head makes it anew for each prediction.
+    """
+    from mmaction.models.heads.tpn_head import TPNHead
+
+    upstream, initialize = TPNHead.forward, TPNHead._init_new_cls
+    if upstream.__module__ == __name__:
+        return
+    TPNHead._init_new_cls = torch.no_grad()(initialize)
+
+    def forward(self, *args, **kwargs):
+        try:
+            return upstream(self, *args, **kwargs)
+        finally:
+            self.new_cls = None
+
+    TPNHead.forward = forward
+
+
 @cache
 def x264_options() -> dict[str, str]:
     """Return the options with which x264 gives the same frames the same file, on any CPU.
@@ -446,3 +550,91 @@ def _normalize_over_processes(norm: torch.nn.SyncBatchNorm, x: torch.Tensor) -> 
     if norm.affine:
         y = y * norm.weight.view(shape) + norm.bias.view(shape)
     return y
+
+
+def turn_off_default_hooks_by_none() -> None:
+    """Let ``default_hooks=dict(pictures=None)`` turn off a hook that MMEngine does not know.
+
+    ``Runner.register_default_hooks`` takes None for the six hooks of its own and asserts, without a
+    word, for any other name, though a child config has no other way to turn one off. Can go when
+    it does not assert.
+    """
+    from mmengine.runner import Runner
+
+    upstream = Runner.register_default_hooks
+    if upstream.__module__ == __name__:
+        return
+    own = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
+
+    def register_default_hooks(self, hooks=None):
+        if hooks is not None:
+            hooks = {k: hook for k, hook in hooks.items() if hook is not None or k in own}
+        return upstream(self, hooks)
+
+    Runner.register_default_hooks = register_default_hooks
+
+
+def accept_by_epoch_beside_a_loop_of_epochs() -> None:
+    """Let ``train_cfg`` say ``by_epoch=True`` of a loop that it names and that runs epochs.
+
+    MMEngine takes one of ``type`` and ``by_epoch`` only. MMAction2's ``vis_scheduler.py`` looks for
+    ``by_epoch`` alone, and draws iterations in place of epochs where it is missing. Can go when
+    that tool looks at ``type``.
+    """
+    from mmengine.registry import LOOPS
+    from mmengine.runner import EpochBasedTrainLoop, Runner
+
+    upstream = Runner.build_train_loop
+    if upstream.__module__ == __name__:
+        return
+
+    def build_train_loop(self, loop):
+        if isinstance(loop, dict) and 'type' in loop and loop.get('by_epoch') is True:
+            kind = LOOPS.get(loop['type']) if isinstance(loop['type'], str) else loop['type']
+            if isinstance(kind, type) and issubclass(kind, EpochBasedTrainLoop):
+                loop = {key: value for key, value in loop.items() if key != 'by_epoch'}
+        return upstream(self, loop)
+
+    Runner.build_train_loop = build_train_loop
+
+
+@contextmanager
+def config_variables(variables: Mapping) -> Iterator[None]:
+    """Give variables of config files their values while MMEngine parses files in this context.
+
+    MMEngine merges ``--cfg-options`` after a file was parsed, so that ``ucf101_root=...`` changes a
+    name that nobody reads any more: the paths are made of it already. Here each assignment of one
+    of the names at the top of a file, in bases too, is followed by that of the given value. Can go
+    when MMEngine does so.
+
+    Args:
+        variables (Mapping): Name to value, of Python's own types.
+    """
+    from mmengine.config import config as module
+
+    upstream = module.RemoveAssignFromAST
+
+    class Assign(upstream):
+        def visit(self, node: ast.AST) -> ast.AST:
+            node = super().visit(node)
+            if isinstance(node, ast.Module):
+                node.body = [new for old in node.body for new in self._followed(old)]
+            return node
+
+        def _followed(self, statement: ast.stmt) -> list[ast.stmt]:
+            targets = getattr(statement, 'targets', [getattr(statement, 'target', None)])
+            names = [
+                node.id
+                for target in targets
+                if target is not None and not isinstance(statement, ast.Delete)
+                for node in ast.walk(target)
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            ]
+            lines = [f'{name} = {variables[name]!r}' for name in names if name in variables]
+            return [statement, *ast.parse('\n'.join(lines)).body]
+
+    module.RemoveAssignFromAST = Assign if variables else upstream
+    try:
+        yield
+    finally:
+        module.RemoveAssignFromAST = upstream

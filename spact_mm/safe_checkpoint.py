@@ -2,18 +2,14 @@
 
 import io
 import os
-import pickle
-import re
-import struct
-from contextlib import nullcontext
 from pathlib import Path
 from urllib.parse import urlparse
 
-import numpy as np
 import torch
 from mmengine.fileio import get_file_backend
-from mmengine.logging import HistoryBuffer
-from mmengine.utils import digit_version
+
+from .checkpoint_reader import DAMAGE, MisplacedTensorError, read_checkpoint
+from .data_unpickler import ForbiddenGlobalError
 
 
 class UnsafeCheckpointError(ValueError):
@@ -21,10 +17,13 @@ class UnsafeCheckpointError(ValueError):
 
 
 def load_from_local(filename: str, map_location=None) -> dict:
-    """Load a local checkpoint file with ``weights_only=True``.
+    """Load a local checkpoint file as data.
 
-    Plain data and tensors pass, and so do (from torch 2.6 on) the few classes in checkpoints of an
-    unmodified MMEngine: ``HistoryBuffer``, numeric numpy arrays and scalars.
+    Plain data and tensors pass, and so do the few classes in checkpoints of an unmodified MMEngine:
+    ``HistoryBuffer``, numpy arrays and scalars of numbers and text. No name in the file is imported
+    or called. Sizes that the file does not hold are refused before memory is taken for them, and in
+    archives (since torch 1.6) every byte of a tensor has passed its checksum; the older format has
+    none.
 
     Args:
         filename (str): Path of the file; ``~`` is expanded.
@@ -36,7 +35,8 @@ def load_from_local(filename: str, map_location=None) -> dict:
     Raises:
         FileNotFoundError: If there is no such file.
         UnsafeCheckpointError: If it holds any other Python object.
-        ValueError: If it is truncated, or no checkpoint at all.
+        ValueError: If it is truncated, damaged or no checkpoint at all, or if its tensors were on a
+            device that is not here and ``map_location`` names no other.
     """
     filename = os.path.expanduser(filename)
     if not os.path.isfile(filename):
@@ -90,68 +90,25 @@ def load_from_pavi(filename: str, map_location=None) -> dict:
 
 
 def _load_restricted(file, filename: str, map_location) -> dict:
-    start = file.read(2)
-    file.seek(0)
     try:
-        with _mmengine_globals():
-            return torch.load(file, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r'(?:GLOBAL|[Uu]nsupported class) ([\w.]+)', str(error))
-        # Without a name and without the mark of a zip file or pickle it is a web page, a Git LFS
-        # pointer and the like.
-        if found is not None or start in (
-            b'PK',
-            b'\x80\x02',
-            b'\x80\x03',
-            b'\x80\x04',
-            b'\x80\x05',
-        ):
-            what = f'the global {found[1]}' if found else 'Python objects'
-            raise UnsafeCheckpointError(
-                f'{filename} is not loaded, because it holds {what} and a pickle can run code: '
-                'take a checkpoint of weights only, or, if you trust its author, save its '
-                'state_dict again as plain tensors (checkpoints written by MMEngine without '
-                'PlainCheckpointHook need torch >= 2.6).'
-            ) from None
-        problem = error
-    except (
-        EOFError,
-        LookupError,
-        AttributeError,
-        TypeError,
-        ValueError,
-        AssertionError,
-        struct.error,
-    ) as error:
-        problem = error
-    except RuntimeError as error:
-        if not re.search('PytorchStreamReader|corrupt', str(error)):
-            raise
+        return read_checkpoint(file, map_location)
+    except ForbiddenGlobalError as error:
+        raise UnsafeCheckpointError(
+            f'{filename} is not loaded, because it holds the global {_printable(error)} and a '
+            'pickle can run code: take a checkpoint of weights only, or, if you trust its author, '
+            'save its state_dict again as plain tensors.'
+        ) from None
+    except MisplacedTensorError as error:
+        raise ValueError(f'{filename} is not loaded, because {error}') from error.__cause__
+    except DAMAGE as error:
         problem = error
     raise ValueError(
-        f'{filename} is no whole PyTorch checkpoint (truncated, damaged or another kind of file): '
-        'copy or download it again, or use an older one.'
+        f'{filename} is no whole PyTorch checkpoint (truncated, damaged or another kind of file: '
+        f'{_printable(problem)}): copy or download it again, or use an older one.'
     ) from problem
 
 
-def _mmengine_globals():
-    """Return a context in which the classes of MMEngine's own checkpoints may be loaded."""
-    if digit_version(torch.__version__) < digit_version('2.6'):
-        return nullcontext()
-    # numpy 2 renamed the module of these two, so the name in a file depends on who wrote it.
-    names = {'_reconstruct': np.zeros(1).__reduce__()[0], 'scalar': np.float64().__reduce__()[0]}
-    allowed = [
-        (function, f'numpy.{core}.multiarray.{name}')
-        for name, function in names.items()
-        for core in ('core', '_core')
-    ]
-    allowed += [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in '?bhilqBHILQefdSU'}]
-    allowed += [HistoryBuffer, (_get_statistic, 'builtins.getattr')]
-    return torch.serialization.safe_globals(allowed)
-
-
-def _get_statistic(owner: type, name: str):
-    """Stand in for ``getattr``, by which a pickled ``HistoryBuffer`` names its four statistics."""
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
-        raise pickle.UnpicklingError(f'GLOBAL builtins.getattr of {owner}')
-    return getattr(owner, name)
+def _printable(error: Exception) -> str:
+    """Return the first line of an error; a file may have put anything into it."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return ''.join(c if c.isprintable() else '?' for c in lines[0][:200]).rstrip('.')

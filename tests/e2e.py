@@ -32,6 +32,7 @@ from mmengine.runner.checkpoint import get_state_dict
 from spact_mm.apis import run_tool
 from spact_mm.datasets.annotation_files import write_attribute_file, write_video_list
 from spact_mm.engine import MinimaxPhaseHook
+from spact_mm.engine.phase_hook import parse_schedule
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO_CONFIG = ROOT / 'configs' / 'spact_r3d_demo.py'
@@ -51,14 +52,28 @@ _counter = itertools.count()
 # ---- hooks ---------------------------------------------------------------------------------------
 @HOOKS.register_module()
 class KillHook(Hook):
-    """SIGKILL the process after the iteration ``SPACT_TEST_KILL=epoch,iteration``, both 0-based."""
+    """SIGKILL the process after the iteration ``SPACT_TEST_KILL=epoch,iteration``, both 0-based.
+
+    With ``SPACT_TEST_SIGNAL=group`` it is SIGTERM to all processes of its group.
+    """
 
     def __init__(self):
         self.at = os.environ.get('SPACT_TEST_KILL')
+        self.to_group = os.environ.get('SPACT_TEST_SIGNAL') == 'group'
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if self.at == f'{runner.epoch},{batch_idx}':
+        if self.at != f'{runner.epoch},{batch_idx}':
+            return
+        if self.to_group:
+            signal_group()
+        else:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def signal_group():
+    """Send SIGTERM to all processes of this group, data workers included, as a scheduler does."""
+    # From another process: what its parent sends ends a worker.
+    subprocess.run(['kill', '-TERM', '--', f'-{os.getpgrp()}'], check=False)
 
 
 @HOOKS.register_module()
@@ -143,8 +158,11 @@ def write_config(folder, data, schedule=SCHEDULE, **changes):
         for name in ('train_dataloader', 'val_dataloader', 'privacy_dataloader')
     )
     # So few that the privacy loader starts again within an epoch.
-    privacy['dataset']['dataset']['indices'] = 12
-    epochs = sum(entry['epochs'] for entry in schedule)
+    privacy['dataset']['indices'] = 12
+    stages = parse_schedule(schedule)
+    epochs = stages[-1].end
+    # Epochs 1 and 4 of SCHEDULE.
+    milestones = [f'{stages[0].name}+1', f'{stages[-1].name}+1']
     hook = dict(type='MinimaxPhaseHook', schedule=list(schedule), force=True)
     config = dict(
         custom_imports=dict(imports=['spact_mm', 'e2e'], allow_failed_imports=False),
@@ -167,16 +185,15 @@ def write_config(folder, data, schedule=SCHEDULE, **changes):
             pictures=dict(num_clips=1, num_frames=2, interval=100),
         ),
         param_scheduler=dict(
-            anonymizer=[dict(type='MultiStepLR', by_epoch=True, milestones=[1, 4], gamma=0.5)],
+            anonymizer=[dict(type='MultiStepLR', by_epoch=True, milestones=milestones, gamma=0.5)],
             recognizer=[dict(type='LinearLR', by_epoch=False, begin=0, end=25)],
             privacy_branch=[dict(type='ExponentialLR', by_epoch=True, gamma=0.9)],
         ),
         train_dataloader=train,
         val_dataloader=test,
         test_dataloader=test,
-        train_cfg=dict(
-            max_epochs=epochs, privacy_dataloader=privacy, val_begin=epochs, val_interval=1
-        ),
+        privacy_dataloader=privacy,
+        train_cfg=dict(val_begin=epochs, val_interval=1),
     )
     for key, value in changes.items():
         _set(config, key.split('__'), value)
@@ -192,15 +209,14 @@ def _loader(config, data):
     config = deepcopy(config.to_dict())
     workers = config['num_workers'] = 1
     config.update(batch_size=BATCH, persistent_workers=workers > 0, _delete_=True)
-    dataset = config['dataset']['dataset']
+    dataset = config['dataset']
     root = Path(Config.fromfile(DEMO_CONFIG).demo_root)
     dataset['ann_file'] = str(data / Path(dataset['ann_file']).relative_to(root))
     prefix = dataset['data_prefix']
     for key, folder in prefix.items():
         prefix[key] = str(data / Path(folder).relative_to(root))
     for transform in dataset['pipeline']:
-        kept = transform.get('cache', {}).get('transforms', ())
-        for inner in (transform, *transform.get('transforms', ()), *kept):
+        for inner in (transform, *transform.get('transforms', ())):
             if inner['type'] == 'Resize':
                 inner['scale'] = (SIZE, SIZE)
             if inner['type'] == 'RandomCrop':
@@ -221,7 +237,7 @@ def _set(config, keys, value):
 def workerless(**changes):
     """Return the changes to a config that load the data in the training process."""
     loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-    loaders += ('train_cfg__privacy_dataloader',)
+    loaders += ('privacy_dataloader',)
     keys = dict(num_workers=0, persistent_workers=False)
     return {f'{loader}__{k}': v for loader in loaders for k, v in keys.items()} | changes
 
@@ -230,9 +246,8 @@ def workerless(**changes):
 def environment(**variables):
     # The package of this checkout, whichever is installed.
     path = os.pathsep.join([str(ROOT / 'tests'), str(ROOT)])
-    return os.environ | dict(
-        OMP_NUM_THREADS='1', PYTHONPATH=path, SPACT_PYTHON=sys.executable, **variables
-    )
+    known = dict(OMP_NUM_THREADS='1', PYTHONPATH=path, SPACT_PYTHON=sys.executable)
+    return os.environ | known | variables
 
 
 def run_process(folder, *command, timeout=280, **variables):
@@ -315,3 +330,11 @@ def differences(a, b, name=''):
             for x in differences(u, v, f'{name}.{i}')
         ]
     return [] if type(a) is type(b) and a == b else [name]
+
+
+def resumable(checkpoint):
+    """Return what a run goes on from, less what the clock measured."""
+    scalars = checkpoint['message_hub']['log_scalars']
+    losses = {k: v for k, v in scalars.items() if k.startswith('train/') and 'time' not in k}
+    parts = ('state_dict', 'optimizer', 'param_schedulers')
+    return dict({part: checkpoint[part] for part in parts}, losses=losses)

@@ -9,10 +9,12 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import mmaction
 import mmcv
 import mmengine
+import mmpretrain
 import numpy as np
 import pytest
 import torch
@@ -24,6 +26,7 @@ from mmengine.utils import digit_version
 from torch import nn
 
 from spact_mm import compat, safe_checkpoint
+from spact_mm.apis import find_tool
 from spact_mm.safe_checkpoint import UnsafeCheckpointError, load_from_local
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -165,6 +168,48 @@ class Payload:
 def test_mmengine_loads_local_files_with_the_default_of_torch():
     text = source(mmengine, 'runner/checkpoint.py')
     assert 'torch.load(filename, map_location=map_location)' in text, GONE
+
+
+def test_mmengine_still_runs_what_a_checkpoint_holds():
+    for file, text in (
+        ('runner/runner.py', "checkpoint['meta']['config'], file_format='.py')"),
+        ('infer/infer.py', "Config.fromstring(cfg_string, file_format='.py')"),
+    ):
+        assert text in source(mmengine, file), GONE
+    # Nowhere else, and in neither of the packages around us.
+    places = {
+        path.name
+        for package in (mmengine, mmaction, mmpretrain)
+        for path in Path(package.__file__).parent.rglob('*.py')
+        if 'Config.fromstring(' in path.read_text(encoding='utf-8')
+    }
+    assert places == {'runner.py', '_flexible_runner.py', 'infer.py'}
+
+
+def test_inferencers_do_not_run_the_config_in_a_checkpoint(tmp_path):
+    from mmengine.infer import BaseInferencer
+
+    class Inferencer(BaseInferencer):
+        def _init_pipeline(self, cfg):
+            return None
+
+        preprocess = visualize = postprocess = None
+
+    code = f"x = __import__('os').mkdir({str(tmp_path / 'called')!r})\n"
+    for name, content in dict(
+        meta=dict(meta=dict(cfg=code)),
+        hub=dict(message_hub=dict(runtime_info=dict(cfg=code))),
+    ).items():
+        path = tmp_path / f'{name}.pth'
+        torch.save(dict(state_dict={}, **content), path)
+        with pytest.raises(ValueError, match=f'The config in {path} is not run.*give model='):
+            Inferencer(weights=str(path), device='cpu')
+    assert not (tmp_path / 'called').exists()
+
+
+def test_mmengine_still_removes_what_a_checkpoint_names():
+    text = source(mmengine, 'hooks/checkpoint_hook.py')
+    assert 'self.file_backend.remove(best_ckpt_path)' in text, GONE
 
 
 @reads_mmengine
@@ -455,3 +500,75 @@ def test_two_processes_train_over_gloo(tmp_path):
         '-m', 'torch.distributed.run', '--nproc_per_node', '2', '--standalone', str(script)
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_none_turns_off_default_hooks_of_any_name():
+    upstream = inspect.getclosurevars(Runner.register_default_hooks).nonlocals['upstream']
+    runner = object.__new__(Runner)
+    runner._hooks = []
+    hooks = dict(pictures=None, timer=None, extra=dict(type='EmptyCacheHook'))
+    try:
+        upstream(runner, dict(hooks))
+    except AssertionError:
+        pass
+    else:
+        pytest.fail(GONE)
+    runner._hooks = []
+    runner.register_default_hooks(hooks)
+    assert {type(hook).__name__ for hook in runner._hooks} == {
+        'RuntimeInfoHook',
+        'DistSamplerSeedHook',
+        'LoggerHook',
+        'ParamSchedulerHook',
+        'CheckpointHook',
+        'EmptyCacheHook',
+    }
+
+
+def test_a_named_loop_of_epochs_may_say_that_it_is_one():
+    upstream = inspect.getclosurevars(Runner.build_train_loop).nonlocals['upstream']
+    loader = torch.utils.data.DataLoader([1])
+    runner = SimpleNamespace(_train_dataloader=loader, _train_loop=None)
+    loop = dict(type='EpochBasedTrainLoop', by_epoch=True, max_epochs=2)
+    with pytest.raises(RuntimeError, match='Only one of `type` or `by_epoch`'):
+        upstream(runner, dict(loop))
+    assert Runner.build_train_loop(runner, dict(loop)).max_epochs == 2
+    tool = Path(find_tool('visualizations/vis_scheduler')).read_text()
+    assert "get_str_type(cfg.train_cfg.get('by_epoch'))" in tool, GONE
+    # Of another loop it would be wrong.
+    with pytest.raises(RuntimeError, match='Only one of `type` or `by_epoch`'):
+        Runner.build_train_loop(runner, dict(loop, type='IterBasedTrainLoop'))
+
+
+def test_variables_of_config_files_are_set_while_they_are_parsed(tmp_path):
+    (tmp_path / 'base.py').write_text("root, n = 'a', 1\npath = f'{root}/{n}'\ndel n\n")
+    (tmp_path / 'child.py').write_text("_base_ = './base.py'\nk: int = 1\nk += 1\nm = k\n")
+    config = Config.fromfile(tmp_path / 'child.py')
+    config.merge_from_dict(dict(root='b'))
+    assert config.path == 'a/1', GONE
+    with compat.config_variables(dict(root='b', n=2, k=5, absent=3)):
+        config = Config.fromfile(tmp_path / 'child.py')
+    assert (config.path, config.root, config.m) == ('b/2', 'b', 5)
+    assert 'absent' not in config
+    assert Config.fromfile(tmp_path / 'child.py').path == 'a/1'
+
+
+def test_tpn_predicts_by_its_present_weights():
+    from mmaction.models.heads.tpn_head import TPNHead
+
+    upstream = inspect.getclosurevars(TPNHead.forward).nonlocals['upstream']
+    head = TPNHead(num_classes=3, in_channels=4, dropout_ratio=0)
+    features = torch.rand(2, 4, 2, 3, 3)
+    keys = list(head.state_dict())
+
+    def is_present(forward):
+        with torch.no_grad():
+            right = []
+            for weight in (1.0, 2.0):
+                nn.init.constant_(head.fc_cls.weight, weight)
+                expected = head.fc_cls(features.mean((2, 3, 4)))
+                right.append(torch.allclose(forward(features, fcn_test=True), expected))
+        return right
+
+    assert is_present(head) == [True, True] and list(head.state_dict()) == keys
+    assert is_present(upstream.__get__(head)) == [True, False], GONE

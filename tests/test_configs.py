@@ -13,11 +13,14 @@ from mmengine.dataset import Compose
 from PIL import Image
 from tiny import action_batch, privacy_batch
 
+from spact_mm.config_keys import refuse_unread
 from spact_mm.datasets import VISPR1_ATTRIBUTES
 from spact_mm.engine.phase_hook import parse_schedule
+from spact_mm.engine.stage_schedulers import resolve_stages
 from spact_mm.models import PHASES
 
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / 'configs').glob('*.py'))
+TRAINED = [*CONFIGS, *sorted((CONFIGS[0].parent / 'eval').glob('*.py'))]
 #: Smallest clips (channels first, then time for 3D) that the networks take.
 SHAPES = {'tsm': (8, 3, 16, 16), 'mvit': (1, 3, 16, 32, 32)}
 
@@ -45,7 +48,7 @@ def test_config_trains_two_iterations_of_each_phase_and_tests_one(path):
     )(model)
     shape = clip_shape(path)
     data = dict(action=action_batch(clips=2, shape=shape))
-    if config.train_cfg.privacy_dataloader is not None:
+    if config.privacy_dataloader is not None:
         labels = config.model.privacy_branch.get('head', {}).get('num_classes')
         views = 1 + any(t.type == 'TwoViews' for t in config.privacy_pipeline)
         data['privacy'] = privacy_batch(3, shape[-1], attributes=labels, views=views)
@@ -63,10 +66,67 @@ def test_config_trains_two_iterations_of_each_phase_and_tests_one(path):
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=names(CONFIGS))
-def test_schedule_covers_the_run(path):
+def test_schedule_is_the_only_place_of_its_numbers(path):
     config = Config.fromfile(path)
     (hook,) = (h for h in config.custom_hooks if h.type == 'MinimaxPhaseHook')
-    assert parse_schedule(hook.schedule)[-1].end == config.train_cfg.max_epochs
+    assert 'max_epochs' not in config.train_cfg and 'privacy_dataloader' not in config.train_cfg
+    resolve_stages(config.param_scheduler, parse_schedule(hook.schedule), 60)
+    # A minute's test: every stage an epoch.
+    for entry in hook.schedule:
+        entry.epochs = 1
+    resolve_stages(config.param_scheduler, parse_schedule(hook.schedule), 60)
+
+
+@pytest.mark.parametrize(
+    'name, stages, schedulers',
+    [
+        (
+            'spact_r3d_ucf101',
+            [(0, 20), (20, 70), (70, 370)],
+            dict(anonymizer=[(0, 5), [70]], recognizer=[], privacy_branch=[]),
+        ),
+        (
+            'spact_r3d_demo',
+            [(0, 4), (4, 8), (8, 18)],
+            dict(
+                anonymizer=[(0, 1), (1, 4), [8], (8, 9), (9, 18)],
+                recognizer=[(4, 6), (6, 8), [8]],
+                privacy_branch=[],
+            ),
+        ),
+        (
+            'spact_r3d_weizmann',
+            [(0, 3), (3, 7), (7, 21)],
+            dict(
+                anonymizer=[(0, 1), (1, 3), [7], (7, 8), (8, 21)],
+                recognizer=[(3, 4), (4, 7), [7]],
+                privacy_branch=[],
+            ),
+        ),
+    ],
+)
+def test_recipes_have_these_epochs(name, stages, schedulers):
+    config = Config.fromfile(CONFIGS[names(CONFIGS).index(name)])
+    parsed = parse_schedule(config.custom_hooks[0].schedule)
+    assert [(stage.begin, stage.end) for stage in parsed] == stages
+    found = resolve_stages(config.param_scheduler, parsed, 60)
+    assert schedulers == {
+        child: [s.get('milestones') or (s.get('begin', 0), s['end']) for s in found[child]]
+        for child in found
+    }
+
+
+@pytest.mark.parametrize('path', TRAINED, ids=names(TRAINED))
+def test_no_variable_of_a_config_comes_too_late(path):
+    refuse_unread(Config.fromfile(path))
+
+
+@pytest.mark.parametrize('path', TRAINED, ids=names(TRAINED))
+def test_learning_rates_are_scaled_from_the_batch_that_they_are_for(path):
+    config = Config.fromfile(path)
+    if config.get('train_dataloader') is not None:
+        assert config.auto_scale_lr.enable is False
+        assert config.auto_scale_lr.base_batch_size == config.train_dataloader.batch_size
 
 
 def test_recipe_has_the_published_settings():
@@ -78,13 +138,13 @@ def test_recipe_has_the_published_settings():
     assert model.privacy_branch.loss_module.temperature == 0.1
     assert model.privacy_weight == 1
     assert config.train_dataloader.batch_size == 24
-    assert config.train_cfg.privacy_dataloader.batch_size == 64
+    assert config.privacy_dataloader.batch_size == 64
 
 
 def test_supervised_recipe_trains_on_the_labels_that_its_branch_predicts():
     config = Config.fromfile(CONFIGS[names(CONFIGS).index('supervised_r3d_ucf101')])
-    privacy = config.train_cfg.privacy_dataloader
-    assert privacy.dataset.dataset.attributes == 'VISPR1'
+    privacy = config.privacy_dataloader
+    assert privacy.dataset.attributes == 'VISPR1'
     branch = MODELS.build(config.model.privacy_branch)
     assert branch.head.fc.weight.shape == (len(VISPR1_ATTRIBUTES), 2048)
     logits, samples = torch.randn(2, 7), privacy_batch(images=2, attributes=7)['data_samples']
@@ -96,7 +156,7 @@ def test_supervised_recipe_trains_on_the_labels_that_its_branch_predicts():
     recipe = Config.fromfile(CONFIGS[names(CONFIGS).index('spact_r3d_ucf101')])
     for part in ('custom_hooks', 'optim_wrapper', 'param_scheduler', 'train_dataloader'):
         assert config[part] == recipe[part]
-    assert privacy.batch_size == recipe.train_cfg.privacy_dataloader.batch_size
+    assert privacy.batch_size == recipe.privacy_dataloader.batch_size
 
 
 def test_supervised_recipe_shows_one_view_of_the_size_of_the_clips(tmp_path):

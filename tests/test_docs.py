@@ -1,6 +1,7 @@
 """The code on the documentation's pages, run as it stands."""
 
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,10 +9,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmaction.registry import MODELS
+from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.runner import Runner
 from tiny import action_batch, privacy_batch
+
+from spact_mm.config_keys import read_config
+from spact_mm.datasets import UnreadableFileError
+from spact_mm.engine.phase_hook import parse_schedule
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -91,12 +96,72 @@ def test_data_set_of_the_page_feeds_the_pipeline(extended, tmp_path, monkeypatch
     table = 'file,smiling,glasses\n0.jpg,0,1\n1.jpg,1,1\n2.jpg,0,0\n'
     (tmp_path / 'data' / 'faces' / 'labels.csv').write_text(table)
     config = Config.fromfile(extended / 'configs' / 'my_data.py')
-    loader = config.train_cfg.privacy_dataloader
+    loader = config.privacy_dataloader
     loader.update(batch_size=3, num_workers=0, persistent_workers=False)
     batch = next(iter(Runner.build_dataloader(loader, seed=0)))
     assert sorted(s.gt_score.tolist() for s in batch['data_samples']) == [[0, 0], [0, 1], [1, 1]]
     views = [view for image in batch['inputs'] for view in image]
     assert len(views) == 6 and {view.dtype for view in views} == {torch.uint8}
+
+
+@pytest.mark.parametrize('name', ['my_short', 'my_split'])
+def test_child_configs_of_the_page_change_what_they_say(name, tmp_path):
+    (tmp_path / 'configs').symlink_to(ROOT / 'configs')
+    code = blocks('recipes.md')[f'configs/{name}.py'].replace("'./spact", "'./configs/spact")
+    (tmp_path / f'{name}.py').write_text(code)
+    config = read_config(tmp_path / f'{name}.py')
+    if name == 'my_short':
+        stages = parse_schedule(config.custom_hooks[0].schedule)
+        assert [stage.end for stage in stages] == [20, 70, 170]
+    else:
+        files = [
+            config[f'{split}_dataloader'].dataset.ann_file for split in ('train', 'val', 'test')
+        ]
+        names = [f'data/ucf101/ucf101_{split}_split_2_videos.txt' for split in ('train', 'val')]
+        assert files == [*names, names[1]]
+
+
+def test_variables_of_a_recipe_reach_all_that_is_made_of_them():
+    options = dict(ucf101_root='/mnt/u', split=2, size=128)
+    config = read_config(ROOT / 'configs' / 'spact_r3d_mobilenetv3_ucf101.py', options)
+    text = config.pretty_text
+    assert text.count('/mnt/u/ucf101_train_split_2_videos.txt') == 1
+    assert text.count('/mnt/u/ucf101_val_split_2_videos.txt') == 2
+    assert 'data/ucf101' not in text and 'split_1' not in text
+    loaders = (config.train_dataloader, config.val_dataloader, config.privacy_dataloader)
+    scales = [loader.dataset.pipeline for loader in loaders]
+    assert str(scales).count('(128, 128)') == 3 and '(112, 112)' not in text
+
+
+@pytest.fixture(scope='module')
+def networks(tmp_path_factory):
+    """Write the configs of the page beside the recipes."""
+    folder = tmp_path_factory.mktemp('recipes') / 'configs'
+    shutil.copytree(ROOT / 'configs', folder)
+    for name, code in blocks('recipes.md').items():
+        if name:
+            (folder.parent / name).write_text(code)
+    return folder
+
+
+def test_recognizer_without_a_base_file_trains_and_downloads_nothing(networks):
+    config = Config.fromfile(networks / 'spact_timesformer_ucf101.py')
+    recipe = Config.fromfile(networks / 'spact_r3d_ucf101.py')
+    assert config.train_dataloader == recipe.train_dataloader
+    assert config.model.recognizer.type == 'Recognizer3D'
+    config.model.recognizer.backbone.update(num_transformer_layers=1)
+    model = MODELS.build(config.model.recognizer)
+    model.init_weights()
+    assert model.backbone.num_frames == 16 and model.cls_head.num_classes == 101
+    batch = model.data_preprocessor(action_batch(1, (1, 3, 16, 112, 112)), True)
+    assert torch.isfinite(model(**batch, mode='loss')['loss_cls'])
+
+
+def test_transformer_of_the_page_is_a_privacy_branch(networks):
+    config = Config.fromfile(networks / 'spact_vit_ucf101.py')
+    branch = MODELS.build(config.model.privacy_branch)
+    views = [torch.rand(2, 3, 112, 112) for _ in range(2)]
+    assert torch.isfinite(branch(views)['loss_privacy'])
 
 
 def test_code_for_the_api_runs():
@@ -113,3 +178,12 @@ def test_links_between_files_lead_somewhere():
     for page in [ROOT / 'README.md', *(ROOT / 'docs').glob('*.md')]:
         for link in re.findall(r'\]\(([^)#:]+)(?:#[\w-]+)?\)', page.read_text()):
             assert (page.parent / link).exists(), f'{page.name}: {link}'
+
+
+def test_loader_of_the_page_says_what_is_unreadable(extended, tmp_path):
+    load = TRANSFORMS.build(dict(type='LoadArray'))
+    np.save(tmp_path / 'a.npy', np.zeros((2, 3)))
+    assert load(dict(img_path=str(tmp_path / 'a.npy')))['img'].shape == (2, 3)
+    (tmp_path / 'a.npy').write_text('no array')
+    with pytest.raises(UnreadableFileError, match='a.npy is no array'):
+        load(dict(img_path=str(tmp_path / 'a.npy')))

@@ -91,14 +91,14 @@ def datasets(config, *keys):
     """Return the data sets of the loaders of these names."""
     holders = [config, config.get('train_cfg') or {}]
     loaders = [holder[key] for holder in holders for key in keys if holder.get(key)]
-    return [loader.dataset.dataset for loader in loaders]
+    return [loader.dataset for loader in loaders]
 
 
 def trained_on(stage):
     loaders = datasets(stage.config, 'train_dataloader')
     # The recipes name it at the top level too.
     if stage.name == 'train':
-        loaders.append(stage.config.train_cfg.privacy_dataloader.dataset.dataset)
+        loaders.append(stage.config.privacy_dataloader.dataset)
     return {dataset.ann_file for dataset in loaders} if stage.is_trained else set()
 
 
@@ -143,13 +143,13 @@ def test_no_tested_list_is_trained_on(plans, name):
 def test_only_the_supervised_baseline_trains_on_labels_of_attributes(plans, name):
     for stage in plans[name].stages:
         if stage.name == 'train':
-            privacy = stage.config.train_cfg.privacy_dataloader.dataset.dataset
+            privacy = stage.config.privacy_dataloader.dataset
             labels = dict(supervised='VISPR1', SPAct=None)[stage.method]
             assert privacy.get('attributes') == labels
         elif stage.config.model.get('type') == 'mmpretrain.ImageClassifier':
             wanted = 'VISPR2' if name == 'novel_attributes' else 'VISPR1'
             for dataset in datasets(stage.config, 'train_dataloader', 'test_dataloader'):
-                assert dataset.type == 'PAHMDB51Dataset' or dataset.attributes == wanted
+                assert dataset.dataset == 'PAHMDB51Dataset' or dataset.attributes == wanted
 
 
 @pytest.mark.parametrize('name', PROTOCOLS)
@@ -364,7 +364,7 @@ def shrink(stage):
         if key in config:
             config[key].update(num_workers=0, persistent_workers=False, batch_size=4)
     if stage.is_trained:
-        config.train_cfg.max_epochs = 1
+        config.train_cfg.max_epochs, config.param_scheduler = 1, []
     # Loggers are shared by name, and the default name is the time in seconds.
     config.experiment_name = f'{stage.method}{stage.name}'
 

@@ -76,7 +76,7 @@ def trained_on(stage, folder):
     """Return the clips that a stage and all that it builds on have been trained on."""
     names = set()
     if stage.is_trained:
-        privacy = (stage.config.get('train_cfg') or {}).get('privacy_dataloader') or {}
+        privacy = stage.config.get('privacy_dataloader') or {}
         for file in files(stage.config.train_dataloader) | files(privacy):
             names |= clips(folder, file)
     return names.union(*(trained_on(need, folder) for need in stage.needs))
@@ -110,7 +110,7 @@ def test_plan_has_all_methods_folds_and_stages(plan):
 def test_no_stage_mixes_folds(plan):
     for stage in plan.stages:
         used = files(stage.config.train_dataloader) | files(stage.config.test_dataloader)
-        used |= files((stage.config.get('train_cfg') or {}).get('privacy_dataloader') or {})
+        used |= files(stage.config.get('privacy_dataloader') or {})
         folds = {file.split('/')[2] for file in used if '/fold' in file}
         assert folds == {f'fold{stage.fold}'}, stage.id
         assert all(need.fold == stage.fold and need.seed == stage.seed for need in stage.needs)
@@ -150,8 +150,9 @@ def trained_on_by_itself(stage, folder):
 def test_only_the_supervised_baseline_is_told_who_it_is(plan):
     for stage in plan.stages:
         if stage.name == 'train':
-            privacy = stage.config.train_cfg.privacy_dataloader
-            types = [t.type for t in privacy.dataset.dataset.get('dataset', {}).get('pipeline', ())]
+            privacy = stage.config.privacy_dataloader
+            pipeline = privacy.dataset.get('pipeline') or privacy.dataset.dataset.dataset.pipeline
+            types = [t.type for t in pipeline]
             # Labels are for the baseline, two frames of a video for SPAct.
             assert ('TwoViews' in types) == (stage.method == 'SPAct')
 
@@ -209,7 +210,7 @@ def test_pipelines_yield_frames_of_the_size_with_a_label(real, monkeypatch):
     assert len(paths) == 5
     for path in paths:
         config = Config.fromfile(path)
-        privacy = config.train_cfg.get('privacy_dataloader') or {}
+        privacy = config.get('privacy_dataloader') or {}
         datasets = [config.train_dataloader.dataset, config.test_dataloader.dataset]
         for dataset in filter(None, [*datasets, privacy.get('dataset')]):
             data = DATASETS.build(dataset)
@@ -234,9 +235,9 @@ def test_tiny_run_on_real_people(real):
     for stage in protocol.stages.values():
         stage.config = str(PROTOCOL.parent / stage.config)
     protocol.stages.action.options['train_dataloader.dataset.dataset.times'] = 1
-    protocol.stages.action.options['train_cfg.max_epochs'] = 1
-    protocol.stages.privacy.options['train_dataloader.dataset.dataset.frames_per_video'] = 1
-    protocol.stages.privacy.options['train_cfg.max_epochs'] = 1
+    protocol.stages.action.options.update({'train_cfg.max_epochs': 1, 'param_scheduler': []})
+    protocol.stages.privacy.options['train_dataloader.dataset.frames_per_video'] = 1
+    protocol.stages.privacy.options.update({'train_cfg.max_epochs': 1, 'param_scheduler': []})
     (spact,) = (method for method in protocol.methods if method.name == 'SPAct')
     epochs = {f'custom_hooks.0.schedule.{index}.epochs': 1 for index in range(3)}
     spact.train.options.update(
@@ -244,8 +245,7 @@ def test_tiny_run_on_real_people(real):
             **epochs,
             'custom_hooks.0.force': True,
             'train_dataloader.dataset.dataset.times': 1,
-            'train_cfg.privacy_dataloader.dataset.dataset.times': 1,
-            'train_cfg.max_epochs': 3,
+            'privacy_dataloader.dataset.dataset.times': 1,
         }
     )
     (real / 'tiny.py').write_text(f'protocol = {protocol.to_dict()!r}\n')

@@ -4,7 +4,6 @@ import argparse
 import os
 import sys
 import time
-from dataclasses import asdict
 
 import torch
 from rich.console import Console
@@ -12,20 +11,28 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import spact_mm  # noqa: F401  (before anything of MMAction2)
 from spact_mm.apis import (
+    MAX_PIXELS,
     METHODS,
     AnonymizeInferencer,
     Job,
     Manifest,
-    anonymize_file,
+    anonymize_job,
+    describe_failure,
+    describe_left_out,
     find_jobs,
+    find_left_out,
+    lock_outputs,
+    print_any_name,
     refuse_in_one_sentence,
+    remove_leftovers,
 )
 
 EPILOG = """
 Videos become MP4 (H.264) of the same frames, rate and size, images PNG. Metadata such as place,
 time and device is not copied, and sound is dropped, as a voice is private. What is done is noted in
-OUT/manifest.jsonl, and the same command goes on after a crash or Ctrl-C. With torchrun, each
-process takes its share of the files. Exit codes: 0 if all is done, 1 if a file could not be, 2 for
+OUT/manifest.jsonl, and the same command goes on after a crash or Ctrl-C. Nothing is replaced but
+what this tool has written there itself, and one run uses OUT at a time. With torchrun, each process
+takes its share of the files. Exit codes: 0 if all is done, 1 if a file could not be, 2 for
 a wrong command line, 130 if interrupted. No protection is claimed that no fresh attacker has
 measured: see docs/evaluation.md.
 """
@@ -39,7 +46,16 @@ def parse_args() -> argparse.Namespace:
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument('--checkpoint', help='of a minimax training, or of a model behind its f_A')
     how.add_argument('--method', choices=sorted(METHODS), help='an obfuscation instead')
-    parser.add_argument('--config', help='where the checkpoint does not name its anonymizer')
+    parser.add_argument(
+        '--config',
+        help='where the checkpoint does not name its anonymizer; a config is a program and runs: '
+        'give only one that you trust, while a checkpoint is read as data',
+    )
+    parser.add_argument(
+        '--force',
+        action='store_true',
+        help='warn instead of refusing where too much of the input is left in the output',
+    )
     parser.add_argument(
         '--size', type=positive, help='resize the shorter side to this before; default: native'
     )
@@ -48,6 +64,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--keep-audio', action='store_true', help='copy the sound, voices and all')
     parser.add_argument(
         '--batch-size', type=positive, help='frames that pass the network at a time'
+    )
+    parser.add_argument(
+        '--max-pixels',
+        type=positive,
+        default=MAX_PIXELS,
+        help='refuse pictures and frames of more, before they are decoded (default: %(default)s)',
     )
     parser.add_argument('--device', help='such as cuda:1 or cpu; default: a GPU if there is one')
     return parser.parse_args()
@@ -108,16 +130,36 @@ def anonymize(args: argparse.Namespace) -> int:
     """Anonymize this process's share of the files; return the exit code."""
     rank, num_processes = find_rank()
     jobs = find_jobs(args.inputs, args.out, args.images)[rank::num_processes]
+    left_out = find_left_out(args.inputs, args.out) if rank == 0 else []
+    if left_out:
+        print(describe_left_out(left_out))
     inferencer = AnonymizeInferencer(
-        args.config, args.checkpoint, find_device(args.device), args.method, args.batch_size
+        args.config,
+        args.checkpoint,
+        find_device(args.device),
+        args.method,
+        args.batch_size,
+        force=args.force,
     )
+    with lock_outputs(args.out):
+        return anonymize_all(jobs, inferencer, args)
+
+
+def anonymize_all(jobs: list[Job], inferencer: AnonymizeInferencer, args) -> int:
+    """Anonymize files into a folder that no other run uses; return the exit code."""
     options = dict(
         size=args.size,
         side_by_side=args.side_by_side,
         images=args.images,
         keep_audio=args.keep_audio,
     )
+    remove_leftovers(job.output for job in jobs)
     manifest = Manifest(args.out, {**inferencer.settings, **options})
+    if manifest.num_broken:
+        print(
+            f'{manifest.num_broken} lines of {manifest.path} cannot be read and are left out: what '
+            'they tell of is done again.'
+        )
     todo = [job for job in jobs if not manifest.is_done(job)]
     if len(todo) < len(jobs):
         print(f'{len(jobs) - len(todo)} of {len(jobs)} files are done already.')
@@ -126,17 +168,23 @@ def anonymize(args: argparse.Namespace) -> int:
     with display.bars:
         for job in todo:
             display.start(job)
+            check = inferencer.check(str(job.source))
             try:
-                result = anonymize_file(
-                    job, inferencer.anonymize_frames, on_frames=display.update, **options
+                result = anonymize_job(
+                    job,
+                    manifest,
+                    check,
+                    on_frames=display.update,
+                    max_pixels=args.max_pixels,
+                    **options,
                 )
-            except (ValueError, OSError) as error:
+            # Whatever happens belongs to this file: a lack of memory, or what a library finds.
+            except Exception as error:
                 failures.append(job)
-                display.advance(f'Not done: {error}')
+                display.advance(f'Not done: {describe_failure(error, job.source, job.output)}')
                 continue
-            manifest.add(job, **{k: v for k, v in asdict(result).items() if k != 'output'})
             results.append(result)
-            display.advance(describe(job, result))
+            display.advance(f'{describe(job, result)} {check}')
     seconds, frames = time.monotonic() - began, sum(result.frames for result in results)
     print(
         f'{len(results)} files, {frames} frames in {seconds:.0f} s '
@@ -170,6 +218,7 @@ def find_device(device: str | None) -> str | None:
 
 
 if __name__ == '__main__':
+    print_any_name()
     with refuse_in_one_sentence():
         try:
             sys.exit(anonymize(parse_args()))

@@ -11,6 +11,7 @@ yield the same parameters, and refuses to compare what does not.
 
 import argparse
 import json
+import os
 import platform
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from benchmarks.compare import Timing, Variant, Worker
 
 import spact_mm
 from spact_mm.apis import refuse_in_one_sentence
+from spact_mm.files import write_whole
 from spact_mm.protocols.stage import current_commit
 
 GIB = 2**30
@@ -283,13 +285,23 @@ def describe(device: str) -> str:
     return platform.processor()
 
 
+def check_json(path: Path | None) -> None:
+    """Refuse, before anything is measured, to replace a file that is no earlier result."""
+    if path is None or not os.path.lexists(path):
+        return
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or 'run' not in found:
+        sys.exit(f'{path} is there, and no result of this tool: give another --json, or move it.')
+
+
 def write_json(args: argparse.Namespace, result: Mapping) -> None:
     """Write a result to the file that the command line names, if it names one."""
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        partial = args.json.with_name(args.json.name + '.partial')
-        partial.write_text(json.dumps(dict(run=describe_run(args), **result), indent=2) + '\n')
-        partial.replace(args.json)
+        content = json.dumps(dict(run=describe_run(args), **result), indent=2) + '\n'
+        write_whole(args.json, content)
 
 
 def describe_run(args: argparse.Namespace) -> dict:
@@ -350,6 +362,7 @@ def main() -> None:
         compare.serve(CASES)
         return
     args = parse_args()
+    check_json(args.json)
     write_json(args, args.run(args))
 
 

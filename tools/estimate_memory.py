@@ -17,6 +17,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 import spact_mm  # noqa: F401
+from spact_mm.config_keys import read_config
 from spact_mm.models.frames import fold_frames
 from spact_mm.models.frozen import frozen
 
@@ -56,10 +57,7 @@ def measure(module: nn.Module, inputs: Tensor | list[Tensor], **options) -> int:
 
 def find_shapes(config: Config) -> tuple[tuple[int, ...], int]:
     """Return the shape of a clip (M, C, T, H, W) or (M, C, H, W) and the size of an image."""
-    pipeline = list(config.train_pipeline)
-    # Crops and resizes of kept frames come first.
-    pipeline[:0] = pipeline[0].get('cache', {}).get('transforms', [])
-    steps = {step['type'].split('.')[-1]: step for step in pipeline}
+    steps = {step['type'].split('.')[-1]: step for step in config.train_pipeline}
     if config.model.get('augmentation'):
         height, width = config.model.augmentation['size']
     elif 'RandomCrop' in steps:
@@ -79,14 +77,13 @@ def main() -> None:
     parser.add_argument('config')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
     args = parser.parse_args()
-    config = Config.fromfile(args.config)
-    config.merge_from_dict(args.cfg_options)
+    config = read_config(args.config, args.cfg_options)
     init_default_scope('mmaction')
     model = MODELS.build(config.model)
 
     clip_shape, size = find_shapes(config)
     clips = config.train_dataloader.batch_size
-    privacy = config.train_cfg.privacy_dataloader
+    privacy = config.get('privacy_dataloader')
     images = privacy.batch_size if privacy is not None else clips
     probe = torch.rand(2, *clip_shape)
     frames = fold_frames(probe, model.format_shape)

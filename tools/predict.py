@@ -16,15 +16,28 @@ import spact_mm  # noqa: F401  (before anything of MMAction2)
 # isort: split
 from mmaction.apis import inference_recognizer
 
-from spact_mm.apis import IMAGES, find_sources, load_recognizer, refuse_in_one_sentence
-from spact_mm.datasets.reproducible import UNREADABLE
+from spact_mm.apis import (
+    IMAGES,
+    describe_failure,
+    describe_left_out,
+    find_left_out,
+    find_sources,
+    load_recognizer,
+    print_any_name,
+    refuse_in_one_sentence,
+)
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('inputs', nargs='+', metavar='VIDEO', help='a file, pattern or folder')
-    parser.add_argument('--config', required=True, help='that its training left in its work dir')
+    parser.add_argument(
+        '--config',
+        required=True,
+        help='that its training left in its work dir; a config is a program and runs: give only '
+        'one that you trust, while a checkpoint is read as data',
+    )
     parser.add_argument('--checkpoint', required=True, help='its weights')
     parser.add_argument('--classes', type=Path, help='file with a name of a class in each line')
     parser.add_argument('--top', type=int, default=3, help='how many classes are named')
@@ -35,19 +48,26 @@ def parse_args() -> argparse.Namespace:
 def predict(args: argparse.Namespace) -> int:
     """Print the most probable classes of each video; return the exit code."""
     init_default_scope('mmaction')
-    names = args.classes.read_text().split('\n') if args.classes else None
-    videos = [path for path in find_sources(args.inputs) if path.suffix.lower() not in IMAGES]
+    names = args.classes and args.classes.read_text('utf-8', errors='replace').splitlines()
+    sources = list(find_sources(args.inputs))
+    videos = [path for path in sources if path.suffix.lower() not in IMAGES]
+    left_out = [path for path in sources if path not in videos] + find_left_out(args.inputs)
+    if left_out:
+        print(describe_left_out(left_out))
+    if not videos:
+        sys.exit('There is no video among them.')
     recognizer = load_recognizer(args.config, args.checkpoint, args.device)
     failures = 0
     for video in videos:
         try:
             scores = inference_recognizer(recognizer, str(video)).pred_score
-        except UNREADABLE as error:
+        # Whatever happens belongs to this video: a lack of memory, or what a library finds.
+        except Exception as error:
             failures += 1
-            print(f'Not done: {video}: {error}')
+            print(f'Not done: {describe_failure(error, video)}')
             continue
         best = scores.topk(min(args.top, len(scores)))
-        labels = [names[i] if names else str(i) for i in best.indices.tolist()]
+        labels = [names[i] if names and i < len(names) else str(i) for i in best.indices.tolist()]
         found = ', '.join(
             f'{n} {100 * s:.1f} %' for n, s in zip(labels, best.values.tolist(), strict=True)
         )
@@ -58,5 +78,6 @@ def predict(args: argparse.Namespace) -> int:
 
 
 if __name__ == '__main__':
+    print_any_name()
     with refuse_in_one_sentence():
         sys.exit(predict(parse_args()))

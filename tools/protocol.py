@@ -35,7 +35,11 @@ done, 1 if a stage failed or nothing could be run, 2 for a wrong command line, 1
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
-    parser.add_argument('config', help='a file of configs/protocols/')
+    parser.add_argument(
+        'config',
+        help='a file of configs/protocols/; it is a program and runs, and so are the configs that '
+        'it names: give only those that you trust, while checkpoints are read as data',
+    )
     parser.add_argument('--work-dir', help='defaults to work_dirs/protocols/<name>')
     parser.add_argument(
         '--methods',

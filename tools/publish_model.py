@@ -17,7 +17,7 @@ from spact_mm.apis import publish, refuse_in_one_sentence
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('source', help='a checkpoint')
+    parser.add_argument('source', help='a checkpoint, which is read as data: nothing in it is run')
     parser.add_argument('target', type=Path, help='name.pth becomes name-<hash>.pth')
     parser.add_argument(
         '--anonymizer-only',

@@ -2,6 +2,9 @@
 
 python tools/train.py CONFIG [--work-dir DIR] [--resume [CKPT]] [--amp] [--seed N]
     [--cfg-options key=value ...] [--launcher none|pytorch|slurm|mpi] ...
+
+A config is a program and runs: use only those that you trust. A checkpoint is read as data, also
+with --resume: nothing in it is run.
 """
 
 from spact_mm.apis import run_tool

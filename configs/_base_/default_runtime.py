@@ -10,7 +10,13 @@ default_hooks = dict(
     checkpoint=dict(type='PlainCheckpointHook', interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'),
+    settings=dict(type='SettingsHook'),
     bad_samples=dict(type='BadSampleHook', max_bad_fraction=0.05),
+    early_check=dict(type='EarlyCheckHook'),
+    non_finite=dict(type='NonFiniteHook', max_bad_steps=10),
+    dead_run=dict(type='DeadRunHook', window=50),
+    averages=dict(type='FlatAveragesHook'),
+    accumulation=dict(type='GradientAccumulationHook'),
     pictures=dict(type='AnonymizationVisualizationHook', interval=1, num_clips=4, num_frames=6),
     curves=dict(type='TrainingCurvesHook', interval=10),
 )

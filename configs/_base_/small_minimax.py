@@ -50,6 +50,8 @@ optim_wrapper = dict(
     recognizer=dict(optimizer=dict(type='Adam', lr=4e-3)),
     privacy_branch=dict(optimizer=dict(type='Adam', lr=1e-3)),
 )
+# For --auto-scale-lr: the clips in a batch, over all processes, that these rates are for.
+auto_scale_lr = dict(enable=False, base_batch_size=8)
 
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -20,14 +20,14 @@ model.data_preprocessor.update(
 )
 custom_hooks = [dict(type='ReproducibleEpochHook')]
 train_dataloader = dict(batch_size=16)
+auto_scale_lr = dict(base_batch_size=16)
 
-epochs = 100
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=epochs)
+train_cfg = dict(type='ResumableTrainLoop', by_epoch=True, max_epochs=100)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-4))
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=5, **iterations),
-    dict(type='CosineAnnealingLR', begin=5, end=epochs, **iterations),
+    dict(type='CosineAnnealingLR', begin=5, **iterations),
 ]
 # The last checkpoint is the one that counts: nothing is selected.
 test_evaluator = dict(type='AccMetric')

@@ -4,6 +4,8 @@ _base_ = '../spact_r3d_weizmann.py'
 model = _base_.pop('model').recognizer
 for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'model_wrapper_cfg'):
     _base_.pop(key)
+for key in ('privacy_dataloader', 'privacy_pipeline'):
+    _base_.pop(key)
 for key in ('val_dataloader', 'val_cfg', 'val_evaluator', 'test_evaluator'):
     _base_.pop(key)
 _base_.default_hooks.pop('pictures')
@@ -25,13 +27,12 @@ train_dataloader = dict(
     )
 )
 
-epochs = 7  # of eight times all clips
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=epochs)
+train_cfg = dict(type='ResumableTrainLoop', by_epoch=True, max_epochs=7)  # of eight times all clips
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.01))
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, begin=0, end=1, **iterations),
-    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=1, end=epochs, **iterations),
+    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=1, **iterations),
 ]
 # The last checkpoint is the one that counts: nothing is selected.
 test_evaluator = dict(type='AccMetric')

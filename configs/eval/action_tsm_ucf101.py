@@ -17,5 +17,5 @@ for pipeline in (train_pipeline, test_pipeline):
     pipeline[1].update(clip_len=1, frame_interval=1, num_clips=8)
     pipeline[-2].update(input_format='NCHW')
 del pipeline
-train_dataloader = dict(dataset=dict(dataset=dict(pipeline=train_pipeline)))
-test_dataloader = dict(dataset=dict(dataset=dict(pipeline=test_pipeline)))
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -2,5 +2,5 @@
 # (spact_mm/datasets/vispr.py).
 _base_ = './privacy_mobilenetv3_vispr1.py'
 attributes = 'VISPR2'
-train_dataloader = dict(dataset=dict(dataset=dict(attributes=attributes)))
-test_dataloader = dict(dataset=dict(dataset=dict(attributes=attributes)))
+train_dataloader = dict(dataset=dict(attributes=attributes))
+test_dataloader = dict(dataset=dict(attributes=attributes))

@@ -6,7 +6,7 @@ for key in ('train_dataloader', 'train_pipeline', 'train_cfg', 'optim_wrapper', 
 for key in ('test_dataloader', 'custom_hooks', 'attributes', 'vispr_root'):
     _base_.pop(key)
 
-hmdb51_root = 'data/hmdb51'
+hmdb51_root = '{{$HMDB51_ROOT:data/hmdb51}}'
 test_pipeline = [
     dict(type='LoadVideoFrame'),
     dict(type='mmpretrain.Resize', scale=(_base_.size, _base_.size)),
@@ -18,17 +18,15 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='PAHMDB51Dataset',
-            ann_file='data/pa_hmdb51/pa_hmdb51.json',
-            data_prefix=dict(video=f'{hmdb51_root}/videos'),
-            # 8 takes every eighth frame: neighbours differ little, and each is decoded by itself.
-            frame_interval=1,
-            # The attacker's outputs are seven, the labels here are five.
-            with_score=False,
-            pipeline=test_pipeline,
-            test_mode=True,
-        ),
+        dataset='PAHMDB51Dataset',
+        ann_file='data/pa_hmdb51/pa_hmdb51.json',
+        data_prefix=dict(video=f'{hmdb51_root}/videos'),
+        # 8 takes every eighth frame: neighbours differ little, and each is decoded by itself.
+        frame_interval=1,
+        # The attacker's outputs are seven, the labels here are five.
+        with_score=False,
+        pipeline=test_pipeline,
+        test_mode=True,
     ),
 )
 # spact_mm.datasets.VISPR1_COLUMNS. Image level only: an attribute comes and goes within a video.

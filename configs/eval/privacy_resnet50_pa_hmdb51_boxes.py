@@ -6,4 +6,4 @@ test_pipeline.insert(
     dict(type='LoadPersonBoxes', box_file=f'{_base_.hmdb51_root}/person_boxes.json', min_score=0.5),
 )
 test_pipeline[-1].update(meta_keys=('filename', 'frame_index', 'person_boxes'))
-test_dataloader = dict(dataset=dict(dataset=dict(pipeline=test_pipeline)))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -4,7 +4,7 @@ _base_ = '../_base_/default_runtime.py'
 _base_.pop('model_wrapper_cfg')
 _base_.default_hooks.pop('pictures')
 
-vispr_root = 'data/vispr'
+vispr_root = '{{$VISPR_ROOT:data/vispr}}'
 attributes = 'VISPR1'
 num_attributes = 7
 # The recipes train f_A on frames of 112 x 112. It is convolutional and takes any size, so that the
@@ -37,9 +37,9 @@ model = dict(
 )
 custom_hooks = [dict(type='ReproducibleEpochHook')]
 
-epochs = 100
-train_cfg = dict(by_epoch=True, max_epochs=epochs)
+train_cfg = dict(type='ResumableTrainLoop', by_epoch=True, max_epochs=100)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=2e-4))  # nominally 1e-3, which is not reached
+auto_scale_lr = dict(enable=False, base_batch_size=32)
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=5, **iterations),  # [here]
@@ -72,13 +72,11 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VISPRDataset',
-            ann_file=f'{vispr_root}/vispr_train.json',
-            data_prefix=dict(img_path=f'{vispr_root}/images'),
-            attributes=attributes,
-            pipeline=train_pipeline,
-        ),
+        dataset='VISPRDataset',
+        ann_file=f'{vispr_root}/vispr_train.json',
+        data_prefix=dict(img_path=f'{vispr_root}/images'),
+        attributes=attributes,
+        pipeline=train_pipeline,
     ),
 )
 test_dataloader = dict(
@@ -87,14 +85,12 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VISPRDataset',
-            ann_file=f'{vispr_root}/vispr_test.json',
-            data_prefix=dict(img_path=f'{vispr_root}/images'),
-            attributes=attributes,
-            pipeline=test_pipeline,
-            test_mode=True,
-        ),
+        dataset='VISPRDataset',
+        ann_file=f'{vispr_root}/vispr_test.json',
+        data_prefix=dict(img_path=f'{vispr_root}/images'),
+        attributes=attributes,
+        pipeline=test_pipeline,
+        test_mode=True,
     ),
 )
 test_cfg = dict()

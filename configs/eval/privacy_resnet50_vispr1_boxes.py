@@ -9,5 +9,5 @@ for pipeline in (train_pipeline, test_pipeline):
     pipeline.insert(1, boxes)  # after loading
     pipeline[-1].update(meta_keys=('img_path', 'person_boxes'))
 del pipeline, boxes
-train_dataloader = dict(dataset=dict(dataset=dict(pipeline=train_pipeline)))
-test_dataloader = dict(dataset=dict(dataset=dict(pipeline=test_pipeline)))
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -4,7 +4,7 @@ _base_ = '../_base_/default_runtime.py'
 _base_.pop('model_wrapper_cfg')
 _base_.default_hooks.pop('pictures')
 
-demo_root = 'data/demo'
+demo_root = '{{$DEMO_ROOT:data/demo}}'
 attributes = ['dark_skin', 'long_hair', 'glasses', 'shirt_print', 'hat', 'companion']
 
 model = dict(
@@ -38,13 +38,13 @@ model = dict(
 # Narrow networks are faster channels-last, on CPUs too.
 custom_hooks = [dict(type='ReproducibleEpochHook'), dict(type='ChannelsLastHook')]
 
-epochs = 15
-train_cfg = dict(by_epoch=True, max_epochs=epochs)
+train_cfg = dict(type='ResumableTrainLoop', by_epoch=True, max_epochs=15)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.02))
+auto_scale_lr = dict(enable=False, base_batch_size=32)
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, begin=0, end=3, **iterations),
-    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=3, end=epochs, **iterations),
+    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=3, **iterations),
 ]
 
 train_pipeline = [
@@ -66,13 +66,11 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VISPRDataset',
-            ann_file=f'{demo_root}/train_attributes.json',
-            data_prefix=dict(img_path=f'{demo_root}/images'),
-            attributes=attributes,
-            pipeline=train_pipeline,
-        ),
+        dataset='VISPRDataset',
+        ann_file=f'{demo_root}/train_attributes.json',
+        data_prefix=dict(img_path=f'{demo_root}/images'),
+        attributes=attributes,
+        pipeline=train_pipeline,
     ),
 )
 test_dataloader = dict(
@@ -81,14 +79,12 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VISPRDataset',
-            ann_file=f'{demo_root}/test_attributes.json',
-            data_prefix=dict(img_path=f'{demo_root}/images'),
-            attributes=attributes,
-            pipeline=test_pipeline,
-            test_mode=True,
-        ),
+        dataset='VISPRDataset',
+        ann_file=f'{demo_root}/test_attributes.json',
+        data_prefix=dict(img_path=f'{demo_root}/images'),
+        attributes=attributes,
+        pipeline=test_pipeline,
+        test_mode=True,
     ),
 )
 test_cfg = dict()

@@ -5,7 +5,7 @@ _base_ = '../_base_/default_runtime.py'
 _base_.pop('model_wrapper_cfg')
 _base_.default_hooks.pop('pictures')
 
-weizmann_root = 'data/weizmann'
+weizmann_root = '{{$WEIZMANN_ROOT:data/weizmann}}'
 fold = 0
 size = 64
 num_persons = 9
@@ -30,22 +30,20 @@ model = dict(
 # Narrow networks are faster channels-last, on CPUs too.
 custom_hooks = [dict(type='ReproducibleEpochHook'), dict(type='ChannelsLastHook')]
 
-epochs = 6
-train_cfg = dict(by_epoch=True, max_epochs=epochs)
+train_cfg = dict(type='ResumableTrainLoop', by_epoch=True, max_epochs=6)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.01))
+auto_scale_lr = dict(enable=False, base_batch_size=32)
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, begin=0, end=1, **iterations),
-    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=1, end=epochs, **iterations),
+    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=1, **iterations),
 ]
 
-# Few enough to be kept.
-crop = [
-    dict(type='SquareCrop', scale=1.0, random=False),
-    dict(type='Resize', scale=(size + 8, size + 8), keep_ratio=False),
-]
+# The videos are few enough for their frames to be kept.
 train_pipeline = [
-    dict(type='LoadVideoFrame', cache=dict(transforms=crop)),
+    dict(type='LoadVideoFrame', cache=dict(max_gib=1.0)),
+    dict(type='SquareCrop', scale=1.0, random=False),
+    dict(type='mmpretrain.Resize', scale=(size + 8, size + 8)),
     dict(type='mmpretrain.RandomCrop', crop_size=size),
     # The tint of the wall differs from day to day: the attacker must not rely on it alone.
     dict(
@@ -59,12 +57,10 @@ train_pipeline = [
     dict(type='mmpretrain.RandomFlip', prob=0.5),
     dict(type='mmpretrain.PackInputs', meta_keys=('video_id',)),
 ]
-test_crop = [
-    dict(type='SquareCrop', scale=size / (size + 8), random=False),
-    dict(type='Resize', scale=(size, size), keep_ratio=False),
-]
 test_pipeline = [
-    dict(type='LoadVideoFrame', cache=dict(transforms=test_crop)),
+    dict(type='LoadVideoFrame', cache=dict(max_gib=1.0)),
+    dict(type='SquareCrop', scale=size / (size + 8), random=False),
+    dict(type='mmpretrain.Resize', scale=(size, size)),
     dict(type='mmpretrain.PackInputs', meta_keys=('video_id',)),
 ]
 train_dataloader = dict(
@@ -74,14 +70,12 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VideoAttributeDataset',
-            ann_file=f'{weizmann_root}/fold{fold}/identity_train.json',
-            data_prefix=dict(video=f'{weizmann_root}/videos'),
-            single_label=True,
-            frames_per_video=24,
-            pipeline=train_pipeline,
-        ),
+        dataset='VideoAttributeDataset',
+        ann_file=f'{weizmann_root}/fold{fold}/identity_train.json',
+        data_prefix=dict(video=f'{weizmann_root}/videos'),
+        single_label=True,
+        frames_per_video=24,
+        pipeline=train_pipeline,
     ),
 )
 test_dataloader = dict(
@@ -90,15 +84,13 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ReproducibleDataset',
-        dataset=dict(
-            type='VideoAttributeDataset',
-            ann_file=f'{weizmann_root}/fold{fold}/identity_test.json',
-            data_prefix=dict(video=f'{weizmann_root}/videos'),
-            single_label=True,
-            frames_per_video=10,
-            pipeline=test_pipeline,
-            test_mode=True,
-        ),
+        dataset='VideoAttributeDataset',
+        ann_file=f'{weizmann_root}/fold{fold}/identity_test.json',
+        data_prefix=dict(video=f'{weizmann_root}/videos'),
+        single_label=True,
+        frames_per_video=10,
+        pipeline=test_pipeline,
+        test_mode=True,
     ),
 )
 test_cfg = dict()

@@ -13,8 +13,7 @@ model = dict(
     # with_cp=True: less than half of the activation memory, about a tenth slower.
     inverter=dict(type='UNetAnonymizer', base_channels=64, num_levels=4, with_cp=False),
 )
-epochs = 20
-train_cfg = dict(max_epochs=epochs)
+train_cfg = dict(max_epochs=20)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=5)]
 test_evaluator = dict(_delete_=True, type='ReconstructionMetric')

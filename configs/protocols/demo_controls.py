@@ -20,8 +20,8 @@ protocol = dict(
                 config='../spact_r3d_demo.py',
                 options={
                     **_base_.untested,
-                    'train_cfg.max_epochs': 4,
-                    'custom_hooks.0.schedule': [dict(phase='reconstruction', epochs=4)],
+                    'custom_hooks.0.schedule.1.epochs': 0,
+                    'custom_hooks.0.schedule.2.epochs': 0,
                 },
             ),
         ),

@@ -4,8 +4,8 @@ stages = dict(
     novel_action_pa=dict(
         config='../eval/action_r3d_hmdb51.py',
         options={
-            'train_dataloader.dataset.dataset': _base_.train_videos,
-            'test_dataloader.dataset.dataset': _base_.test_videos,
+            'train_dataloader.dataset': _base_.train_videos,
+            'test_dataloader.dataset': _base_.test_videos,
         },
         metrics=dict(top1='acc/top1'),
     ),

@@ -29,8 +29,8 @@ protocol = dict(
         action=dict(
             config='../eval/action_r3d_hmdb51.py',
             options={
-                'train_dataloader.dataset.dataset': _base_.train_videos,
-                'test_dataloader.dataset.dataset': _base_.test_videos,
+                'train_dataloader.dataset': _base_.train_videos,
+                'test_dataloader.dataset': _base_.test_videos,
             },
             metrics=dict(top1='acc/top1'),
         ),

@@ -3,21 +3,21 @@
 # trained on clips of neither the persons nor the actions that the fold holds out.
 _base_ = './_base_/common.py'
 
-fold = 'data/weizmann/fold{fold}'
+fold = '{{$WEIZMANN_ROOT:data/weizmann}}/fold{fold}'
 anonymizer_data = {
     'train_dataloader.dataset.dataset.dataset.ann_file': f'{fold}/anonymizer_train.txt',
-    'val_dataloader.dataset.dataset.ann_file': f'{fold}/action_test.txt',
-    'test_dataloader.dataset.dataset.ann_file': f'{fold}/action_test.txt',
+    'val_dataloader.dataset.ann_file': f'{fold}/action_test.txt',
+    'test_dataloader.dataset.ann_file': f'{fold}/action_test.txt',
     # What the recipe's own f_T scores is of no interest here.
     'train_cfg.val_begin': 1000,
 }
 action_data = {
     'train_dataloader.dataset.dataset.dataset.ann_file': f'{fold}/action_train.txt',
-    'test_dataloader.dataset.dataset.ann_file': f'{fold}/action_test.txt',
+    'test_dataloader.dataset.ann_file': f'{fold}/action_test.txt',
 }
 identity_data = {
-    'train_dataloader.dataset.dataset.ann_file': f'{fold}/identity_train.json',
-    'test_dataloader.dataset.dataset.ann_file': f'{fold}/identity_test.json',
+    'train_dataloader.dataset.ann_file': f'{fold}/identity_train.json',
+    'test_dataloader.dataset.ann_file': f'{fold}/identity_test.json',
 }
 attack = dict(
     higher_is_better=False, chance='identity_chance', is_attack=True, raw_metric='identity_top1'
@@ -49,9 +49,7 @@ protocol = dict(
                 config='../supervised_r3d_weizmann.py',
                 options={
                     **anonymizer_data,
-                    'train_cfg.privacy_dataloader.dataset.dataset.ann_file': (
-                        f'{fold}/anonymizer_identity.json'
-                    ),
+                    'privacy_dataloader.dataset.ann_file': (f'{fold}/anonymizer_identity.json'),
                 },
             ),
         ),
@@ -61,7 +59,7 @@ protocol = dict(
                 config='../spact_r3d_weizmann.py',
                 options={
                     **anonymizer_data,
-                    'train_cfg.privacy_dataloader.dataset.dataset.dataset.ann_file': (
+                    'privacy_dataloader.dataset.dataset.dataset.ann_file': (
                         f'{fold}/anonymizer_train.txt'
                     ),
                 },

@@ -1,15 +1,27 @@
 """What the command-line tools are made of."""
 
 from .anonymize_file import FileResult, anonymize_file
+from .anonymize_job import anonymize_job, lock_outputs
 from .frame_anonymizer import FrameAnonymizer
+from .image_file import MAX_PIXELS
 from .inferencer import METHODS, AnonymizeInferencer
-from .mmaction_tools import find_tool, refuse_in_one_sentence, run_tool
-from .outputs import IMAGES, Job, Manifest, find_jobs, find_sources
+from .manifest import Manifest
+from .mmaction_tools import (
+    describe_failure,
+    find_tool,
+    print_any_name,
+    refuse_in_one_sentence,
+    run_tool,
+)
+from .output_files import remove_leftovers
+from .outputs import Job, find_jobs
 from .publish import publish
 from .recognizer import load_recognizer
+from .sources import IMAGES, describe_left_out, find_left_out, find_sources
 
 __all__ = [
     'IMAGES',
+    'MAX_PIXELS',
     'METHODS',
     'AnonymizeInferencer',
     'FileResult',
@@ -17,11 +29,18 @@ __all__ = [
     'Job',
     'Manifest',
     'anonymize_file',
+    'anonymize_job',
+    'describe_failure',
+    'describe_left_out',
     'find_jobs',
+    'find_left_out',
     'find_sources',
     'find_tool',
     'load_recognizer',
+    'lock_outputs',
+    'print_any_name',
     'publish',
     'refuse_in_one_sentence',
+    'remove_leftovers',
     'run_tool',
 ]

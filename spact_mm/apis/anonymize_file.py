@@ -7,11 +7,19 @@ from itertools import chain, islice
 from pathlib import Path
 
 import cv2
-import mmcv
 import numpy as np
 
+from .image_file import MAX_PIXELS, check_pixels, read_image
+from .output_files import (
+    check_video,
+    fingerprint,
+    frame_name,
+    named_errors,
+    whole_or_none,
+    write_image,
+)
 from .outputs import IMAGES, Job
-from .video_file import VideoReader, VideoWriter, can_copy_audio, named_errors, whole_or_none
+from .video_file import VideoReader, VideoWriter, can_copy_audio
 
 #: Bytes of frames that are decoded before they are anonymized together.
 _BATCH_BYTES = 32 << 20
@@ -28,6 +36,8 @@ class FileResult:
         width (int): In pixels.
         audio (str): ``'none'`` in the source, ``'dropped'`` or ``'kept'``.
         warning (str): What is wrong with the source, empty if nothing is.
+        bytes (int): Size of the file, or of all files of the folder.
+        sha256 (str): Hash of the file, or of the names and contents of all files of the folder.
     """
 
     output: str
@@ -36,6 +46,8 @@ class FileResult:
     width: int
     audio: str = 'none'
     warning: str = ''
+    bytes: int = 0
+    sha256: str = ''
 
 
 def anonymize_file(
@@ -46,11 +58,15 @@ def anonymize_file(
     images: bool = False,
     keep_audio: bool = False,
     on_frames: Callable[[int, int], None] | None = None,
+    max_pixels: int = MAX_PIXELS,
+    before_replace: Callable[[FileResult], None] | None = None,
 ) -> FileResult:
     """Anonymize a video or an image into a file, in memory that does not grow with its length.
 
     The output has the frames, the rate, the time stamps and the upright size of the source, and
-    nothing of its metadata. It appears under its name when it is whole.
+    nothing of its metadata. It appears under its name when it is whole and was read back. A file
+    of that name is replaced, and a folder with nothing but frames in it: whether it may be is
+    asked by :func:`~spact_mm.apis.anonymize_job`.
 
     Args:
         job (Job): What goes in and comes out.
@@ -63,26 +79,36 @@ def anonymize_file(
             False.
         on_frames (Callable, optional): Called with how many frames are done and how many are
             expected, 0 if unknown. Defaults to None.
+        max_pixels (int): Pictures and frames of more pixels are refused before they are decoded.
+            Defaults to :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
+        before_replace (Callable, optional): Called with the result before it gets its name; what
+            it raises keeps what was there. Defaults to None.
 
     Returns:
         FileResult: What was written.
 
     Raises:
-        ValueError: If the source cannot be read.
-        OSError: If the output cannot be written.
+        ValueError: If the source cannot be read, or its pictures are too large.
+        OSError: If the output cannot be written or read back.
     """
-    job.output.parent.mkdir(parents=True, exist_ok=True)
-    if job.is_image:
-        frame = read_anonymized(job.source, anonymize, size, side_by_side)
-        with whole_or_none(job.output) as partial, named_errors(job.output):
-            _write_image(frame, partial)
-        return FileResult(str(job.output), 1, *frame.shape[:2])
-    with VideoReader(job.source) as reader:
-        frames = _anonymize(reader, anonymize, size, side_by_side)
-        write = _write_folder if images else _write_video
-        result = write(job.output, _report(frames, reader, on_frames), reader, keep_audio)
-        result.warning = _describe_damage(reader, result.frames)
-        return result
+    with named_errors(job.output):
+        job.output.parent.mkdir(parents=True, exist_ok=True)
+    options = dict(size=size, side_by_side=side_by_side, max_pixels=max_pixels)
+    with whole_or_none(job.output) as partial:
+        if job.is_image:
+            result = _anonymize_image(job, partial, anonymize, **options)
+        else:
+            with VideoReader(job.source, max_pixels) as reader:
+                frames = _anonymize(reader, anonymize, path=job.source, **options)
+                frames = _report(frames, reader, on_frames)
+                write = _write_folder if images else _write_video
+                result = write(job.output, partial, frames, reader, keep_audio)
+                result.warning = _describe_damage(reader, result.frames)
+        with named_errors(job.output):
+            result.bytes, result.sha256 = fingerprint(partial)
+        if before_replace is not None:
+            before_replace(result)
+    return result
 
 
 def read_anonymized(
@@ -90,6 +116,7 @@ def read_anonymized(
     anonymize: Callable[[np.ndarray], np.ndarray],
     size: int | None = None,
     side_by_side: bool = False,
+    max_pixels: int = MAX_PIXELS,
 ) -> np.ndarray:
     """Return a video or an image anonymized, whole.
 
@@ -98,15 +125,28 @@ def read_anonymized(
         anonymize (Callable): As for :func:`anonymize_file`.
         size (int, optional): As for :func:`anonymize_file`. Defaults to None.
         side_by_side (bool): As for :func:`anonymize_file`. Defaults to False.
+        max_pixels (int): As for :func:`anonymize_file`.
 
     Returns:
         np.ndarray: RGB uint8, (T, H, W, 3) of a video, (H, W, 3) of an image.
     """
+    options = dict(size=size, side_by_side=side_by_side, max_pixels=max_pixels)
     if source.suffix.lower() in IMAGES:
-        frame = (_read_image(source), 0)
-        return next(_anonymize([frame], anonymize, size, side_by_side))[0]
-    with VideoReader(source) as reader:
-        return np.stack([f for f, _ in _anonymize(reader, anonymize, size, side_by_side)])
+        picture, _ = read_image(source, max_pixels)
+        return next(_anonymize([(picture, 0)], anonymize, path=source, **options))[0]
+    with VideoReader(source, max_pixels) as reader:
+        return np.stack([f for f, _ in _anonymize(reader, anonymize, path=source, **options)])
+
+
+def _anonymize_image(job: Job, partial: Path, anonymize, max_pixels: int, **options) -> FileResult:
+    picture, warning = read_image(job.source, max_pixels)
+    frames = _anonymize(
+        [(picture, 0)], anonymize, path=job.source, max_pixels=max_pixels, **options
+    )
+    frame, _ = next(frames)
+    with named_errors(job.output):
+        write_image(frame, partial)
+    return FileResult(str(job.output), 1, *frame.shape[:2], warning=warning)
 
 
 def _anonymize(
@@ -114,6 +154,8 @@ def _anonymize(
     anonymize: Callable[[np.ndarray], np.ndarray],
     size: int | None,
     side_by_side: bool,
+    path: Path,
+    max_pixels: int,
 ) -> Iterator[tuple[np.ndarray, int]]:
     """Yield each frame anonymized, with its time stamp."""
     frames = iter(frames)
@@ -123,12 +165,13 @@ def _anonymize(
     height, width = first[0].shape[:2]
     if size is not None:
         height, width = _scale(height, width, size)
-    count = max(1, _BATCH_BYTES // first[0].nbytes)
-    frames = chain([first], frames)
+        check_pixels(path, width, height, max_pixels)
+    count = max(1, _BATCH_BYTES // (3 * height * width))
+    # A video may change its size on the way; the output has one.
+    frames = ((_resize(p, height, width), stamp) for p, stamp in chain([first], frames))
     while batch := list(islice(frames, count)):
         pictures, stamps = zip(*batch, strict=True)
-        # A video may change its size on the way; the output has one.
-        raw = np.stack([_resize(p, height, width) for p in pictures])
+        raw = np.stack(pictures)
         done = anonymize(raw)
         if side_by_side:
             done = np.concatenate([raw, done], axis=2)
@@ -158,7 +201,9 @@ def _report(frames, reader: VideoReader, on_frames) -> Iterator[tuple[np.ndarray
             on_frames(done, expected)
 
 
-def _write_video(output: Path, frames, reader: VideoReader, keep_audio: bool) -> FileResult:
+def _write_video(
+    output: Path, partial: Path, frames, reader: VideoReader, keep_audio: bool
+) -> FileResult:
     audio = reader.audio if keep_audio else None
     if audio is not None and not can_copy_audio(audio):
         raise ValueError(
@@ -166,7 +211,7 @@ def _write_video(output: Path, frames, reader: VideoReader, keep_audio: bool) ->
             'hold: convert it before, or go without --keep-audio.'
         )
     writer = VideoWriter(
-        output, reader.rate, reader.time_base, reader.sample_aspect_ratio, audio=audio
+        partial, output, reader.rate, reader.time_base, reader.sample_aspect_ratio, audio=audio
     )
     with writer, closing(frames):
         for frame, stamp in frames:
@@ -174,17 +219,19 @@ def _write_video(output: Path, frames, reader: VideoReader, keep_audio: bool) ->
         if audio is not None:
             for packet in reader.read_audio():
                 writer.write_audio(packet)
+    check_video(partial, output, writer.num_frames)
     state = 'none' if reader.audio is None else 'kept' if keep_audio else 'dropped'
     return FileResult(str(output), writer.num_frames, *frame.shape[:2], audio=state)
 
 
-def _write_folder(output: Path, frames, reader: VideoReader, keep_audio: bool) -> FileResult:
-    with whole_or_none(output) as partial:
+def _write_folder(
+    output: Path, partial: Path, frames, reader: VideoReader, keep_audio: bool
+) -> FileResult:
+    with named_errors(output):
+        partial.mkdir()
+    for index, (frame, _) in enumerate(frames):
         with named_errors(output):
-            partial.mkdir()
-        for index, (frame, _) in enumerate(frames):
-            with named_errors(output):
-                _write_image(frame, partial / f'{index:06d}.png')
+            write_image(frame, partial / frame_name(index))
     state = 'none' if reader.audio is None else 'dropped'
     return FileResult(str(output), index + 1, *frame.shape[:2], audio=state)
 
@@ -195,30 +242,7 @@ def _describe_damage(reader: VideoReader, frames: int) -> str:
             f'{reader.path} is damaged: {reader.num_bad_packets} of its packets could not be '
             f'decoded; the other {frames} frames are written.'
         )
-    if frames < reader.num_declared:
-        return f'{reader.path} is damaged: {frames} of its {reader.num_declared} frames are there.'
-    # From a duration and an average rate: right to a few frames.
-    if frames < 0.9 * reader.num_expected - 2:
-        return (
-            f'{reader.path} seems damaged: {frames} of about {reader.num_expected} frames are '
-            'there.'
-        )
+    # Not from the number declared: it counts frames that an edit list hides or that were dropped.
+    if reader.truncation:
+        return f'{reader.path} is damaged: {reader.truncation}; {frames} frames are written.'
     return ''
-
-
-def _read_image(path: Path) -> np.ndarray:
-    data = path.read_bytes()
-    if not data:
-        raise ValueError(f'{path} is empty (zero bytes): copy or download it again.')
-    try:
-        image = mmcv.imfrombytes(data, flag='color', channel_order='rgb')
-    except cv2.error:
-        image = None
-    if image is None:
-        raise ValueError(f'{path} is no image that can be read: it is damaged or of another kind.')
-    return image
-
-
-def _write_image(frame: np.ndarray, path: Path) -> None:
-    _, data = cv2.imencode('.png', frame[..., ::-1])
-    path.write_bytes(data.tobytes())

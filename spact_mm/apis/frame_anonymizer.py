@@ -12,6 +12,10 @@ from ..models.frames import map_chunks
 from ..models.memory_format import use_channels_last
 
 
+class NonFiniteError(ValueError):
+    """An anonymizer gave NaN or an infinite number."""
+
+
 class FrameAnonymizer:
     """A frozen anonymizer that takes and gives frames as they come out of a decoder.
 
@@ -52,6 +56,9 @@ class FrameAnonymizer:
 
         Returns:
             np.ndarray: Same shape and type.
+
+        Raises:
+            NonFiniteError: If the anonymizer gives NaN or an infinite number.
         """
         # A permuted view is channels-last already.
         images = torch.from_numpy(frames).permute(0, 3, 1, 2)
@@ -82,4 +89,10 @@ class FrameAnonymizer:
         bottom, right = (max(0, self._min_size - side) for side in (height, width))
         if bottom or right:
             x = F.pad(x, (0, right, 0, bottom), mode='replicate')
-        return self.network(x)[..., :height, :width]
+        x = self.network(x)[..., :height, :width]
+        if not torch.isfinite(x).all():
+            raise NonFiniteError(
+                'the anonymizer gives numbers that are not finite (NaN or Inf), so its weights are '
+                'damaged or their training has broken down; choose another checkpoint.'
+            )
+        return x

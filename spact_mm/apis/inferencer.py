@@ -1,6 +1,7 @@
 """Anonymize videos and images: paths, arrays and tensors in, the same or files out."""
 
 import hashlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,13 +10,21 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.infer import BaseInferencer
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from ..models.anonymizers.checkpoint import find_config, load_checkpoint, load_weights
-from .anonymize_file import anonymize_file, read_anonymized
+from .anonymize_file import read_anonymized
+from .anonymize_job import anonymize_job, lock_outputs
 from .frame_anonymizer import FrameAnonymizer
-from .outputs import find_jobs, find_sources
+from .image_file import MAX_PIXELS
+from .leftover import NUM_FRAMES, LeftoverCheck
+from .manifest import Manifest
+from .output_files import remove_leftovers
+from .outputs import find_jobs
+from .provenance import find_flaw
+from .sources import find_sources
 
 #: Obfuscations by name, for frames whose shorter side is ``side``: those of the literature, which
 #: are given for 112 x 112, in proportion.
@@ -47,9 +56,13 @@ class AnonymizeInferencer(BaseInferencer):
         batch_size (int, optional): Frames that pass the network at a time, which bounds the memory.
             Defaults to None: as many as have the pixels of 32 frames of 112 x 112, one at least.
         show_progress (bool): Whether to show a bar over several inputs. Defaults to True.
+        force (bool): Whether a checkpoint that says that its anonymizer is none, and outputs in
+            which too much of the input is left, get a warning instead of an error. Defaults to
+            False.
 
     Raises:
-        ValueError: If neither or both of weights and method are given, or the weights do not fit.
+        ValueError: If neither or both of weights and method are given, the weights do not fit, or
+            what the checkpoint calls its anonymizer is none.
         FileNotFoundError: If there is no such checkpoint.
 
     Example:
@@ -60,7 +73,7 @@ class AnonymizeInferencer(BaseInferencer):
         (16, 112, 112, 3)
     """
 
-    forward_kwargs = {'out_dir', 'size', 'side_by_side', 'images', 'keep_audio'}
+    forward_kwargs = {'out_dir', 'size', 'side_by_side', 'images', 'keep_audio', 'max_pixels'}
 
     def __init__(
         self,
@@ -70,6 +83,7 @@ class AnonymizeInferencer(BaseInferencer):
         method: str | None = None,
         batch_size: int | None = None,
         show_progress: bool = True,
+        force: bool = False,
     ) -> None:
         if (weights is None) == (method is None):
             raise ValueError(
@@ -81,7 +95,7 @@ class AnonymizeInferencer(BaseInferencer):
             raise ValueError(f'There is no method {method}; there are {", ".join(METHODS)}.')
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be 1 or more, but is {batch_size}.')
-        self.method, self.weights = method, weights
+        self.method, self.weights, self.force = method, weights, force
         self.frames_per_pass = batch_size
         self._anonymizers: dict[int, FrameAnonymizer] = {}
         init_default_scope('mmaction')
@@ -94,7 +108,16 @@ class AnonymizeInferencer(BaseInferencer):
         if self.method is not None:
             return None
         checkpoint = load_checkpoint(weights)
-        config = _find_anonymizer(cfg) or find_config(checkpoint, weights)
+        given = _find_anonymizer(cfg)
+        flaw = find_flaw(checkpoint, given)
+        if flaw and not self.force:
+            raise ValueError(
+                f'{weights} is no anonymizer: {flaw}; choose a checkpoint from the end of a '
+                'minimax training, or --force (force=True).'
+            )
+        if flaw:
+            _warn(f'{weights} is no anonymizer: {flaw}.')
+        config = given or find_config(checkpoint, weights)
         # Its weights come from the checkpoint.
         network = MODELS.build({**config, 'init_cfg': None} if 'init_cfg' in config else config)
         load_weights(network, checkpoint, weights)
@@ -124,6 +147,15 @@ class AnonymizeInferencer(BaseInferencer):
             digest.update(name.encode())
             digest.update(value.cpu().numpy().tobytes())
         return dict(weights=digest.hexdigest())
+
+    def check(self, name: str) -> LeftoverCheck:
+        """Return :meth:`anonymize_frames` for one file, whose output is measured.
+
+        Args:
+            name (str): What to call the file in an error.
+        """
+        is_trained = self.model is not None and any(True for _ in self.model.parameters())
+        return LeftoverCheck(self.anonymize_frames, name, is_trained, self.force)
 
     def anonymize_frames(self, frames: np.ndarray) -> np.ndarray:
         """Anonymize frames of one size.
@@ -163,6 +195,7 @@ class AnonymizeInferencer(BaseInferencer):
         side_by_side: bool = False,
         images: bool = False,
         keep_audio: bool = False,
+        max_pixels: int = MAX_PIXELS,
     ) -> list:
         """Anonymize one input.
 
@@ -170,16 +203,26 @@ class AnonymizeInferencer(BaseInferencer):
             inputs (str | Path | np.ndarray | Tensor): A path, folder or pattern; an array of RGB
                 uint8 (H, W, 3) or (T, H, W, 3); or a tensor (3, H, W) or (N, 3, H, W), float in
                 [0, 1] or uint8.
-            out_dir (str, optional): For paths: where to write files. Defaults to None: arrays are
-                returned, (T, H, W, 3) of a video, which are whole in memory.
+            out_dir (str, optional): For paths: where to write files, which are noted in its
+                ``manifest.jsonl`` as by ``tools/anonymize.py``. Only such are replaced. Defaults to
+                None: arrays are returned, (T, H, W, 3) of a video, which are whole in memory.
             size (int, optional): For paths: length to which the shorter side is resized before.
                 Defaults to None: as it is.
             side_by_side (bool): Whether files show the source to the left. Defaults to False.
             images (bool): Whether a video becomes a folder of PNG images. Defaults to False.
             keep_audio (bool): Whether the sound is copied. Defaults to False.
+            max_pixels (int): For paths: pictures and frames of more pixels are refused. Defaults to
+                :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
 
         Returns:
             list: Paths (str) for paths with ``out_dir``, else what went in, anonymized.
+
+        Raises:
+            ValueError: If an input cannot be read, an output would be, hold or hide an input, or
+                too much of the input is left in what comes out (see
+                :class:`~.leftover.LeftoverCheck`).
+            FileExistsError: If there is something else of an output's name.
+            RuntimeError: If another process writes to ``out_dir``.
         """
         if isinstance(inputs, Tensor):
             return [self._anonymize_tensor(inputs)]
@@ -192,14 +235,24 @@ class AnonymizeInferencer(BaseInferencer):
         options = dict(size=size, side_by_side=side_by_side)
         if out_dir is None:
             return [
-                read_anonymized(source, self.anonymize_frames, **options)
+                _told(
+                    check := self.check(str(source)),
+                    read_anonymized(source, check, max_pixels=max_pixels, **options),
+                )
                 for source in find_sources([str(inputs)])
             ]
         options.update(images=images, keep_audio=keep_audio)
-        return [
-            anonymize_file(job, self.anonymize_frames, **options).output
-            for job in find_jobs([str(inputs)], out_dir, images)
-        ]
+        jobs = find_jobs([str(inputs)], out_dir, images)
+        with lock_outputs(out_dir):
+            remove_leftovers(job.output for job in jobs)
+            manifest = Manifest(out_dir, {**self.settings, **options})
+            return [
+                _told(
+                    check := self.check(str(job.source)),
+                    anonymize_job(job, manifest, check, max_pixels=max_pixels, **options).output,
+                )
+                for job in jobs
+            ]
 
     def _anonymize_array(self, frames: np.ndarray) -> np.ndarray:
         if frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] != 3:
@@ -207,7 +260,8 @@ class AnonymizeInferencer(BaseInferencer):
                 'An array must be RGB uint8, (H, W, 3) or (T, H, W, 3), but is '
                 f'{frames.dtype} {frames.shape}.'
             )
-        return self.anonymize_frames(frames.reshape(-1, *frames.shape[-3:])).reshape(frames.shape)
+        check = self.check('The array')
+        return _told(check, check(frames.reshape(-1, *frames.shape[-3:])).reshape(frames.shape))
 
     def _anonymize_tensor(self, frames: Tensor) -> Tensor:
         is_known = frames.dtype == torch.uint8 or frames.is_floating_point()
@@ -217,7 +271,10 @@ class AnonymizeInferencer(BaseInferencer):
                 f'(N, 3, H, W), but is {frames.dtype} {tuple(frames.shape)}.'
             )
         batch = frames.reshape(-1, *frames.shape[-3:])
-        return self._anonymizer(*frames.shape[-2:]).anonymize_tensor(batch).reshape(frames.shape)
+        done = self._anonymizer(*frames.shape[-2:]).anonymize_tensor(batch)
+        check = self.check('The tensor')
+        check.observe(_frames_of(batch), _frames_of(done))
+        return _told(check, done.reshape(frames.shape))
 
     def visualize(self, inputs: list, preds: list, **kwargs) -> None:
         """Draw nothing: what comes out are pictures."""
@@ -225,6 +282,25 @@ class AnonymizeInferencer(BaseInferencer):
     def postprocess(self, preds: list, visualization=None, return_datasamples=False) -> dict:
         """Return the outputs, a list in the order of the inputs, as ``predictions``."""
         return dict(predictions=preds, visualization=visualization)
+
+
+def _warn(message: str) -> None:
+    print_log(message, logger='current', level=logging.WARNING)
+
+
+def _told(check: LeftoverCheck, result):
+    """Return a result, once what was found wrong with it is told."""
+    if check.warning:
+        _warn(f'{check.name}: {check.warning}.')
+    return result
+
+
+def _frames_of(batch: Tensor) -> np.ndarray:
+    """Return the first frames of (N, 3, H, W) as uint8, (n, H, W, 3)."""
+    first = batch[: 4 * NUM_FRAMES]
+    if first.is_floating_point():
+        first = (first.float() * 255).round().clamp(0, 255).to(torch.uint8)
+    return first.permute(0, 2, 3, 1).cpu().numpy()
 
 
 def _frames_per_pass(height: int, width: int) -> int:

@@ -1,9 +1,11 @@
-"""MMAction2's own command-line tools, with this package imported first."""
+"""Command-line tools of MMAction2 and MMPretrain, with this package imported first."""
 
+import argparse
 import logging
 import os
 import re
 import runpy
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -11,40 +13,118 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import mmaction
+import mmpretrain
+from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 
+from ..compat import config_variables
+from ..config_keys import choose_variables
+from ..engine.run_schedulers import refuse_schedulers
+
 _PACKAGE = Path(__file__).resolve().parents[1]
+#: By the name of the module: the module, what it is called, and how it is installed.
+_UPSTREAM = dict(
+    mmaction=(mmaction, 'MMAction2', 'mmaction2==1.2.0'),
+    mmpretrain=(mmpretrain, 'MMPretrain', 'mmpretrain==1.2.0'),
+)
 
 
-def find_tool(name: str) -> Path:
-    """Return the path of a tool that MMAction2 ships, such as ``'train'``.
+def find_tool(name: str, package: str = 'mmaction') -> Path:
+    """Return the path of a tool that MMAction2 or MMPretrain ships, such as ``'train'``.
+
+    Args:
+        name (str): Path below ``tools/`` without the suffix.
+        package (str): ``'mmaction'`` or ``'mmpretrain'``. Defaults to ``'mmaction'``.
 
     Raises:
-        FileNotFoundError: If the installed MMAction2 does not have it.
+        ValueError: If the package is neither.
+        FileNotFoundError: If what is installed does not have it.
     """
-    package = Path(mmaction.__file__).resolve().parent
+    if package not in _UPSTREAM:
+        raise ValueError(f'There are tools of {" and ".join(_UPSTREAM)}, none of {package!r}.')
+    module, title, requirement = _UPSTREAM[package]
+    root = Path(module.__file__).resolve().parent
     # In the wheel, and beside the package in a source checkout.
-    for folder in (package / '.mim' / 'tools', package.parent / 'tools'):
+    for folder in (root / '.mim' / 'tools', root.parent / 'tools'):
         path = folder / f'{name}.py'
         if path.is_file():
             return path
     raise FileNotFoundError(
-        f'The installed MMAction2 ({package}) has no tools/{name}.py; '
-        'install it from the package index: pip install mmaction2==1.2.0.'
+        f'The installed {title} ({root}) has no tools/{name}.py; correct the name, or install it '
+        f'from the package index: pip install {requirement}.'
     )
 
 
-def run_tool(name: str) -> None:
+def run_tool(name: str, package: str = 'mmaction') -> None:
     """Run a tool of MMAction2 with this process's arguments, all of its options included.
+
+    ``--cfg-options`` may name a variable of the config's file, such as ``ucf101_root``, too. An
+    option that the tool would take without effect is refused.
 
     What this package refuses (a missing data set, a wrong key, ...) ends the process with its one
     sentence and exit code 1; anything else keeps its traceback. ``SPACT_TRACEBACK=1`` keeps all.
+    SIGTERM and Ctrl-C end it with a sentence, too, and the exit code 143 or 130.
 
     Args:
-        name (str): ``'train'`` or ``'test'``.
+        name (str): As of :func:`find_tool`.
+        package (str): As of :func:`find_tool`. Defaults to ``'mmaction'``.
     """
-    with refuse_in_one_sentence():
-        runpy.run_path(str(find_tool(name)), run_name='__main__')
+    options = _parse_options()
+    with (
+        refuse_in_one_sentence(),
+        _end_by_signals(),
+        config_variables(choose_variables(options.cfg_options or {})),
+    ):
+        if name == 'train':
+            _refuse_before_building(options)
+        runpy.run_path(str(find_tool(name, package)), run_name='__main__')
+
+
+def _parse_options() -> argparse.Namespace:
+    """Return those of the tools' arguments that are looked at here; the tools see to the rest."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parser.add_argument('--resume', nargs='?')
+    parser.add_argument('--seed', type=int)
+    for option in ('--work-dir', '--launcher', '--local-rank', '--local_rank'):
+        parser.add_argument(option)
+    for switch in ('--diff-rank-seed', '--deterministic', '--auto-scale-lr'):
+        parser.add_argument(switch, action='store_true')
+    options, others = parser.parse_known_args()
+    options.config = next((word for word in others if not word.startswith('-')), None)
+    return options
+
+
+def _refuse_before_building(options: argparse.Namespace) -> None:
+    """Refuse options of ``tools/train.py`` that the config leaves no room for, and its schedulers.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    seeds = dict(
+        seed=options.seed,
+        diff_rank_seed=options.diff_rank_seed or None,
+        deterministic=options.deterministic or None,
+    )
+    seeds = {key: value for key, value in seeds.items() if value is not None}
+    if not options.config or not Path(options.config).is_file():
+        return
+    config = Config.fromfile(options.config, import_custom_modules=False)
+    given = config.get('randomness') or {}
+    for key, value in seeds.items():
+        if given and given.get(key) != value:
+            raise ValueError(
+                f'--{key.replace("_", "-")} changes nothing, as {options.config} has randomness='
+                f'{dict(given)}, which comes first; give --cfg-options randomness.{key}={value}.'
+            )
+    if options.auto_scale_lr and config.get('auto_scale_lr') is None:
+        raise ValueError(
+            f'--auto-scale-lr needs auto_scale_lr in {options.config}; give it auto_scale_lr = '
+            'dict(enable=False, base_batch_size=N), N being the batch, over all processes, that '
+            'its learning rates are for.'
+        )
+    config.merge_from_dict(options.cfg_options or {})
+    refuse_schedulers(config)
 
 
 @contextmanager
@@ -61,6 +141,49 @@ def refuse_in_one_sentence() -> Iterator[None]:
             raise
         _write_to_log_file(sentence)
         sys.exit(sentence)
+
+
+@contextmanager
+def _end_by_signals() -> Iterator[None]:
+    """Say by which signal the process ends; a training loop takes over while it runs."""
+    process = os.getpid()
+
+    def end(number: int, frame) -> None:
+        if os.getpid() == process:  # not one of its data workers
+            # Past the buffers that the signal may have come in the middle of.
+            os.write(2, f'Ended by {signal.Signals(number).name}.\n'.encode())
+        sys.exit(128 + number)
+
+    previous = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def describe_failure(error: Exception, path: str | Path, *others: str | Path) -> str:
+    """Return in one line why a file could not be done, and which.
+
+    Args:
+        error (Exception): What was raised, by this package, a library or Python.
+        path (str | Path): The file, which is named if the message does not name it.
+        *others (str | Path): Names that tell of it too, such as its output's.
+
+    Returns:
+        str: One line. With ``SPACT_TRACEBACK=1`` the traceback is printed too.
+    """
+    if os.environ.get('SPACT_TRACEBACK') == '1':
+        traceback.print_exception(error)
+    text = ''.join(str(error).strip().splitlines()[:1])
+    if any(str(name) in text for name in (path, *others)):
+        return text
+    return f'{path}: {type(error).__name__}{": " if text else ""}{text}'
+
+
+def print_any_name() -> None:
+    """Let files be printed whose names are no text, as old disks and archives have them."""
+    sys.stdout.reconfigure(errors='backslashreplace')
 
 
 def _refusal(error: Exception) -> str | None:

@@ -2,11 +2,23 @@
 
 import hashlib
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from mmaction.registry import MODELS
 
-from ..models.anonymizers.checkpoint import find_weights, load_checkpoint
+from ..files import write_whole
+from ..models.anonymizers.checkpoint import (
+    find_config,
+    find_raw_config,
+    find_weights,
+    load_checkpoint,
+    load_weights,
+)
+from ..models.anonymizers.stranger_config import UnknownAnonymizerError
+from .leftover import find_flaw_on_drawn_pictures
+from .provenance import PUBLISHED_KEY, describe_training, find_flaw
 
 #: What of the meta data is published: the config makes the checkpoint usable by itself.
 _META = ('cfg', 'dataset_meta', 'epoch', 'iter', 'mmengine_version')
@@ -25,7 +37,8 @@ def publish(source: str, target: Path, anonymizer_only: bool = False) -> Path:
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        ValueError: If it is none, or has no anonymizer where only that is asked for.
+        ValueError: If it is none, or has no anonymizer where only that is asked for, or one that
+            does not anonymize.
     """
     checkpoint = load_checkpoint(source)
     state = dict(checkpoint.get('state_dict', checkpoint))
@@ -33,12 +46,35 @@ def publish(source: str, target: Path, anonymizer_only: bool = False) -> Path:
         state = {f'anonymizer.{name}': value for name, value in find_weights(checkpoint).items()}
         if not state:
             raise ValueError(f'{source} holds no anonymizer: leave --anonymizer-only out.')
+        flaw = find_flaw(checkpoint) or _measure(checkpoint, source)
+        if flaw:
+            raise ValueError(
+                f'{source} is not published as an anonymizer: {flaw}; choose a checkpoint from the '
+                'end of a minimax training, or leave --anonymizer-only out.'
+            )
     meta = checkpoint.get('meta') or {}
     meta = {key: meta[key] for key in _META if key in meta}
+    # The message hub, which is left out, tells the phase.
+    training = {k: v for k, v in describe_training(checkpoint).items() if v is not None}
+    if training:
+        meta[PUBLISHED_KEY] = training
     buffer = io.BytesIO()
     torch.save(dict(meta=meta, state_dict=state), buffer)
     digest = hashlib.sha256(buffer.getvalue()).hexdigest()[:8]
     path = target.with_name(f'{target.stem}-{digest}.pth')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(buffer.getvalue())
+    write_whole(path, buffer.getvalue())
     return path
+
+
+def _measure(checkpoint: Mapping, source: str) -> str:
+    """Tell what is wrong with what the anonymizer gives, if the checkpoint tells its config."""
+    if find_raw_config(checkpoint) is None:
+        return ''
+    try:
+        network = MODELS.build(find_config(checkpoint, source))
+    except UnknownAnonymizerError:  # one of the user's own, which is published as it is
+        return ''
+    load_weights(network, checkpoint, source)
+    if getattr(network, 'needs_boxes', False):
+        return ''
+    return find_flaw_on_drawn_pictures(network)

@@ -1,9 +1,7 @@
 """Video files as streams of frames: read, write, nothing of a whole video in memory."""
 
-import errno
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -12,9 +10,28 @@ import av
 import numpy as np
 
 from ..compat import x264_options
+from ..datasets.media_probe import open_container, probe_video, video_streams
+from ..datasets.orientation import find_orientation, turn_upright
+from ..datasets.unreadable import UnreadableFileError
+from .image_file import MAX_PIXELS, check_pixels
+from .output_files import address, named_errors
 
 #: Codecs whose packets an MP4 file can hold as they are.
 _MP4_AUDIO = {'aac', 'ac3', 'eac3', 'mp3', 'mp2', 'alac', 'opus', 'flac'}
+#: Of still pictures (AVIF, HEIC) in the container of MP4, which FFmpeg takes for videos: it gives
+#: one of the tiles that they are made of.
+_PICTURES = {
+    b'avif',
+    b'avis',
+    b'heic',
+    b'heim',
+    b'heis',
+    b'heix',
+    b'hevc',
+    b'hevx',
+    b'mif1',
+    b'msf1',
+}
 
 
 class VideoReader:
@@ -24,6 +41,8 @@ class VideoReader:
 
     Args:
         path (str | Path): The file. FFmpeg's libraries read it, so any format of theirs.
+        max_pixels (int): Frames of more are refused before they are decoded, also in the middle.
+            Defaults to :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
 
     Attributes:
         rate (Fraction): Frames a second, on average.
@@ -33,7 +52,7 @@ class VideoReader:
         num_bad_packets (int): How many packets could not be decoded so far.
 
     Raises:
-        ValueError: If it is no video file, or one without pictures.
+        ValueError: If it is no video file, one without pictures, or of frames that are too large.
         OSError: If it cannot be opened.
 
     Example:
@@ -42,14 +61,18 @@ class VideoReader:
         ...         print(frame.shape, float(time_stamp * reader.time_base))
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, max_pixels: int = MAX_PIXELS) -> None:
+        self.path, self.max_pixels = Path(path), max_pixels
         if not self.path.is_file():
             raise FileNotFoundError(f'There is no file {path}.')
         if self.path.stat().st_size == 0:
             raise ValueError(f'{path} is empty (zero bytes): copy or download it again.')
+        if _is_picture(self.path):
+            raise ValueError(
+                f'{path} is a picture (AVIF or HEIC) and no video: convert it to JPEG or PNG.'
+            )
         try:
-            self._container = av.open(_address(self.path))
+            self._container = open_container(self.path, max_pixels)
         except PermissionError:
             raise PermissionError(f'{path} cannot be read: no permission.') from None
         except av.FFmpegError as error:
@@ -57,11 +80,16 @@ class VideoReader:
                 f'{path} is no video that can be read ({error.strerror}): it is another kind of '
                 'file, damaged or cut off at its beginning or end.'
             ) from error
-        if not self._container.streams.video:
+        streams = video_streams(self._container)
+        if not streams:
+            if self._container.streams.video:
+                raise ValueError(f'{path} has sound and a cover picture, and no video.')
             raise ValueError(f'{path} has no pictures, only {self._kinds()}.')
-        self._stream = self._container.streams.video[0]
+        self._stream = streams[0]
         if self._stream.codec_context is None:  # PyAV before 18 ends the process where it decodes
             raise ValueError(f'{path} cannot be decoded: it is cut off or of an unknown codec.')
+        check_pixels(self.path, self._stream.width, self._stream.height, max_pixels)
+        self._stream.codec_context.options = {'max_pixels': str(max_pixels)}
         self._stream.thread_type = 'AUTO'
         self.time_base = self._stream.time_base
         self.rate = self._stream.average_rate or self._stream.guessed_rate or Fraction(25)
@@ -74,10 +102,9 @@ class VideoReader:
             raise ValueError(f'{path} cannot be decoded ({error.strerror}).') from error
         if self._first is None:
             raise ValueError(f'{path} has no frame that can be decoded: it is damaged.')
-        # The matrix in a file's metadata says how far to turn it counter-clockwise.
-        self._turns = round(self._first.rotation / 90) % 4
+        self._orientation = find_orientation(self._first)
         ratio = self._stream.sample_aspect_ratio
-        self.sample_aspect_ratio = 1 / ratio if ratio and self._turns % 2 else ratio
+        self.sample_aspect_ratio = 1 / ratio if ratio and self._orientation[0] else ratio
 
     def _kinds(self) -> str:
         return ', '.join(sorted({s.type for s in self._container.streams})) or 'nothing'
@@ -92,6 +119,14 @@ class VideoReader:
     def num_declared(self) -> int:
         """How many frames the file says it has, 0 if it does not say."""
         return self._stream.frames
+
+    @property
+    def truncation(self) -> str:
+        """What is missing at the end, as training and testing judge it; empty if nothing is."""
+        try:
+            return probe_video(self.path).truncation
+        except UnreadableFileError as error:
+            return str(error)
 
     @property
     def num_expected(self) -> int:
@@ -117,7 +152,7 @@ class VideoReader:
             stamp = frame.pts - first if is_known and frame.pts is not None else last + step
             last = stamp if stamp > last else last + step
             picture = frame.to_ndarray(format='rgb24')
-            yield np.ascontiguousarray(np.rot90(picture, self._turns)), last
+            yield turn_upright(picture, self._orientation), last
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         packets = self._container.demux(self._stream)
@@ -128,23 +163,24 @@ class VideoReader:
                 return
             except av.EOFError:
                 return
-            except av.InvalidDataError:
+            except av.FFmpegError:
+                context = self._stream.codec_context
+                # What FFmpeg refuses to decode by the limit that it was given.
+                check_pixels(self.path, context.width, context.height, self.max_pixels)
                 self.num_bad_packets += 1
 
     def read_audio(self) -> Iterator[av.Packet]:
         """Yield the packets of the first sound track, coded as they are."""
-        with av.open(_address(self.path)) as container:
+        with av.open(address(self.path)) as container:
             yield from (p for p in container.demux(container.streams.audio[0]) if p.dts is not None)
 
 
 class VideoWriter:
-    """Write frames to a video file (H.264 in MP4), which appears when it is whole.
-
-    Until then it has another name, and what an interrupted run leaves is overwritten by the next.
-    Nothing of any other file's metadata gets into it.
+    """Write frames to a video file (H.264 in MP4), with nothing of any other file's metadata.
 
     Args:
-        path (str | Path): What to write, ``.mp4``.
+        path (str | Path): What to write.
+        output (str | Path): What it will be called, for errors.
         rate (Fraction): Frames a second, on average.
         time_base (Fraction): Seconds that one unit of a time stamp stands for.
         sample_aspect_ratio (Fraction, optional): Width to height of a pixel. Defaults to square.
@@ -158,21 +194,21 @@ class VideoWriter:
     def __init__(
         self,
         path: str | Path,
+        output: str | Path,
         rate: Fraction,
         time_base: Fraction,
         sample_aspect_ratio: Fraction | None = None,
         crf: int = 18,
         audio=None,
     ) -> None:
-        self.path = Path(path)
-        self.partial = partial_name(self.path)
+        self.path, self.output = Path(path), Path(output)
         self.rate, self.time_base, self.crf = rate, time_base, crf
         self.sample_aspect_ratio = sample_aspect_ratio
         self.num_frames = 0
         self._stream = None
-        with named_errors(self.path):
+        with named_errors(self.output):
             self._container = av.open(
-                _address(self.partial), 'w', format='mp4', options={'movflags': '+faststart'}
+                address(self.path), 'w', format='mp4', options={'movflags': '+faststart'}
             )
             self._audio = None
             if audio is not None:
@@ -185,17 +221,11 @@ class VideoWriter:
         if kind is not None:
             with suppress(av.FFmpegError):
                 self._container.close()
-            self.partial.unlink(missing_ok=True)
             return
-        try:
-            with named_errors(self.path):
-                if self._stream is not None:
-                    self._container.mux(self._stream.encode())
-                self._container.close()
-        except OSError:
-            self.partial.unlink(missing_ok=True)
-            raise
-        self.partial.replace(self.path)
+        with named_errors(self.output):
+            if self._stream is not None:
+                self._container.mux(self._stream.encode())
+            self._container.close()
 
     def write(self, frame: np.ndarray, time_stamp: int) -> None:
         """Add a frame.
@@ -204,7 +234,7 @@ class VideoWriter:
             frame (np.ndarray): RGB uint8, (H, W, 3), all of one size.
             time_stamp (int): When it is shown, in units of the time base; greater than the last.
         """
-        with named_errors(self.path):
+        with named_errors(self.output):
             if self._stream is None:
                 self._stream = self._open(*frame.shape[:2])
             picture = av.VideoFrame.from_ndarray(frame, format='rgb24')
@@ -215,7 +245,7 @@ class VideoWriter:
     def write_audio(self, packet: av.Packet) -> None:
         """Add a packet of the sound track."""
         packet.stream = self._audio
-        with named_errors(self.path):
+        with named_errors(self.output):
             self._container.mux(packet)
 
     def _open(self, height: int, width: int):
@@ -236,49 +266,7 @@ def can_copy_audio(audio) -> bool:
     return audio.codec_context.name in _MP4_AUDIO
 
 
-def partial_name(path: Path) -> Path:
-    """Return the name that an output has until it is whole."""
-    return path.with_name(f'.{path.name}.part')
-
-
-@contextmanager
-def whole_or_none(output: Path) -> Iterator[Path]:
-    """Let a file or folder be written under its partial name, and rename it once it is whole.
-
-    What an earlier try left is dropped first, and what there is of it if the block fails.
-    """
-    partial = partial_name(output)
-    _remove(partial)
-    try:
-        yield partial
-        with named_errors(output):
-            # A file never takes the place of a folder.
-            if partial.is_dir() and output.is_dir():
-                shutil.rmtree(output)
-            partial.replace(output)
-    except BaseException:
-        _remove(partial)
-        raise
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _address(path: Path) -> str:
-    # Without the scheme, FFmpeg takes what is before a colon in a name for one.
-    return f'file:{path}'
-
-
-@contextmanager
-def named_errors(path: Path) -> Iterator[None]:
-    """Say in one sentence which output cannot be written."""
-    try:
-        yield
-    except (av.FFmpegError, OSError) as error:
-        full = error.errno == errno.ENOSPC
-        reason = 'the disk is full' if full else error.strerror or str(error)
-        raise OSError(f'{path} cannot be written: {reason}.') from error
+def _is_picture(path: Path) -> bool:
+    with path.open('rb') as file:
+        head = file.read(12)
+    return head[4:8] == b'ftyp' and head[8:12] in _PICTURES

@@ -3,6 +3,7 @@
 from . import transforms
 from .pa_hmdb51 import PA_HMDB51_ATTRIBUTES, VISPR1_COLUMNS, PAHMDB51Dataset
 from .reproducible import ReproducibleDataset
+from .unreadable import UnreadableFileError
 from .video_attributes import VideoAttributeDataset
 from .vispr import VISPR1_ATTRIBUTES, VISPR2_ATTRIBUTES, VISPRDataset
 
@@ -13,6 +14,7 @@ __all__ = [
     'VISPR2_ATTRIBUTES',
     'PAHMDB51Dataset',
     'ReproducibleDataset',
+    'UnreadableFileError',
     'VISPRDataset',
     'VideoAttributeDataset',
     'transforms',

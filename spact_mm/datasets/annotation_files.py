@@ -6,6 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..files import write_whole
+from .list_entries import check_entry
+from .unreadable import check_list_file
+
+#: More frames than any video has; a number of them is memory of labels.
+_MAX_FRAMES = 10_000_000
 
 
 def write_video_list(path: str | os.PathLike, videos: Iterable[tuple[str, int]]) -> int:
@@ -19,7 +24,8 @@ def write_video_list(path: str | os.PathLike, videos: Iterable[tuple[str, int]])
         int: Number of lines written.
 
     Raises:
-        ValueError: If a path holds a space, which ``VideoDataset`` takes for its delimiter.
+        ValueError: If a path holds a space, which ``VideoDataset`` takes for its delimiter, or
+            leads out of the video root.
     """
     lines = []
     for video, label in videos:
@@ -27,6 +33,7 @@ def write_video_list(path: str | os.PathLike, videos: Iterable[tuple[str, int]])
             raise ValueError(
                 f'The video name {video!r} holds a space, which the list format cannot; rename it.'
             )
+        check_entry(video, f'The list {path}')
         lines.append(f'{video} {label}\n')
     write_whole(path, ''.join(lines))
     return len(lines)
@@ -50,7 +57,8 @@ def write_attribute_file(
         int: Number of images written.
 
     Raises:
-        ValueError: If an image has an attribute that ``attributes`` does not list.
+        ValueError: If an image has an attribute that ``attributes`` does not list, or its path
+            leads out of the image root.
     """
     known = set(attributes)
     data_list = []
@@ -60,6 +68,7 @@ def write_attribute_file(
             raise ValueError(
                 f'The image {image} has the unlisted attributes {unknown}; add them to the list.'
             )
+        check_entry(image, f'The annotation file {path}')
         data_list.append(dict(img_path=image, attributes=list(present)))
     metainfo = dict(dataset=dataset, attributes=list(attributes))
     write_whole(path, json.dumps(dict(metainfo=metainfo, data_list=data_list), indent=0))
@@ -71,9 +80,16 @@ def read_attribute_file(path: str | os.PathLike) -> Mapping:
 
     Raises:
         FileNotFoundError: If the file is absent.
-        ValueError: If it is not such a file, or lists no image.
+        ValueError: If it is not such a file, lists no image, or has a wrong entry, which is named.
     """
-    return _read_json(path, 'img_path', 'an attribute annotation file or lists no image')
+    content = _read_json(path, 'img_path', 'an attribute annotation file or lists no image')
+    known = content['metainfo']['attributes']
+    for index, entry in enumerate(content['data_list']):
+        where = f'Entry {index} (from 0) of data_list in {path}'
+        _check_keys(entry, ('img_path', 'attributes'), where)
+        check_entry(entry['img_path'], where, allow_outside=True)
+        _check_names(entry['attributes'], known, f'{where}, {entry["img_path"]!r},')
+    return content
 
 
 def write_segment_file(
@@ -99,6 +115,8 @@ def write_segment_file(
         dict(video=video, num_frames=num_frames, segments={a: segments[a] for a in attributes})
         for video, num_frames, segments in videos
     ]
+    for entry in data_list:
+        check_entry(entry['video'], f'The annotation file {path}')
     metainfo = dict(dataset=dataset, attributes=list(attributes))
     write_whole(path, json.dumps(dict(metainfo=metainfo, data_list=data_list)))
     return len(data_list)
@@ -109,24 +127,128 @@ def read_segment_file(path: str | os.PathLike) -> Mapping:
 
     Raises:
         FileNotFoundError: If the file is absent.
-        ValueError: If it is not such a file, or lists no video.
+        ValueError: If it is not such a file, lists no video, or has a wrong entry, which is named.
     """
-    return _read_json(path, 'segments', 'a frame-wise annotation file or lists no video')
+    content = _read_json(path, 'segments', 'a frame-wise annotation file or lists no video')
+    known = content['metainfo']['attributes']
+    for index, entry in enumerate(content['data_list']):
+        where = f'Entry {index} (from 0) of data_list in {path}'
+        _check_keys(entry, ('video', 'num_frames', 'segments'), where)
+        check_entry(entry['video'], where, allow_outside=True)
+        where += f', {entry["video"]!r},'
+        if not is_whole(entry['num_frames']) or not 0 < entry['num_frames'] <= _MAX_FRAMES:
+            raise ValueError(
+                f'{where} has num_frames = {shorten(entry["num_frames"])} in place of a whole '
+                f'number in [1, {_MAX_FRAMES:,}]; correct the file.'
+            )
+        segments = entry['segments']
+        if not isinstance(segments, dict) or sorted(segments) != sorted(known):
+            found = shorten(sorted(segments) if isinstance(segments, dict) else segments)
+            raise ValueError(
+                f'{where} has segments of {found} in place of {", ".join(known)}; correct the file.'
+            )
+        for attribute, items in segments.items():
+            _check_segments(items, f'{where} has in segments.{attribute}')
+    return content
+
+
+def is_whole(value) -> bool:
+    """Return whether a value of a JSON file is a whole number; ``true`` is none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def shorten(value) -> str:
+    """Return a value for a message."""
+    text = repr(value)
+    return text if len(text) <= 80 else f'{text[:77]}...'
+
+
+def read_json(path: str | os.PathLike, what: str):
+    """Read a file of strangers as JSON.
+
+    Args:
+        path: A local path.
+        what (str): What it is called in the message.
+
+    Raises:
+        FileNotFoundError: If it is absent.
+        ValueError: If it is no file, no JSON or nested too deeply.
+    """
+    check_list_file(path, what)
+    try:
+        # json.loads would read UTF-16 too.
+        return json.loads(Path(path).read_text(encoding='utf-8'))
+    except (ValueError, RecursionError) as error:
+        reason = 'nested too deeply' if isinstance(error, RecursionError) else error
+        raise ValueError(f'The {what} {path} is no JSON ({reason}); write it anew.') from error
 
 
 def _read_json(path: str | os.PathLike, key: str, kind: str) -> Mapping:
     """Read a file with ``metainfo`` and ``data_list``, whose entries have ``key``."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'The annotation file {path} does not exist; '
-            'write it with the converter in tools/data/.'
-        )
+    content = read_json(path, 'annotation file')
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-        content['metainfo']['attributes'], content['data_list'][0][key]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, IndexError) as error:
+        meta, entries = content['metainfo'], content['data_list']
+        first = entries[0]
+        # An entry that is no object is named later; of another kind of file all have other keys.
+        is_right = 'attributes' in meta and (not isinstance(first, dict) or key in first)
+        is_right = is_right and isinstance(meta, dict) and isinstance(entries, list)
+    except (LookupError, TypeError):
+        is_right = False
+    if not is_right:
+        raise ValueError(f'{path} is not {kind}; write it anew with the converter in tools/data/.')
+    names = meta['attributes']
+    if (
+        not isinstance(names, list)
+        or not all(isinstance(name, str) and name.strip() == name != '' for name in names)
+        or len(set(names)) < len(names)
+    ):
         raise ValueError(
-            f'{path} is not {kind}; write it anew with the converter in tools/data/.'
-        ) from error
+            f'metainfo.attributes of {path} is {shorten(names)} in place of a list of names, each '
+            'once and without blanks around it; correct the file.'
+        )
+    if not isinstance(meta.get('dataset', ''), str):
+        raise ValueError(
+            f'metainfo.dataset of {path} is {shorten(meta["dataset"])} in place of a name; correct '
+            'the file.'
+        )
     return content
+
+
+def _check_keys(entry, keys: Sequence[str], where: str) -> None:
+    if not isinstance(entry, dict) or any(key not in entry for key in keys):
+        raise ValueError(
+            f'{where} is {shorten(entry)} in place of an object with {", ".join(keys)}; correct '
+            'the file.'
+        )
+
+
+def _check_names(names, known: Sequence[str], where: str) -> None:
+    allowed = f'choose from {", ".join(known[:40])}' + (', ...' if len(known) > 40 else '')
+    if not isinstance(names, list):
+        raise ValueError(
+            f'{where} has attributes = {shorten(names)} in place of a list of names; {allowed}.'
+        )
+    for name in names:
+        if not isinstance(name, str) or name not in known:
+            raise ValueError(f'{where} has the unknown attribute {shorten(name)}; {allowed}.')
+
+
+def _check_segments(items, where: str) -> None:
+    if not isinstance(items, list):
+        raise ValueError(f'{where} {shorten(items)} in place of a list; correct the file.')
+    for item in items:
+        is_right = (
+            isinstance(item, list)
+            and len(item) == 3
+            and is_whole(item[0])
+            and is_whole(item[1])
+            # The annotation of some published videos goes on after their end.
+            and 0 <= item[0] <= item[1] < _MAX_FRAMES
+            and isinstance(item[2], list)
+            and all(is_whole(value) and value >= 0 for value in item[2])
+        )
+        if not is_right:
+            raise ValueError(
+                f'{where} the segment {shorten(item)} in place of [first frame, last frame, '
+                '[values]], frames being counted from 0 and values not negative; correct the file.'
+            )

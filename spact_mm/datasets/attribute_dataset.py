@@ -7,6 +7,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from .annotation_files import read_attribute_file
+from .list_entries import check_entry, data_root
 
 
 class AttributeDataset(BaseDataset):
@@ -20,6 +21,8 @@ class AttributeDataset(BaseDataset):
         attributes (Sequence[str], optional): Ids of the attributes that become the labels, in this
             order.
         data_prefix (dict, optional): Where the files are, relative to ``data_root``.
+        allow_outside (bool): Whether entries of the file may lead out of the data root, by ``..``
+            or an absolute path; links in it always may. Defaults to False.
         **kwargs: As :class:`mmengine.dataset.BaseDataset`.
     """
 
@@ -33,8 +36,10 @@ class AttributeDataset(BaseDataset):
         ann_file: str,
         attributes: Sequence[str] | None = None,
         data_prefix: dict | None = None,
+        allow_outside: bool = False,
         **kwargs,
     ) -> None:
+        self.allow_outside = allow_outside
         self.attributes = None if attributes is None else tuple(attributes)
         super().__init__(ann_file, data_prefix=data_prefix or {self._prefix_key: ''}, **kwargs)
 
@@ -51,6 +56,10 @@ class AttributeDataset(BaseDataset):
                 f'The {self._medium} folder {root} does not exist; download the {self._medium}s or '
                 f'correct data_root or data_prefix.{self._prefix_key} of {type(self).__name__}.'
             )
+        folder = data_root(self, root)
+        for index, entry in enumerate(content['data_list']):
+            where = f'Entry {index} (from 0) of data_list in {self.ann_file}'
+            check_entry(entry['img_path'], where, root, folder, self.allow_outside)
         known = content['metainfo']['attributes']
         self._metainfo.setdefault(
             'dataset', content['metainfo'].get('dataset', type(self).__name__)

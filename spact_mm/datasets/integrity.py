@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import struct
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,9 +12,13 @@ from functools import partial
 from pathlib import Path
 
 import cv2
-import decord
-from mmengine.utils import ProgressBar
 from PIL import Image
+
+from ..files import write_whole
+from ..progress import Progress
+from .media_probe import probe_video
+from .unreadable import UnreadableFileError, check_regular
+from .video_reader import open_video
 
 CHECKS = ('none', 'header', 'decode')
 
@@ -26,30 +29,26 @@ def check_video(path: str | os.PathLike, check: str = 'header') -> str | None:
     Args:
         path: A video that exists.
         check: ``'none'`` looks at the file size only; ``'header'`` also compares the length that
-            an AVI states with the file's and counts the frames by decord; ``'decode'`` also
+            a container states with the file's, as the training's reader does; ``'decode'`` also
             decodes the first, the middle and the last frame.
 
     Returns:
         str | None: The reason why the video is unusable, or None.
     """
-    num_bytes = os.path.getsize(path)
-    if num_bytes == 0:
-        return 'the file is empty'
-    if check == 'none':
-        return None
-    stated_bytes = _riff_bytes(path)
-    if stated_bytes > num_bytes:
-        return f'the file ends after {num_bytes:,} of {stated_bytes:,} bytes'
     try:
-        reader = decord.VideoReader(os.fspath(path), num_threads=1)
-        num_frames = len(reader)
-        if num_frames == 0:
-            return 'the video has no frame'
+        if check_regular(path) == 0:
+            return 'the file is empty'
+        if check == 'none':
+            return None
+        facts = probe_video(path)
+        if facts.truncation:
+            return facts.truncation
+        reader = open_video(path)
         if check == 'decode':
-            for index in sorted({0, num_frames // 2, num_frames - 1}):
+            for index in sorted({0, len(reader) // 2, len(reader) - 1}):
                 reader[index]
-    except (RuntimeError, IndexError, decord.DECORDError) as error:
-        return f'decord: {_first_line(error)}'
+    except (UnreadableFileError, IndexError) as error:
+        return _first_line(error)
     return None
 
 
@@ -64,8 +63,11 @@ def check_image(path: str | os.PathLike, check: str = 'header') -> str | None:
     Returns:
         str | None: The reason why the image is unusable, or None.
     """
-    if os.path.getsize(path) == 0:
-        return 'the file is empty'
+    try:
+        if check_regular(path) == 0:
+            return 'the file is empty'
+    except UnreadableFileError as error:
+        return _first_line(error)
     if check == 'none':
         return None
     try:
@@ -106,7 +108,7 @@ def find_broken(
     inspect = partial(inspect, check=check)
     paths = [Path(root, name) for name in names]
     batch_size = 16 * num_workers
-    bar = ProgressBar(len(paths)) if paths else None
+    bar = Progress(len(paths))
     pool = _make_pool(num_workers)
     for start in range(0, len(paths), batch_size):
         batch = paths[start : start + batch_size]
@@ -121,8 +123,7 @@ def find_broken(
                 broken[name] = reason
         bar.update(len(batch))
     pool.shutdown()
-    if bar is not None:
-        print()
+    bar.finish()
     return broken
 
 
@@ -192,9 +193,8 @@ class ConversionReport:
             int: 0 where all is well or accepted, else 1.
         """
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         content = dict(asdict(self), wrong_counts=self.wrong_counts)
-        path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+        write_whole(path, json.dumps(content, indent=2) + '\n')
         print(self.summary())
         print(f'  full report: {path}')
         if self.is_clean:
@@ -274,15 +274,6 @@ def list_files(root: Path, suffixes: Iterable[str]) -> list[str]:
         for name in names
         if name.lower().endswith(suffixes) and not name.startswith('.')
     )
-
-
-def _riff_bytes(path: str | os.PathLike) -> int:
-    """Return the number of bytes that an AVI's header states, 0 for other containers."""
-    with open(path, 'rb') as file:
-        header = file.read(8)
-    if len(header) < 8 or not header.startswith(b'RIFF'):
-        return 0
-    return struct.unpack('<I', header[4:])[0] + 8
 
 
 def _first_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ from mmengine.dataset import BaseDataset
 
 from ..registration import register
 from .annotation_files import read_segment_file
+from .list_entries import check_entry, data_root
 
 #: The binary labels of both variants, in order; 6 tells complete faces from partial ones.
 PA_HMDB51_ATTRIBUTES = {
@@ -60,6 +61,8 @@ class PAHMDB51Dataset(BaseDataset):
             says the same. Defaults to True.
         data_prefix (dict, optional): Where HMDB51's videos are, relative to ``data_root``.
             Defaults to ``dict(video='')``.
+        allow_outside (bool): Whether entries of the file may lead out of the data root, by ``..``
+            or an absolute path; links in it always may. Defaults to False.
         **kwargs: As :class:`mmengine.dataset.BaseDataset` (``pipeline``, ``data_root``,
             ``test_mode``, ``indices``, ...).
 
@@ -76,6 +79,7 @@ class PAHMDB51Dataset(BaseDataset):
         unlabelled: str = 'skip',
         with_score: bool = True,
         data_prefix: dict | None = None,
+        allow_outside: bool = False,
         **kwargs,
     ) -> None:
         if variant not in PA_HMDB51_ATTRIBUTES:
@@ -93,6 +97,7 @@ class PAHMDB51Dataset(BaseDataset):
         self.frame_interval = frame_interval
         self.unlabelled = unlabelled
         self.with_score = with_score
+        self.allow_outside = allow_outside
         super().__init__(ann_file, data_prefix=data_prefix or dict(video=''), **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -115,8 +120,11 @@ class PAHMDB51Dataset(BaseDataset):
                 f'{self.ann_file} has the attributes {", ".join(known)} instead of '
                 f'{", ".join(needed)}; write it with tools/data/pa_hmdb51/convert.py.'
             )
+        folder = data_root(self, root)
         frames, num_frames, num_unlabelled = [], 0, 0
-        for entry in content['data_list']:
+        for index, entry in enumerate(content['data_list']):
+            where = f'Entry {index} (from 0) of data_list in {self.ann_file}'
+            check_entry(entry['video'], where, root, folder, self.allow_outside)
             score, labelled = self._label_frames(entry)
             num_frames += len(labelled)
             num_unlabelled += int((~labelled).sum())

@@ -2,14 +2,12 @@
 
 import os
 import random
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import cv2
-import decord
 import numpy as np
 import torch
+from mmaction.datasets import RawframeDataset, VideoDataset
 from mmaction.registry import DATASETS
 from mmengine import fileio
 from mmengine.dataset import BaseDataset, force_full_init
@@ -17,23 +15,14 @@ from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset
 
 from ..registration import register
+from .list_entries import ListFormat, check_entry, check_list, data_root
+from .sample_errors import describe_reason, describe_transform, find_transform, is_unreadable
+from .unreadable import check_list_file, check_regular
 
-#: What readers raise for a file they cannot read. MMCV's image loader asserts; decord says
-#: IndexError for a video without frames. A slip in a transform may raise one of these too; then
-#: every file is bad, and the run stops with its message.
-UNREADABLE = (
-    OSError,
-    EOFError,
-    RuntimeError,
-    ValueError,
-    IndexError,
-    AssertionError,
-    cv2.error,
-    decord.DECORDError,
-    decord.DECORDLimitReachedError,
-)
 #: Files tried in place of a broken one before giving up.
 _MAX_ATTEMPTS = 10
+#: Where an annotation of MMAction2 or MMPretrain has a file.
+_FILE_KEYS = ('filename', 'img_path')
 #: Files looked for before training, spread evenly over the list.
 _NUM_PROBED = 16
 
@@ -50,27 +39,64 @@ class ReproducibleDataset(Dataset):
     A file that cannot be read is replaced in training by another one, itself a function of seed,
     epoch and index. The sample that takes its place carries the report,
     ``bad_files=[(path, reason), ...]``, in its metainfo, on which
-    :class:`~spact_mm.engine.BadSampleHook` acts. In evaluation it is an error.
+    :class:`~spact_mm.engine.BadSampleHook` acts. In evaluation it is an error. What says that a
+    file cannot be read is :class:`~.unreadable.UnreadableFileError`, which the loading transforms
+    of this package raise, and the errors of MMAction2's and MMCV's loading transforms. Any other
+    error, such as a slip in a transform, stops the run with the transform and the file named.
 
-    It goes around all other dataset wrappers.
+    The annotation files are checked line by line before they are read.
+
+    It goes around all other dataset wrappers. Where it is around a data set alone, the settings of
+    that may stand beside its name, so that tools and child configs find ``pipeline``, ``ann_file``
+    and ``data_prefix`` where those of MMAction2 and MMPretrain look for them.
 
     Args:
-        dataset (dict | Dataset): Any data set; its pipeline ends in a packing transform.
+        dataset (str | dict | Dataset): Any data set; its pipeline ends in a packing transform. A
+            name is the type of one that has the ``settings``. Defaults to ``'VideoDataset'``:
+            where a tool asks for this as the type, the type alone has to be changed.
         on_bad (str, optional): ``'skip'`` or ``'raise'``. None, the default, means ``'raise'`` if
-            the data set is in test mode, else ``'skip'``.
+            the data set is in test mode, which allows nothing else, else ``'skip'``.
         lazy_init (bool): Whether to leave the annotation file unread. Defaults to False.
+        allow_outside (bool): Whether entries of the annotation file may lead out of the data root,
+            by ``..`` or an absolute path; links in it always may. This package's data sets have
+            the same option. Defaults to False.
+        **settings: As of the data set that is named.
 
     Raises:
         FileNotFoundError: If an annotation file, a data folder or every file looked for is missing.
-        ValueError: If an annotation file is empty or not understood, or ``on_bad`` is unknown.
+        ValueError: If an annotation file is empty, not understood or has a wrong entry, which is
+            named, ``on_bad`` is unknown or ``'skip'`` in test mode, or there are settings beside a
+            data set that has its own.
+
+    Example:
+        >>> train_dataloader = dict(
+        ...     dataset=dict(
+        ...         type='ReproducibleDataset',
+        ...         ann_file='data/train.txt',
+        ...         data_prefix=dict(video='data/videos'),
+        ...         pipeline=train_pipeline,
+        ...     )
+        ... )
     """
 
     def __init__(
-        self, dataset: dict | Dataset, on_bad: str | None = None, lazy_init: bool = False
+        self,
+        dataset: str | dict | Dataset = 'VideoDataset',
+        on_bad: str | None = None,
+        lazy_init: bool = False,
+        allow_outside: bool = False,
+        **settings,
     ) -> None:
         if on_bad not in (None, 'skip', 'raise'):
             raise ValueError(
                 f"on_bad of ReproducibleDataset is {on_bad!r}; choose 'skip' or 'raise'."
+            )
+        if isinstance(dataset, str):
+            dataset = dict(settings, type=dataset)
+        elif settings:
+            raise ValueError(
+                f'ReproducibleDataset has {", ".join(sorted(settings))} beside a whole data set; '
+                'put them into it, or let dataset be the name of its type alone.'
             )
         if isinstance(dataset, dict):
             dataset = dataset.copy()
@@ -79,6 +105,13 @@ class ReproducibleDataset(Dataset):
             dataset = DATASETS.build(dataset)
         self.dataset = dataset
         self.test_mode = any(getattr(leaf, 'test_mode', False) for leaf in _leaves(dataset))
+        self.allow_outside = allow_outside
+        if self.test_mode and on_bad == 'skip':
+            raise ValueError(
+                "on_bad='skip' of ReproducibleDataset would replace test samples by others, and "
+                'the result be that of other data; leave it out, and repair the file or take it '
+                'off the list.'
+            )
         self.on_bad = on_bad or ('raise' if self.test_mode else 'skip')
         # Shared memory reaches worker processes that run already; -1: not set yet.
         self._clock = torch.full((2,), -1, dtype=torch.int64).share_memory_()
@@ -103,7 +136,7 @@ class ReproducibleDataset(Dataset):
             return
         for leaf in _leaves(self.dataset):
             if isinstance(leaf, BaseDataset):
-                _full_init(leaf)
+                _full_init(leaf, self.allow_outside)
         if hasattr(self.dataset, 'full_init'):
             self.dataset.full_init()
         self._fully_initialized = True
@@ -112,6 +145,26 @@ class ReproducibleDataset(Dataset):
     def metainfo(self) -> dict:
         """Meta information of the data set."""
         return self.dataset.metainfo
+
+    @property
+    def pipeline(self) -> Callable:
+        """The transforms of the data set, below other wrappers too; tools exchange them.
+
+        Raises:
+            AttributeError: If there are several data sets, or it has none.
+        """
+        return self._leaf.pipeline
+
+    @pipeline.setter
+    def pipeline(self, pipeline: Callable) -> None:
+        self._leaf.pipeline = pipeline
+
+    @property
+    def _leaf(self) -> Dataset:
+        leaf, *others = _leaves(self.dataset)
+        if others:
+            raise AttributeError(f'There are {len(others) + 1} data sets, each with a pipeline.')
+        return leaf
 
     @force_full_init
     def get_data_info(self, idx: int) -> dict:
@@ -132,17 +185,26 @@ class ReproducibleDataset(Dataset):
         """Return a sample.
 
         Raises:
+            IndexError: If there is no such sample.
             RuntimeError: If a file cannot be read and ``on_bad`` is ``'raise'``, or if that many
-                in a row cannot.
+                in a row cannot, or a transform fails.
         """
+        if not -len(self) <= idx < len(self):
+            raise IndexError(f'There is no sample {idx}; the data set has {len(self)}.')
         bad_files = []
         for attempt in range(_MAX_ATTEMPTS):
             tried = self._substitute(idx, attempt)
             try:
                 with self._seeded(idx, attempt):
-                    sample = self.dataset[tried]
-            except UNREADABLE as error:
-                path, reason = self._path(tried), _reason(error)
+                    sample = self._make_sample(tried)
+            except Exception as error:
+                path, reason = self._path(tried), describe_reason(error)
+                transform = find_transform(error)
+                if not is_unreadable(error, transform):
+                    raise RuntimeError(
+                        f'{describe_transform(transform)} fails on sample {tried}, {path} '
+                        f'({reason}); correct the pipeline or the annotations.'
+                    ) from error
                 if self.on_bad == 'raise':
                     raise RuntimeError(
                         f'Sample {tried}, {path}, cannot be read ({reason}); repair it or take it '
@@ -155,6 +217,14 @@ class ReproducibleDataset(Dataset):
             f'{_MAX_ATTEMPTS} files in a row cannot be read, the first being {bad_files[0][0]} '
             f'({bad_files[0][1]}); check the data set and the pipeline.'
         )
+
+    def _make_sample(self, idx: int) -> dict:
+        info = getattr(self.dataset, 'get_data_info', lambda _: {})(idx)
+        path = next((info[key] for key in _FILE_KEYS if key in info), None)
+        # The loaders of MMAction2 and MMCV would wait for the writer of a pipe.
+        if path and '://' not in path and os.path.lexists(path):
+            check_regular(path)
+        return self.dataset[idx]
 
     def _entropy(self, idx: int, attempt: int) -> np.random.SeedSequence:
         # Negative indices and a clock that is not set are no entropy.
@@ -207,13 +277,7 @@ def _leaves(dataset: Dataset) -> Iterator[Dataset]:
 
 def _file_of(info: dict) -> str | None:
     """Return the file of an annotation of MMAction2 or MMPretrain."""
-    return next((info[key] for key in ('filename', 'img_path', 'frame_dir') if key in info), None)
-
-
-def _reason(error: Exception) -> str:
-    """Return the first line of an error, without the time and place that decord puts before."""
-    text = re.sub(r'\[\d\d:\d\d:\d\d\] \S+:\d+: ', '', str(error)).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+    return next((info[key] for key in (*_FILE_KEYS, 'frame_dir') if key in info), None)
 
 
 def _attach(sample: dict, bad_files: list[tuple[str, str]]) -> dict:
@@ -230,32 +294,73 @@ def _attach(sample: dict, bad_files: list[tuple[str, str]]) -> dict:
     return sample
 
 
-def _full_init(dataset: BaseDataset) -> None:
-    """Initialize a data set; say in one sentence what is missing."""
+def _full_init(dataset: BaseDataset, allow_outside: bool) -> None:
+    """Initialize a data set; say in one sentence what is missing or wrong."""
     name, ann_file = type(dataset).__name__, dataset.ann_file
     if ann_file:
-        if not fileio.exists(ann_file):
+        content = _read_annotations(ann_file, name)
+        if allow_outside and hasattr(dataset, 'allow_outside'):
+            dataset.allow_outside = True
+        _check_lines(dataset, content, allow_outside)
+    try:
+        dataset.full_init()
+    except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+        if str(ann_file) in str(error):
+            raise
+        raise ValueError(
+            f'The annotation file {ann_file} cannot be read as that of {name} '
+            f'({describe_reason(error)}); write it anew with the converter in tools/data/.'
+        ) from error
+    if len(dataset) == 0:
+        raise ValueError(f'{name} has no sample of {ann_file}; check its filter_cfg and indices.')
+    _check_entries(dataset, allow_outside)
+    _check_files(dataset)
+
+
+def _read_annotations(ann_file: str, name: str) -> bytes:
+    if '://' not in ann_file:
+        if not os.path.lexists(ann_file):
             raise FileNotFoundError(
                 f'The annotation file {ann_file} of {name} does not exist; write it with the '
                 'converter in tools/data/ or correct ann_file or data_root.'
             )
-        if not fileio.get(ann_file).strip():
-            raise ValueError(
-                f'The annotation file {ann_file} of {name} is empty; write it anew with the '
-                'converter in tools/data/.'
-            )
-    try:
-        dataset.full_init()
-    except ValueError as error:
-        if str(ann_file) in str(error):
-            raise
+        check_list_file(ann_file)
+    content = fileio.get(ann_file)
+    if not content.strip():
         raise ValueError(
-            f'The annotation file {ann_file} cannot be read as that of {name} ({error}); write it '
-            'anew with the converter in tools/data/.'
-        ) from error
-    if len(dataset) == 0:
-        raise ValueError(f'{name} has no sample of {ann_file}; check its filter_cfg and indices.')
-    _check_files(dataset)
+            f'The annotation file {ann_file} of {name} is empty; write it anew with the '
+            'converter in tools/data/.'
+        )
+    return content
+
+
+def _check_lines(dataset: BaseDataset, content: bytes, allow_outside: bool) -> None:
+    """Check the list of a data set that reads it as MMAction2's do."""
+    reads = type(dataset).load_data_list
+    if reads is VideoDataset.load_data_list:
+        prefix, delimiter, num_counts = dataset.data_prefix['video'], dataset.delimiter, 0
+    elif reads is RawframeDataset.load_data_list:
+        prefix, delimiter, num_counts = dataset.data_prefix['img'], None, 1 + dataset.with_offset
+    else:
+        return
+    columns = ListFormat(
+        delimiter, num_counts, dataset.multi_class, dataset.num_classes, dataset.test_mode
+    )
+    root = data_root(dataset, prefix)
+    check_list(content, dataset.ann_file, columns, prefix, root, allow_outside)
+
+
+def _check_entries(dataset: BaseDataset, allow_outside: bool) -> None:
+    """Check the files of other data sets, whose annotation files may be of any kind."""
+    prefix = next(iter(dataset.data_prefix.values()), None)
+    root = data_root(dataset, prefix)
+    if allow_outside or hasattr(dataset, 'allow_outside') or not root:
+        return
+    for index in range(len(dataset)):
+        name = _file_of(dataset.get_data_info(index))
+        if name and '://' not in name:
+            where = f'Sample {index} of {dataset.ann_file}'
+            check_entry(os.path.abspath(name), where, None, root)
 
 
 def _check_files(dataset: BaseDataset) -> None:

@@ -1,7 +1,9 @@
 """Reading label pickles of others without running their code."""
 
+import io
 import os
 import pickle
+import pickletools
 import struct
 from pathlib import Path
 
@@ -35,8 +37,9 @@ def load_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
             f'The pickle {path} does not exist; download it or correct its path.'
         )
     try:
-        with path.open('rb') as file:
-            content = _ArrayUnpickler(file, path).load()
+        data = path.read_bytes()
+        _check_sizes(data)
+        content = _ArrayUnpickler(io.BytesIO(data), path).load()
         return {_checked_name(name): array.value() for name, array in content.items()}
     except UnsafePickleError:
         raise
@@ -53,7 +56,7 @@ def load_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
     ) as error:
         raise ValueError(
             f'{path} is no whole pickle of a dictionary of numeric arrays '
-            f'({type(error).__name__}: {error}); download it again.'
+            f'({type(error).__name__}: {str(error)[:200]!r}); download it again.'
         ) from error
 
 
@@ -74,16 +77,19 @@ class _Array:
     """Stands for the function that makes an empty ``numpy.ndarray``, and for its result."""
 
     def __init__(self, *_) -> None:
-        self.state = None
+        self.state = self._value = None
 
     def __setstate__(self, state: tuple) -> None:
         self.state = state
 
     def value(self) -> np.ndarray:
         """Return the array."""
-        _, shape, dtype, is_fortran, data = self.state
-        array = np.frombuffer(data, dtype.dtype).reshape(shape, order='F' if is_fortran else 'C')
-        return array.copy()
+        # A file may name one array a million times.
+        if self._value is None:
+            _, shape, dtype, is_fortran, data = self.state
+            order = 'F' if is_fortran else 'C'
+            self._value = np.frombuffer(data, dtype.dtype).reshape(shape, order=order).copy()
+        return self._value
 
 
 class _ArrayUnpickler(pickle.Unpickler):
@@ -105,11 +111,28 @@ class _ArrayUnpickler(pickle.Unpickler):
         """Return the stand-in of a global, or refuse it."""
         if (module, name) not in self._STAND_INS:
             raise UnsafePickleError(
-                f'{self._path} is not loaded, because it holds the global {module}.{name} and a '
-                'pickle can run code: only a dictionary of numeric arrays is read; download the '
-                'published file again.'
+                f'{self._path} is not loaded, because it holds the global '
+                f'{_shown(module, name)} and a pickle can run code: only a dictionary of numeric '
+                'arrays is read; download the published file again.'
             )
         return self._STAND_INS[module, name]
+
+
+def _check_sizes(data: bytes) -> None:
+    """Refuse sizes that a file cannot hold: pickle takes the memory before it looks.
+
+    Raises:
+        ValueError: If there is one, or the file is cut off.
+    """
+    for opcode, argument, _ in pickletools.genops(data):
+        # The place in a table that pickle makes as long as the largest place.
+        if opcode.name in ('PUT', 'BINPUT', 'LONG_BINPUT') and argument > len(data):
+            raise ValueError(f'the place {argument} of a table in a file of {len(data)} bytes')
+
+
+def _shown(module: str, name: str) -> str:
+    """Return a global's name on one line, whatever is in it."""
+    return f'{module}.{name}'[:200].encode('unicode_escape').decode()
 
 
 def _checked_name(name) -> str:

@@ -40,6 +40,8 @@ class VideoAttributeDataset(AttributeDataset):
         frames_per_video (int): How often each video occurs. Defaults to 1.
         data_prefix (dict, optional): Where the videos are, relative to ``data_root``.
             Defaults to ``dict(video='')``.
+        allow_outside (bool): Whether entries of the file may lead out of the data root, by ``..``
+            or an absolute path; links in it always may. Defaults to False.
         **kwargs: As :class:`mmengine.dataset.BaseDataset` (``pipeline``, ``data_root``,
             ``test_mode``, ...).
 

@@ -48,6 +48,8 @@ class VISPRDataset(AttributeDataset):
             contrastive training needs none.
         data_prefix (dict, optional): Where the images are, relative to ``data_root``.
             Defaults to ``dict(img_path='')``.
+        allow_outside (bool): Whether entries of the file may lead out of the data root, by ``..``
+            or an absolute path; links in it always may. Defaults to False.
         **kwargs: As :class:`mmengine.dataset.BaseDataset` (``pipeline``, ``data_root``,
             ``test_mode``, ``indices``, ...).
 

@@ -1,13 +1,19 @@
 """Report training files that cannot be read, and stop when they are many."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 from mmaction.registry import HOOKS
-from mmengine.dist import all_gather_object
+from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ..files import write_whole
 from ..registration import register
+
+#: ``{loader: {path: {'reason': ..., 'count': ...}}}``
+Listed = dict[str, dict[str, dict]]
 
 
 @register(HOOKS)
@@ -17,6 +23,9 @@ class BadSampleHook(Hook):
     :class:`~spact_mm.datasets.ReproducibleDataset` replaces a broken file and puts the report into
     the sample that takes its place; this hook reads it from the batches. With several processes
     each sees its own batches; they exchange what they found at the end of each epoch.
+
+    ``bad_samples.json`` in the work directory lists the files of all processes for each loader,
+    with the reason and how often each was replaced, also over ``--resume``.
 
     Args:
         max_bad_fraction (float): The run stops as soon as the files found broken since it started
@@ -35,6 +44,15 @@ class BadSampleHook(Hook):
             )
         self.max_bad_fraction = max_bad_fraction
         self._bad_files: dict[str, dict[str, str]] = {}
+        #: How often each file was replaced since processes last exchanged it.
+        self._counts: dict[str, dict[str, int]] = {}
+        self._listed: Listed = {}
+
+    def before_train(self, runner: Runner) -> None:
+        """Go on with the list of a run that is resumed."""
+        path = _list_path(runner)
+        if runner._resume and path.is_file():
+            self._listed = json.loads(path.read_text(encoding='utf-8'))
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
@@ -46,6 +64,8 @@ class BadSampleHook(Hook):
         """
         for name, batch in _batches(data_batch):
             for path, reason in _reports(batch):
+                counts = self._counts.setdefault(name, {})
+                counts[path] = counts.get(path, 0) + 1
                 self._add(runner, name, path, reason)
 
     def after_train_epoch(self, runner: Runner) -> None:
@@ -54,10 +74,13 @@ class BadSampleHook(Hook):
         Raises:
             RuntimeError: If too many files are broken.
         """
-        for found in all_gather_object(self._bad_files):
+        for found, counts in all_gather_object((self._bad_files, self._counts)):
+            self._list(found, counts)
             for name, files in found.items():
                 for path, reason in files.items():
                     self._add(runner, name, path, reason)
+        self._counts = {}
+        self._write(runner)
         for name, files in self._bad_files.items():
             total = len(_loaders(runner)[name].dataset)
             runner.logger.warning(
@@ -74,12 +97,30 @@ class BadSampleHook(Hook):
         )
         total = len(_loaders(runner)[name].dataset)
         if len(files) > self.max_bad_fraction * total:
+            self._list(self._bad_files, self._counts)
+            self._write(runner)
             first = '; '.join(f'{path} ({reason})' for path, reason in list(files.items())[:3])
             raise RuntimeError(
                 f'{len(files)} of {total} {name} files cannot be read, more than the '
                 f'{self.max_bad_fraction:.1%} that max_bad_fraction of BadSampleHook allows, the '
                 f'first being {first}; repair the data set or convert it anew.'
             )
+
+    def _list(self, found: dict[str, dict[str, str]], counts: dict[str, dict[str, int]]) -> None:
+        """Add what a process found to the list."""
+        for name, files in counts.items():
+            listed = self._listed.setdefault(name, {})
+            for path, count in files.items():
+                entry = listed.setdefault(path, dict(reason=found[name][path], count=0))
+                entry['count'] += count
+
+    def _write(self, runner: Runner) -> None:
+        if self._listed and is_main_process():
+            write_whole(_list_path(runner), json.dumps(self._listed, indent=1) + '\n')
+
+
+def _list_path(runner: Runner) -> Path:
+    return Path(runner.work_dir) / 'bad_samples.json'
 
 
 def _loaders(runner: Runner) -> dict:

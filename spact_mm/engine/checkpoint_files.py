@@ -1,28 +1,24 @@
 """Checkpoint files on disk: written whole or not at all, and found again."""
 
+import json
 import os
 import re
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
 from ..files import write_whole
 
+#: The file beside the checkpoints that names them in the order in which they were written, which
+#: neither a clock that was set back nor a copy of the folder changes.
+ORDER = 'checkpoints.json'
+
 
 @register_backend('atomic_local', force=True)
 class AtomicLocalBackend(LocalBackend):
     """Local files that are either old or new, never half written, even after a kill."""
-
-    def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
-        """Write a text like :meth:`put`.
-
-        Args:
-            obj (str): The whole text.
-            filepath (str or Path): The file to create or replace.
-            encoding (str): Its encoding. Defaults to 'utf-8'.
-        """
-        self.put(obj.encode(encoding), filepath)
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write ``obj`` beside ``filepath``, then put it in its place.
@@ -34,26 +30,49 @@ class AtomicLocalBackend(LocalBackend):
         write_whole(filepath, obj)
 
 
-class PostponedRemoval:
-    """A file backend that lists what is to be removed instead of removing it."""
+def read_order(folder: str | os.PathLike) -> list[str] | None:
+    """Return the names of a run's checkpoints in the order in which it wrote them.
 
-    def __init__(self, backend) -> None:
-        self.backend = backend
-        self.outdated = []
+    Args:
+        folder: Where the checkpoints lie.
 
-    def __getattr__(self, name: str):
-        return getattr(self.backend, name)
+    Returns:
+        list[str] | None: Names of files, some of which may be gone, the last one perhaps not there
+        yet. None where no order was written.
 
-    def remove(self, path: str) -> None:
-        """Add a file to ``outdated``."""
-        self.outdated.append(path)
+    Raises:
+        ValueError: If the file of the order is damaged.
+    """
+    path = Path(folder) / ORDER
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+        names = [os.path.basename(name) for name in content['checkpoints']]
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError):
+        raise ValueError(
+            f'{path} does not hold the order of the checkpoints beside it: remove it, or name the '
+            'checkpoint by --resume PATH.'
+        ) from None
+    return names
+
+
+def write_order(folder: str | os.PathLike, names: Iterable[str]) -> None:
+    """Write what :func:`read_order` reads.
+
+    Args:
+        folder: Where the checkpoints lie.
+        names: Names of the files, the oldest first.
+    """
+    write_whole(Path(folder) / ORDER, json.dumps(dict(checkpoints=list(names)), indent=1))
 
 
 def list_checkpoints(folder: str, filename_tmpl: str, work_dir: str) -> list[Path]:
     """List the checkpoints of the last run in a folder, newest first.
 
-    Files of a higher number than ``last_checkpoint`` names, which were written before it, are left
-    out: they belong to an earlier, longer run in the same folder.
+    The run's own order decides. Where none was written, files of a higher number than
+    ``last_checkpoint`` names, which were written before it, are left out: they belong to an
+    earlier, longer run in the same folder.
 
     Args:
         folder (str): Where the checkpoints lie.
@@ -63,6 +82,9 @@ def list_checkpoints(folder: str, filename_tmpl: str, work_dir: str) -> list[Pat
     Returns:
         list[Path]: The files, whole or not.
     """
+    order = read_order(folder)
+    if order is not None:
+        return [path for name in reversed(order) if (path := Path(folder) / name).is_file()]
     pattern = re.compile(re.escape(filename_tmpl).replace(re.escape('{}'), r'(\d+)') + '$')
     found = {
         int(match[1]): path

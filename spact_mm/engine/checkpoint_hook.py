@@ -3,25 +3,26 @@
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from mmaction.registry import HOOKS
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import CheckpointHook
-from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 
+from ..files import write_whole
 from ..registration import register
-from .checkpoint_files import (
-    AtomicLocalBackend,
-    PostponedRemoval,
-    is_whole,
-    list_checkpoints,
-)
-from .plain_types import from_plain, to_plain
+from .checkpoint_files import is_whole, list_checkpoints, write_order
+from .finite import refuse_non_finite
+from .full_disk import full_disk_error, is_full
+from .plain_types import rebuild, to_plain
+from .resumable_loop import ResumableTrainLoop
+from .state_dicts import flattener, load_flat, renamed, unwrapped, without_functions
+from .work_dir_lock import hold_folders, let_folders_go
 
 _ATOMIC = dict(backend='atomic_local')
+#: Name of what a signal leaves where checkpoints are written by epoch.
+_MID_EPOCH = 'interrupted_iter_{}.pth'
 
 
 @register(HOOKS)
@@ -36,7 +37,13 @@ class PlainCheckpointHook(CheckpointHook):
       removed only afterwards, so that a kill at any time leaves a whole newest checkpoint.
     - *Strict*: a checkpoint that does not fill the model is an error, where MMEngine warns and goes
       on with random weights.
-    - ``--resume`` without a path takes the newest whole checkpoint of the work directory.
+    - *In order*: ``checkpoints.json`` beside the files names them as they were written.
+      ``--resume`` without a path takes the newest whole one, whatever the files' dates are.
+    - *Exact*: with ``by_epoch=False``, and after a signal, a checkpoint holds what the loop needs
+      to go on in the middle of the epoch; see :class:`~spact_mm.engine.ResumableTrainLoop`.
+    - *Alone*: two trainings in one work directory, which would overwrite each other's files, are
+      refused.
+    - *Finite*: weights or optimizer states that are not finite numbers are not written.
 
     Checkpoints of an unmodified MMEngine can be loaded and resumed, too. Priority: ``VERY_LOW``, as
     its base class.
@@ -45,23 +52,58 @@ class PlainCheckpointHook(CheckpointHook):
         *args: As those of :class:`mmengine.hooks.CheckpointHook`.
         strict (bool): Whether a checkpoint must hold every parameter and buffer of the model in its
             shape, and at ``--resume`` nothing else. Defaults to True.
-        **kwargs: As those of :class:`mmengine.hooks.CheckpointHook`.
+        **kwargs: As those of :class:`mmengine.hooks.CheckpointHook`, but ``save_best``.
+
+    Attributes:
+        saved_iter (int | None): Iterations done when this process saved last.
+
+    Raises:
+        ValueError: If ``save_best`` is set.
 
     Examples:
-        >>> checkpoint = dict(type='PlainCheckpointHook', max_keep_ckpts=3, save_best='auto')
+        >>> checkpoint = dict(type='PlainCheckpointHook', interval=5, max_keep_ckpts=3)
         >>> default_hooks = dict(checkpoint=checkpoint)
     """
 
     def __init__(self, *args, strict: bool = True, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        if self.save_best is not None:
+            raise ValueError(
+                f'default_hooks.checkpoint.save_best is {self.save_best}, but before the minimax '
+                'the recognizer sees almost the raw video, so that the best epoch is one that '
+                'protects nothing, and choosing by the test split flatters the result: take '
+                'save_best out; max_keep_ckpts=-1 keeps all epochs for tools/test.py.'
+            )
         self.strict = strict
+        self.saved_iter: int | None = None
+        self._resumed_from: str | None = None
+        self._order: list[str] = []
+        self._mid_epoch: dict | None = None
 
     def before_run(self, runner) -> None:
-        """Choose the checkpoint of a ``--resume`` without a path.
+        """Take the work directory, and choose the checkpoint of a ``--resume`` without a path.
 
         Args:
             runner (Runner): The runner.
+
+        Raises:
+            RuntimeError: If another process trains in the work directory.
+            ValueError: If the checkpoints are to be written by iteration and the loop could not go
+                on from them.
         """
+        loop = runner._train_loop
+        if isinstance(loop, BaseLoop):
+            hold_folders([runner.work_dir, self._folder(runner)], runner.logger)
+            if (
+                not self.by_epoch
+                and isinstance(loop, EpochBasedTrainLoop)
+                and not isinstance(loop, ResumableTrainLoop)
+            ):
+                raise ValueError(
+                    'default_hooks.checkpoint.by_epoch=False saves in the middle of an epoch, '
+                    f'where a {type(loop).__name__} cannot go on: set '
+                    "train_cfg.type='ResumableTrainLoop', or by_epoch=True."
+                )
         if not runner._resume or runner._load_from is not None or runner._has_loaded:
             return
         folder = self._folder(runner)
@@ -102,8 +144,17 @@ class PlainCheckpointHook(CheckpointHook):
             self.backend_args = _ATOMIC
         super().before_train(runner)
         if self.backend_args is _ATOMIC and is_main_process():
-            for partial in Path(self.out_dir).glob('.*.pth.*.part'):
+            for partial in Path(self.out_dir).glob('.*.part'):
                 partial.unlink()
+        self._order = self._find_order(runner)
+
+    def after_run(self, runner) -> None:
+        """Let other trainings have the work directory.
+
+        Args:
+            runner (Runner): The runner.
+        """
+        let_folders_go([runner.work_dir, self._folder(runner)])
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Make the keys flat and the contents plain.
@@ -111,14 +162,21 @@ class PlainCheckpointHook(CheckpointHook):
         Args:
             runner (Runner): The runner.
             checkpoint (dict): What will be saved; changed in place.
+
+        Raises:
+            RuntimeError: If a weight, a running statistic or an optimizer state is not finite.
         """
         state = checkpoint['state_dict']
-        flatten = _flattener(_unwrapped(runner.model))
+        model = unwrapped(runner.model)
+        refuse_non_finite(runner, checkpoint, dict(model.named_buffers()))
+        flatten = flattener(model)
         flat = OrderedDict((flatten(name), value) for name, value in state.items())
         metadata = getattr(state, '_metadata', {})
         flat._metadata = OrderedDict((flatten(f'{k}.')[:-1], v) for k, v in metadata.items())
+        if self._mid_epoch is not None:
+            checkpoint['mid_epoch'] = self._mid_epoch
         if 'param_schedulers' in checkpoint:
-            checkpoint['param_schedulers'] = _without_functions(checkpoint['param_schedulers'])
+            checkpoint['param_schedulers'] = without_functions(checkpoint['param_schedulers'])
         for name, value in checkpoint.items():
             checkpoint[name] = flat if name == 'state_dict' else to_plain(value, name)
 
@@ -149,17 +207,23 @@ class PlainCheckpointHook(CheckpointHook):
                     f'{source} cannot be resumed, because it holds no {", ".join(absent)}: resume '
                     f'an {self.filename_tmpl.format("N")}, or start anew with load_from.'
                 )
-        for name, value in checkpoint.items():
-            if name not in ('state_dict', 'optimizer'):
-                checkpoint[name] = from_plain(value)
-        model = _unwrapped(runner.model)
-        flatten = _flattener(model)
+        damage = rebuild(checkpoint, resumes)
+        if damage:
+            raise ValueError(
+                f'{source} cannot be {"resumed" if resumes else "loaded"}, because {damage}: '
+                f'resume an {self.filename_tmpl.format("N")} that is whole, or start anew.'
+            )
+        if resumes:
+            self._resumed_from = source
+            self._place_in_epoch(runner, checkpoint)
+        model = unwrapped(runner.model)
+        flatten = flattener(model)
         names = {name: flatten(name) for name in model.state_dict()}
-        state = _renamed(checkpoint.get('state_dict', checkpoint), set(names.values()))
+        state = renamed(checkpoint.get('state_dict', checkpoint), set(names.values()))
         if 'state_dict' in checkpoint:
             checkpoint['state_dict'] = state
         if self.strict:
-            problems = _load(model, names, state, resumes)
+            problems = load_flat(model, names, state, resumes)
             if problems:
                 raise ValueError(
                     f'{source} is a checkpoint of another model, it has {", ".join(problems)}: use '
@@ -167,114 +231,140 @@ class PlainCheckpointHook(CheckpointHook):
                     'default_hooks.checkpoint.strict=False to go on with what fits.'
                 )
 
+    def _place_in_epoch(self, runner, checkpoint: dict) -> None:
+        """Tell the loop if the checkpoint was written in the middle of an epoch."""
+        meta, hub = checkpoint['meta'], checkpoint['message_hub']
+        # Between epochs the one that is over is counted already.
+        if hub['runtime_info'].get('epoch') != meta['epoch']:
+            return
+        loop = runner.train_loop
+        if isinstance(loop, ResumableTrainLoop):
+            loop.go_on_from(checkpoint.get('mid_epoch'), meta['epoch'], meta['iter'])
+        elif isinstance(loop, EpochBasedTrainLoop):
+            raise ValueError(
+                f'{self._resumed_from} was written in the middle of an epoch, where a '
+                f"{type(loop).__name__} cannot go on: set train_cfg.type='ResumableTrainLoop', or "
+                'resume a checkpoint of an epoch.'
+            )
+
     def _folder(self, runner) -> str:
         """Return where the checkpoints lie, as ``CheckpointHook.before_train`` will set it."""
         if self.out_dir is None or str(self.out_dir) == runner.work_dir:
             return str(runner.work_dir)
         return os.path.join(str(self.out_dir), os.path.basename(runner.work_dir.rstrip(os.sep)))
 
+    def find_last(self, runner) -> str | None:
+        """Return the newest whole checkpoint of the run, None where there is none or it is remote.
+
+        Args:
+            runner (Runner): The runner.
+        """
+        folder = self._folder(runner)
+        if '://' in folder:
+            return None
+        paths = (Path(folder) / name for name in reversed(self._order))
+        return next((str(path) for path in paths if is_whole(path)), None)
+
+    def save_now(self, runner) -> None:
+        """Save between two iterations, where it was not done.
+
+        With ``by_epoch=True`` the file is ``interrupted_iter_<n>.pth``, which is removed as soon as
+        the next epoch is saved.
+
+        Args:
+            runner (Runner): The runner, which has counted the iteration.
+        """
+        if self.saved_iter == runner.iter:
+            return
+        if self.by_epoch:
+            self._save_mid_epoch(runner, _MID_EPOCH.format(runner.iter), [], runner.iter)
+        else:
+            self._save_checkpoint_with_step(
+                runner, runner.iter, dict(epoch=runner.epoch, iter=runner.iter)
+            )
+
+    def _find_order(self, runner) -> list[str]:
+        """Return the names of the run's checkpoints up to the one that it goes on from."""
+        folder = self._folder(runner)
+        if self._resumed_from is None or '://' in folder or '://' in self._resumed_from:
+            return []
+        source = Path(self._resumed_from).resolve()
+        paths = list_checkpoints(folder, self.filename_tmpl, runner.work_dir)[::-1]
+        names = [path.name for path in paths]
+        if source.parent != Path(folder).resolve() or source.name not in names:
+            return []
+        return names[: names.index(source.name) + 1]
+
     def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
-        """Save, then say so in ``last_checkpoint``, and only then remove what is outdated."""
+        """Save what is due, and only then remove what is outdated."""
         outdated = []
-        if self.max_keep_ckpts > 0 and step not in list(self.keep_ckpt_ids)[-1:]:
-            if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
-                outdated = [self.keep_ckpt_ids.popleft()]
-            self.keep_ckpt_ids.append(step)
+        if self.max_keep_ckpts > 0:
+            kept = [number for number in self.keep_ckpt_ids if number != step]
+            cut = max(len(kept) + 1 - self.max_keep_ckpts, 0)
+            outdated = [self.filename_tmpl.format(number) for number in kept[:cut]]
+            self.keep_ckpt_ids.clear()
+            self.keep_ckpt_ids.extend([*kept[cut:], step])
             runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+        if self.by_epoch:
+            pattern = re.compile(_MID_EPOCH.format(r'\d+'))
+            outdated += [name for name in self._order if pattern.fullmatch(name)]
         name = self.filename_tmpl.format(step)
+        if self.by_epoch or not isinstance(runner.train_loop, ResumableTrainLoop):
+            self._save(runner, name, outdated, meta)
+        else:
+            self._save_mid_epoch(runner, name, outdated, step)
+
+    def _save_mid_epoch(self, runner, name: str, outdated: list[str], iteration: int) -> None:
+        """Save with what the loop needs to go on in the middle of the epoch."""
+        self._mid_epoch = runner.train_loop.capture()
+        try:
+            self._save(runner, name, outdated, dict(epoch=runner.epoch, iter=iteration))
+        finally:
+            self._mid_epoch = None
+
+    def _save(self, runner, name: str, outdated: list[str], meta: dict) -> None:
+        """Note the name, save, say so in ``last_checkpoint``, and remove what is outdated."""
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
-        runner.save_checkpoint(
-            self.out_dir,
-            name,
-            self.file_client_args,
-            save_optimizer=self.save_optimizer,
-            save_param_scheduler=self.save_param_scheduler,
-            meta=meta,
-            by_epoch=self.by_epoch,
-            backend_args=self.backend_args,
-            **self.args,
-        )
+        try:
+            if is_main_process():
+                self._note(name)
+            runner.save_checkpoint(
+                self.out_dir,
+                name,
+                self.file_client_args,
+                save_optimizer=self.save_optimizer,
+                save_param_scheduler=self.save_param_scheduler,
+                meta=meta,
+                by_epoch=self.by_epoch,
+                backend_args=self.backend_args,
+                **self.args,
+            )
+            if is_main_process():
+                write_whole(os.path.join(runner.work_dir, 'last_checkpoint'), self.last_ckpt)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            raise full_disk_error(error, self.last_ckpt, self.find_last(runner)) from error
+        self.saved_iter = meta['iter']
         if not is_main_process():
             return
-        AtomicLocalBackend().put_text(
-            self.last_ckpt, os.path.join(runner.work_dir, 'last_checkpoint')
-        )
-        for number in outdated:
-            path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(number))
+        for old in outdated:
+            path = self.file_backend.join_path(self.out_dir, old)
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
 
-    def _save_best_checkpoint(self, runner, metrics: dict) -> None:
-        """Save a better checkpoint, and only then remove the one that was best before."""
-        backend = self.file_backend
-        self.file_backend = postponed = PostponedRemoval(backend)
-        try:
-            super()._save_best_checkpoint(runner, metrics)
-        finally:
-            self.file_backend = backend
-        best = getattr(self, 'best_ckpt_path_dict', {0: getattr(self, 'best_ckpt_path', None)})
-        for path in postponed.outdated:
-            if path not in best.values():
-                backend.remove(path)
+    def _note(self, name: str) -> None:
+        """Make a name the last one of the order, before there is a file of this name.
 
-
-def _without_functions(state):
-    """Drop the functions that a scheduler such as ``OneCycleLR`` keeps and sets by itself."""
-    if isinstance(state, dict):
-        return {k: _without_functions(v) for k, v in state.items() if not callable(v)}
-    return [_without_functions(item) for item in state] if isinstance(state, list) else state
-
-
-def _unwrapped(model: torch.nn.Module) -> torch.nn.Module:
-    return model.module if is_model_wrapper(model) else model
-
-
-def _flattener(model: torch.nn.Module) -> Callable[[str], str]:
-    """Return what turns a name of the state dict into that of a model with no wrapped children."""
-    wrapped = [f'{name}.' for name, child in model.named_modules() if is_model_wrapper(child)]
-
-    def flatten(name: str) -> str:
-        for prefix in reversed(wrapped):
-            if name.startswith(f'{prefix}module.'):
-                name = prefix + name[len(f'{prefix}module.') :]
-        return name
-
-    return flatten
-
-
-def _renamed(state: dict, known: set[str]) -> OrderedDict:
-    """Give weights flat names, also where MMEngine saved those of wrapped children."""
-    renamed = OrderedDict()
-    for name, value in state.items():
-        name = re.sub(r'^module\.', '', name)
-        flat = name.replace('.module.', '.')
-        renamed[flat if name not in known and flat in known else name] = value
-    renamed._metadata = getattr(state, '_metadata', OrderedDict())
-    return renamed
-
-
-def _load(
-    model: torch.nn.Module, names: dict[str, str], state: OrderedDict, exact: bool
-) -> list[str]:
-    """Load weights of flat names into a model and describe what does not match, if anything."""
-    actual = {flat: name for name, flat in names.items()}
-    try:
-        missing, unexpected = model.load_state_dict(
-            OrderedDict((actual.get(name, name), value) for name, value in state.items()),
-            strict=False,
-        )
-    except RuntimeError as error:
-        shapes = re.findall(r'size mismatch for (\S+?):', str(error))
-        if not shapes:
-            raise
-        return [_listing('other shapes of', [names.get(name, name) for name in shapes])]
-    # As in MMEngine: old checkpoints lack this counter, which nothing uses.
-    missing = [names.get(name, name) for name in missing if 'num_batches_tracked' not in name]
-    problems = [_listing('no', missing)] if missing else []
-    return problems + ([_listing('also', unexpected)] if exact and unexpected else [])
-
-
-def _listing(what: str, names: list[str]) -> str:
-    more = f' and {len(names) - 3} more' if len(names) > 3 else ''
-    return f'{what} {", ".join(names[:3])}{more}'
+        A kill at any time then leaves an order without files of other runs: what lies there by the
+        name, but was written by an earlier run, goes first.
+        """
+        if '://' in str(self.out_dir):
+            return
+        path = Path(self.out_dir) / name
+        if name not in self._order:
+            path.unlink(missing_ok=True)
+        kept = [old for old in self._order if old != name and path.with_name(old).is_file()]
+        self._order = [*kept, name]
+        write_order(self.out_dir, self._order)

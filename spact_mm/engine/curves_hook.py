@@ -10,7 +10,9 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ..figures import write_figure
 from ..registration import register
+from .resumable_loop import batches_done
 
 #: ``{phase: {loss: [[epoch, mean], ...]}}``
 Curves = dict[str, dict[str, list[list[float]]]]
@@ -38,19 +40,20 @@ class TrainingCurvesHook(Hook):
         if interval < 1:
             raise ValueError(f'interval of TrainingCurvesHook must be 1 or more, not {interval}.')
         self.interval = interval
-        #: How many values of each loss there were before this epoch.
-        self._before: dict[str, int] = {}
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Note where the epoch begins."""
-        self._before = {name: len(values) for name, values in _losses(runner).items()}
+        """Note how many values of each loss there were before the epoch."""
+        if not batches_done(runner):
+            before = {name: len(values) for name, values in _losses(runner).items()}
+            runner.message_hub.update_info('curves_before', before)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Add the epoch's means, and draw if it is time."""
         epoch = runner.epoch + 1
         curves: Curves = runner.message_hub.runtime_info.get('curves', {})
+        before: dict[str, int] = runner.message_hub.runtime_info.get('curves_before', {})
         for name, values in _losses(runner).items():
-            values = values[self._before.get(name, 0) :]
+            values = values[before.get(name, 0) :]
             if len(values):
                 _, *phase, key = name.split('/')
                 points = curves.setdefault('/'.join(phase) or 'train', {}).setdefault(key, [])
@@ -86,4 +89,4 @@ def draw_curves(curves: Mapping, path: Path) -> None:
         axes.set(title=phase, xlabel='epoch', ylabel='mean of the epoch')
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
-    figure.savefig(path, dpi=100)
+    write_figure(figure, path, dpi=100)

@@ -1,47 +1,73 @@
 """The training loop of the minimax."""
 
+from collections.abc import Iterator, Mapping
+
 from mmaction.registry import LOOPS
 from mmengine.dist import get_rank
 from mmengine.model import is_model_wrapper
-from mmengine.runner import EpochBasedTrainLoop, Runner, set_random_seed
+from mmengine.runner import Runner, set_random_seed
+from torch import nn
 from torch.utils.data import DataLoader
 
 from ..registration import register
+from .accumulation import begin_accumulation, check_accumulation
+from .early_check import check_early
 from .paired_dataloader import PairedDataLoader
+from .phase_hook import MinimaxPhaseHook
+from .resumable_loop import ResumableTrainLoop
+from .stage_schedulers import resolve_stages
+
+#: Tells that an argument was not given from None, which stands for views from the clips.
+_TOP_LEVEL = 'top level'
 
 
 @register(LOOPS)
-class MinimaxTrainLoop(EpochBasedTrainLoop):
+class MinimaxTrainLoop(ResumableTrainLoop):
     """Epochs over the action loader, zipped with a privacy loader.
 
     Each batch is ``dict(action=..., privacy=...)``. Everything random in an epoch is seeded by the
-    run's seed, the epoch and the rank when it starts, so a run resumed at an epoch's end goes on
-    as if it had not been interrupted.
+    run's seed, the epoch and the rank when it starts, so a resumed run goes on as if it had not
+    been interrupted.
+
+    It needs a :class:`MinimaxPhaseHook`, takes its epochs from there, and replaces the names of
+    stages in the runner's ``param_scheduler`` (:func:`resolve_stages`) before they are built.
 
     Args:
         runner (Runner): The runner.
         dataloader (DataLoader | dict): The action loader (the runner passes ``train_dataloader``).
-        max_epochs (int): Epochs in all, the sum of the schedule of :class:`MinimaxPhaseHook`.
-        privacy_dataloader (DataLoader | dict, optional): The privacy loader. None, the default,
-            takes the views from the clips.
+        max_epochs (int, optional): Epochs in all. None, the default, is the sum of the schedule;
+            fewer need ``allow_partial=True`` of the hook.
+        privacy_dataloader (DataLoader | dict, optional): The privacy loader; None takes the views
+            from the clips. By default it is the config's ``privacy_dataloader``, beside
+            ``train_dataloader``, which is the place for it.
         epoch_length (str): ``'action'`` (the privacy loader cycles) or ``'shortest'``.
             Defaults to ``'action'``.
-        **kwargs: As :class:`mmengine.runner.EpochBasedTrainLoop`.
+        **kwargs: As those of :class:`ResumableTrainLoop`.
 
     Raises:
-        ValueError: If a loader is empty, ``epoch_length`` is unknown, or a batch can be smaller
-            than what the privacy branch needs.
+        ValueError: If there is not exactly one :class:`MinimaxPhaseHook`, ``max_epochs`` or a
+            scheduler does not fit its schedule, the privacy loader is given twice, a loader is
+            empty, ``epoch_length`` is unknown or without effect, or a batch can be smaller than
+            what the privacy branch needs.
     """
 
     def __init__(
         self,
         runner: Runner,
         dataloader: DataLoader | dict,
-        max_epochs: int,
-        privacy_dataloader: DataLoader | dict | None = None,
+        max_epochs: int | None = None,
+        privacy_dataloader: DataLoader | dict | str | None = _TOP_LEVEL,
         epoch_length: str = 'action',
         **kwargs,
     ) -> None:
+        hook = _find_phase_hook(runner)
+        max_epochs = _count_epochs(hook, max_epochs)
+        privacy_dataloader = _choose_privacy_loader(runner, privacy_dataloader)
+        if privacy_dataloader is None and epoch_length == 'shortest':
+            raise ValueError(
+                "train_cfg.epoch_length='shortest' compares the action loader with the privacy "
+                'loader, and there is none; give privacy_dataloader or take it out.'
+            )
         diff_rank_seed = runner._randomness_cfg.get('diff_rank_seed', False)
         self._seed_offset = get_rank() if diff_rank_seed else 0
         action, privacy = (
@@ -54,22 +80,30 @@ class MinimaxTrainLoop(EpochBasedTrainLoop):
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         least = getattr(getattr(model, 'privacy_branch', None), 'min_batch_size', 1)
         _check_batch_sizes(paired, least)
+        _check_view_distance(runner, paired)
         super().__init__(runner, paired, max_epochs, **kwargs)
+        # The runner builds them next.
+        runner.param_schedulers = resolve_stages(
+            runner.param_schedulers, hook.all_stages, len(paired)
+        )
+
+    def run(self) -> nn.Module:
+        """Run all epochs, if a small batch passes all that they will do.
+
+        Before, it is checked that each player gets the batches that it accumulates.
+        """
+        check_accumulation(self.runner)
+        check_early(self.runner)
+        return super().run()
 
     def run_epoch(self) -> None:
-        """Run one epoch."""
+        """Run one epoch, or what is left of it."""
         self.seed_epoch()
-        self._forget_partial_sums()
+        begin_accumulation(self.runner, self.batches_done)
         super().run_epoch()
 
-    def _forget_partial_sums(self) -> None:
-        """Drop gradients that the last epoch has accumulated without an update.
-
-        A resumed run does not have them, and those of another phase belong to another loss.
-        """
-        for wrapper in self.runner.optim_wrapper.values():
-            wrapper.zero_grad()
-            wrapper._inner_count = 0
+    def _iterate_from(self, first: int) -> Iterator[dict]:
+        return self.dataloader.iterate_from(first)
 
     def seed_epoch(self) -> None:
         """Make data, dropout and draws a function of seed, epoch and rank from here on."""
@@ -79,11 +113,62 @@ class MinimaxTrainLoop(EpochBasedTrainLoop):
         set_random_seed(((seed * 1_000_003 + self.epoch) * 4_099 + get_rank()) % 2**32)
 
 
+def _find_phase_hook(runner: Runner) -> MinimaxPhaseHook:
+    """Return the hook that says who learns when."""
+    hooks = [hook for hook in runner.hooks if isinstance(hook, MinimaxPhaseHook)]
+    if len(hooks) != 1:
+        raise ValueError(
+            f'MinimaxTrainLoop needs one MinimaxPhaseHook, but custom_hooks has {len(hooks)}; a '
+            "child config's custom_hooks replaces that of its base, so write custom_hooks = "
+            '[*_base_.custom_hooks, dict(type=...)] to add hooks.'
+        )
+    return hooks[0]
+
+
+def _count_epochs(hook: MinimaxPhaseHook, max_epochs: int | None) -> int:
+    """Return the epochs of the run; refuse a number that is not the schedule's."""
+    planned = hook.all_stages[-1].end
+    if max_epochs is None:
+        return planned
+    if max_epochs > planned or (max_epochs < planned and not hook.allow_partial):
+        raise ValueError(
+            f'The schedule of MinimaxPhaseHook covers {planned} epochs, but train_cfg.max_epochs '
+            f'is {max_epochs}; take max_epochs out and change epochs in the schedule, or set '
+            'allow_partial=True in MinimaxPhaseHook to stop before the schedule ends.'
+        )
+    return max_epochs
+
+
+def _choose_privacy_loader(
+    runner: Runner, given: DataLoader | dict | str | None
+) -> DataLoader | dict | None:
+    """Return the privacy loader of the config, wherever it stands."""
+    at_top = runner.cfg.get('privacy_dataloader', _TOP_LEVEL)
+    if isinstance(given, str):
+        return None if isinstance(at_top, str) else at_top
+    if not isinstance(at_top, str) and at_top != given:
+        raise ValueError(
+            'privacy_dataloader and train_cfg.privacy_dataloader are both given and differ; keep '
+            'privacy_dataloader, beside train_dataloader, and take the other out.'
+        )
+    return given
+
+
+def _check_view_distance(runner: Runner, paired: PairedDataLoader) -> None:
+    """Refuse a distance of views that come from the privacy loader."""
+    model = runner.cfg.get('model')
+    if 'privacy' in paired.loaders and isinstance(model, Mapping) and 'view_distance' in model:
+        raise ValueError(
+            'model.view_distance is for views from the clips, but privacy_dataloader gives the '
+            'views; take view_distance out, or set privacy_dataloader=None.'
+        )
+
+
 def _check_batch_sizes(paired: PairedDataLoader, least: int) -> None:
     """Refuse loaders one of whose batches is too small for the privacy branch."""
     name = 'privacy' if 'privacy' in paired.loaders else 'action'
     loader = paired.loaders[name]
-    key = 'train_cfg.privacy_dataloader' if name == 'privacy' else 'train_dataloader'
+    key = 'privacy_dataloader' if name == 'privacy' else 'train_dataloader'
     if loader.batch_size < least:
         raise ValueError(
             f'{key}.batch_size is {loader.batch_size}, but the privacy branch compares images with '

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch.utils.data import DataLoader
 
+from .late_start import iterate_from
+
 EPOCH_LENGTHS = ('action', 'shortest')
 
 
@@ -59,7 +61,7 @@ class PairedDataLoader:
             return min(len(loader) for loader in self.loaders.values())
         return len(self.loaders['action'])
 
-    def _start(self, name: str, restarts: int = 0) -> Iterator:
+    def _start(self, name: str, restarts: int = 0, first: int = 0) -> Iterator:
         """Start a pass over a loader; ``restarts`` counts the passes within this epoch."""
         loader = self.loaders[name]
         # A restarted loader needs an order of its own; no run has so many epochs.
@@ -73,12 +75,18 @@ class PairedDataLoader:
         # A loader draws a seed when it starts its workers; persistent ones start at the first epoch
         # of a process, which is another one in a resumed run. Dropout must not notice.
         with torch.random.fork_rng(devices=[]):
-            return iter(loader)
+            return iterate_from(loader, first)
 
     def __iter__(self) -> Iterator[dict]:
-        iterators = {name: self._start(name) for name in self.loaders}
-        restarts = 0
-        for _ in range(len(self)):
+        return self.iterate_from(0)
+
+    def iterate_from(self, first: int) -> Iterator[dict]:
+        """Iterate over the batches from ``first`` (0-based) on; those before it are not loaded."""
+        iterators, restarts = dict(action=self._start('action', first=first)), 0
+        if 'privacy' in self.loaders:
+            restarts, begin = divmod(first, len(self.loaders['privacy']))
+            iterators['privacy'] = self._start('privacy', restarts, begin)
+        for _ in range(first, len(self)):
             batch = dict(action=next(iterators['action']))
             if 'privacy' in iterators:
                 privacy = next(iterators['privacy'], None)

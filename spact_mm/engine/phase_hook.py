@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 
 from ..models.minimax import PHASES
 from ..registration import register
+from .resumable_loop import batches_done
 
 
 @dataclass(frozen=True)
@@ -23,29 +24,35 @@ class Stage:
     phases: tuple[str, ...]
     begin: int
     end: int
+    #: What schedulers call it.
+    name: str = ''
 
     def __str__(self) -> str:
         return f'{" / ".join(self.phases)} (epochs {self.begin + 1} to {self.end})'
 
 
 def parse_schedule(schedule: Sequence[dict]) -> list[Stage]:
-    """Check a schedule and give each stage its epochs.
+    """Check a schedule and give each stage its epochs and its name.
 
     Args:
-        schedule (Sequence[dict]): ``dict(phase=name or sequence of names, epochs=n)`` in order.
+        schedule (Sequence[dict]): ``dict(phase=name or sequence of names, epochs=n)`` in order,
+            each with a ``name`` if it likes. Without one a stage is called ``'minimax'`` if
+            several phases take turns, ``'warmup'`` if it is of adversaries alone, else as its
+            phase.
 
     Returns:
-        list[Stage]: The stages that have epochs; ``epochs=0`` leaves a stage out.
+        list[Stage]: All stages; those with ``epochs=0`` end where they begin.
 
     Raises:
-        ValueError: If an entry has other keys, an unknown phase, or a bad number of epochs.
+        ValueError: If an entry has other keys, an unknown phase, a bad number of epochs or the name
+            of another.
     """
     stages, begin = [], 0
     for entry in schedule:
-        if set(entry) != {'phase', 'epochs'}:
+        if not {'phase', 'epochs'} <= set(entry) <= {'phase', 'epochs', 'name'}:
             raise ValueError(
                 f'An entry of the schedule of MinimaxPhaseHook is {dict(entry)}; '
-                'write dict(phase=..., epochs=...).'
+                'write dict(phase=..., epochs=...), and name=... if you like.'
             )
         phases, epochs = entry['phase'], entry['epochs']
         phases = (phases,) if isinstance(phases, str) else tuple(phases)
@@ -60,33 +67,61 @@ def parse_schedule(schedule: Sequence[dict]) -> list[Stage]:
                 f'The schedule of MinimaxPhaseHook gives {" / ".join(phases)} epochs={epochs!r}; '
                 'use a whole number, 0 or more.'
             )
-        if epochs:
-            stages.append(Stage(phases, begin, begin + epochs))
-            begin += epochs
+        name = entry.get('name') or _default_name(phases)
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ValueError(
+                f'The schedule of MinimaxPhaseHook names a stage {name!r}; use letters, digits and '
+                'underscores, as schedulers call it so.'
+            )
+        stages.append(Stage(phases, begin, begin + epochs, name))
+        begin += epochs
+    names = [stage.name for stage in stages]
+    for entry in schedule:
+        if names.count(entry.get('name')) > 1:
+            raise ValueError(
+                f'The schedule of MinimaxPhaseHook calls two stages {entry["name"]!r}; give each a '
+                'name of its own.'
+            )
+    if not begin:
+        raise ValueError(
+            'The schedule of MinimaxPhaseHook has no epochs; give it entries such as '
+            "dict(phase='reconstruction', epochs=5)."
+        )
     return stages
+
+
+def _default_name(phases: tuple[str, ...]) -> str:
+    if len(phases) > 1:
+        return 'minimax'
+    return 'warmup' if phases == ('adversaries',) else phases[0]
 
 
 @register(HOOKS)
 class MinimaxPhaseHook(Hook):
     """Set the phase of each iteration, a function of the epoch and the iteration in it alone.
 
-    ``before_run`` it checks that the schedule covers the run. When ``reconstruction`` is over it
-    measures f_A, and when a stage with the phase ``anonymizer`` begins f_A and f_T, on training
-    batches in eval mode, and refuses a start that has no hope: without a faithful f_A and a
-    recognizer above chance the minimax yields useless pictures and a useless recognizer.
+    :class:`MinimaxTrainLoop` takes its epochs, and those that schedulers name, from here.
+
+    When ``reconstruction`` is over the hook measures f_A, and when a stage with the phase
+    ``anonymizer`` begins f_A and f_T, on training batches in eval mode, and refuses a start that
+    has no hope: without a faithful f_A and a recognizer above chance the minimax yields useless
+    pictures and a useless recognizer.
 
     Args:
         schedule (list[dict]): For instance ``[dict(phase='reconstruction', epochs=5),
-            dict(phase='adversaries', epochs=20),
+            dict(phase='adversaries', epochs=20, name='warmup'),
             dict(phase=('anonymizer', 'adversaries'), epochs=100)]``; several phases take turns,
-            iteration by iteration.
+            iteration by iteration, on from epoch to epoch. Schedulers of ``param_scheduler`` may
+            begin and end by the names (:func:`~spact_mm.engine.resolve_stages`).
         max_reconstruction_l1 (float): Largest mean L1 of f_A(x) and x, in [0, 1], that minimax
             may start from. Defaults to 0.03.
         readiness_clips (int): Number of training clips to measure on. Defaults to 128.
         force (bool): Start the minimax whatever was measured. Defaults to False.
+        allow_partial (bool): Allow ``train_cfg.max_epochs`` to end the run before the schedule
+            ends; schedulers stay those of the whole schedule. Defaults to False.
 
     Raises:
-        ValueError: If the schedule is not valid or shorter than the run.
+        ValueError: If the schedule is not valid.
     """
 
     priority = 'HIGH'
@@ -97,30 +132,52 @@ class MinimaxPhaseHook(Hook):
         max_reconstruction_l1: float = 0.03,
         readiness_clips: int = 128,
         force: bool = False,
+        allow_partial: bool = False,
     ) -> None:
-        self.stages = parse_schedule(schedule)
+        #: Those without epochs included, which schedulers may name.
+        self.all_stages = parse_schedule(schedule)
+        self.stages = [stage for stage in self.all_stages if stage.begin < stage.end]
         self.max_reconstruction_l1 = max_reconstruction_l1
         self.readiness_clips = readiness_clips
         self.force = force
+        self.allow_partial = allow_partial
         self._stage = None
 
     def stage_at(self, epoch: int) -> Stage:
         """Return the stage of a 0-based epoch."""
         return next(stage for stage in self.stages if stage.begin <= epoch < stage.end)
 
-    def phase_at(self, epoch: int, iteration: int) -> str:
-        """Return the phase of the 0-based ``iteration`` of the 0-based ``epoch``."""
-        phases = self.stage_at(epoch).phases
-        return phases[iteration % len(phases)]
+    def phase_at(self, epoch: int, iteration: int, epoch_length: int) -> str:
+        """Return the phase of an iteration.
 
-    def before_run(self, runner: Runner) -> None:
-        """Check the schedule against the run, before anything is loaded or trained."""
-        planned = self.stages[-1].end if self.stages else 0
-        if runner.max_epochs is not None and planned < runner.max_epochs:
+        Args:
+            epoch (int): 0-based epoch.
+            iteration (int): 0-based iteration in it.
+            epoch_length (int): Iterations of each epoch; turns go on over epochs, or an epoch of
+                one iteration would never be that of a second phase.
+        """
+        stage = self.stage_at(epoch)
+        turn = (epoch - stage.begin) * epoch_length + iteration
+        return stage.phases[turn % len(stage.phases)]
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse a loop that does not follow the schedule, and a checkpoint of another schedule."""
+        if not hasattr(runner.train_loop, 'seed_epoch'):
             raise ValueError(
-                f'The schedule of MinimaxPhaseHook covers {planned} epochs, but '
-                f'train_cfg.max_epochs is {runner.max_epochs}; make them equal.'
+                f'train_cfg is a {type(runner.train_loop).__name__}, which does not follow the '
+                "schedule of MinimaxPhaseHook; set train_cfg.type='MinimaxTrainLoop' or take the "
+                'hook off custom_hooks.'
             )
+        spans = [[stage.name, stage.begin, stage.end] for stage in self.all_stages]
+        # Resumed with the rest of the message hub.
+        trained = runner.message_hub.runtime_info.get('schedule', spans)
+        if trained != spans:
+            raise ValueError(
+                'The checkpoint to resume was trained with another schedule of MinimaxPhaseHook, '
+                f'{_describe(trained)} instead of {_describe(spans)}, to which its schedulers '
+                'keep; take that schedule, or begin a new run with its weights by load_from.'
+            )
+        runner.message_hub.update_info('schedule', spans)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Announce a stage, and check that a minimax has something to start from."""
@@ -130,12 +187,13 @@ class MinimaxPhaseHook(Hook):
         self._stage = stage
         runner.logger.info(f'Phase: {stage}')
         self._forget_other_phases(runner, stage)
-        if runner.epoch == stage.begin and not self.force:
+        begins = runner.epoch == stage.begin and not batches_done(runner)
+        if begins and not self.force:
             self._refuse_hopeless_start(runner, stage)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         """Set the phase of this iteration."""
-        phase = self.phase_at(runner.epoch, batch_idx)
+        phase = self.phase_at(runner.epoch, batch_idx, len(runner.train_dataloader))
         _unwrapped(runner).set_phase(phase)
         runner.message_hub.update_info('phase', phase)
 
@@ -187,6 +245,11 @@ class MinimaxPhaseHook(Hook):
                 'measurement; train the phase adversaries longer before it, load a recognizer by '
                 'init_cfg, or set force=True in MinimaxPhaseHook.'
             )
+
+
+def _describe(spans: Sequence) -> str:
+    """Return the stages of a schedule as text."""
+    return ', '.join(f'{name} {begin} to {end}' for name, begin, end in spans)
 
 
 def _unwrapped(runner: Runner):

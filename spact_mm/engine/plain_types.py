@@ -1,12 +1,15 @@
 """Values that ``torch.load(weights_only=True)`` reads, and back."""
 
 import os
+import re
 from collections import OrderedDict, deque
 from enum import Enum
 
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+
+_MAX_TEXT_BYTES = 1 << 28
 
 
 def to_plain(value, name: str = 'value'):
@@ -61,10 +64,14 @@ def to_plain(value, name: str = 'value'):
 
 
 def from_plain(value):
-    """Rebuild the arrays and history buffers of :func:`to_plain`; the rest passes unchanged."""
+    """Rebuild the arrays and history buffers of :func:`to_plain`; the rest passes unchanged.
+
+    Raises:
+        ValueError, TypeError, LookupError, AttributeError: If they are damaged.
+    """
     if isinstance(value, dict):
         if '__ndarray__' in value:
-            return np.array(from_plain(value['__ndarray__']), dtype=value['dtype'])
+            return _to_array(from_plain(value['__ndarray__']), value['dtype'])
         if '__history__' in value:
             buffer = HistoryBuffer(max_length=value['max_length'])
             buffer._log_history = value['__history__'].cpu().numpy()
@@ -75,3 +82,56 @@ def from_plain(value):
     if type(value) in (list, tuple, set):
         return type(value)(from_plain(item) for item in value)
     return value
+
+
+def _to_array(values, code: str) -> np.ndarray:
+    if not re.fullmatch(r'[<>|=]?([biufcSU]\d{1,5}|O)', code):
+        raise ValueError(f'an array of the type {code}')
+    array, dtype = np.array(values), np.dtype(code)
+    # Of text, a file states the bytes an entry, whatever is in it.
+    if array.size * dtype.itemsize > _MAX_TEXT_BYTES and dtype.kind in 'SU':
+        raise ValueError(f'{array.size} entries of the type {code}')
+    return np.array(values, dtype=dtype)
+
+
+def rebuild(checkpoint: dict, resumes: bool) -> str:
+    """Rebuild a loaded checkpoint in place, but for weights and optimizers, which are plain.
+
+    Args:
+        checkpoint (dict): What was loaded.
+        resumes (bool): Whether the training goes on with all of it, not with the weights only.
+
+    Returns:
+        str: What is damaged, the middle of a sentence; empty if nothing is.
+    """
+    damage = _describe_damage(checkpoint) if resumes else ''
+    if damage:
+        return damage
+    for name, value in checkpoint.items():
+        if name in ('state_dict', 'optimizer'):
+            continue
+        try:
+            checkpoint[name] = from_plain(value)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            return f'its {name} is damaged ({error})'
+    return ''
+
+
+def _describe_damage(checkpoint: dict) -> str:
+    """Tell what a training would go on from that is not what it must be."""
+    for name in ('state_dict', 'meta', 'message_hub'):
+        if not isinstance(checkpoint[name], dict):
+            return f'its {name} is a {type(checkpoint[name]).__name__} instead of a dictionary'
+    for name, weight in checkpoint['state_dict'].items():
+        is_weight = isinstance(weight, torch.Tensor) or str(name).endswith('_extra_state')
+        if not isinstance(name, str) or not is_weight:
+            return f'its state_dict holds {name!r:.60}, which is no weight'
+    meta, hub = checkpoint['meta'], checkpoint['message_hub']
+    for name, allowed in (('epoch', ()), ('iter', ()), ('seed', (None,))):
+        value = meta.get(name)
+        if value not in allowed and (type(value) is not int or value < 0):
+            return f'its meta.{name} is {value!r:.40} instead of a whole number'
+    for name in ('log_scalars', 'runtime_info', 'resumed_keys'):
+        if not isinstance(hub.get(name), dict):
+            return f'its message_hub.{name} is no dictionary'
+    return ''

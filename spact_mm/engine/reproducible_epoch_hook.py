@@ -13,9 +13,10 @@ from ..registration import register
 class ReproducibleEpochHook(Hook):
     """Seed everything random in an epoch by the run's seed, the epoch and the rank.
 
-    What ``MinimaxTrainLoop`` does by itself, for MMEngine's ``EpochBasedTrainLoop``: a run that is
-    resumed at an epoch's end goes on as if it had not been interrupted, if its data set is a
-    :class:`~spact_mm.datasets.ReproducibleDataset`.
+    What ``MinimaxTrainLoop`` does by itself, for other loops: a resumed run goes on as if it had
+    not been interrupted, if its data set is a :class:`~spact_mm.datasets.ReproducibleDataset`. With
+    MMEngine's ``EpochBasedTrainLoop`` it is resumed at an epoch's end, with
+    :class:`~spact_mm.engine.ResumableTrainLoop` at any iteration.
 
     Raises:
         ValueError: If the training is not one of epochs, which would all be the same.
@@ -49,5 +50,6 @@ class ReproducibleEpochHook(Hook):
         A loader draws a seed when it starts its workers; persistent ones start at the first epoch
         of a process, which is another one in a resumed run. Dropout must not notice.
         """
-        if batch_idx == 0 and runner.train_loop.dataloader.num_workers > 0:
+        # Tools that draw schedules have a loader that is none of torch's.
+        if batch_idx == 0 and getattr(runner.train_loop.dataloader, 'num_workers', 0) > 0:
             torch.set_rng_state(self._state)

@@ -13,14 +13,17 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor
 
+from ..files import write_whole
 from ..models.frames import fold_frames
 from ..registration import register
+from .evaluated_weights import evaluated_weights
 
 
 @register(HOOKS)
 class AnonymizationVisualizationHook(Hook):
     """Draw raw over anonymized frames of a fixed set of validation clips.
 
+    The anonymizer has the weights that validations see, the averaged ones beside an ``EMAHook``.
     The picture goes to ``<work_dir>/<out_dir>/epoch_<n>.png`` and to all backends of the
     visualizer (local, TensorBoard, ...).
 
@@ -75,10 +78,11 @@ class AnonymizationVisualizationHook(Hook):
         due = self.every_n_epochs(runner, self.interval) or epoch == runner.max_epochs
         if self._batch is None or not due:
             return
-        picture = self.draw(runner)
+        with evaluated_weights(runner):
+            picture = self.draw(runner)
         path = Path(runner.work_dir) / self.out_dir / f'epoch_{epoch}.png'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), picture[..., ::-1])
+        # OpenCV's own writing says nothing of a full disk.
+        write_whole(path, cv2.imencode('.png', picture[..., ::-1])[1].tobytes())
         runner.visualizer.add_image('anonymization', picture, step=epoch)
 
     @torch.no_grad()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ..engine.checkpoint_files import AtomicLocalBackend
+from ..files import write_whole
 from .report import Report
 
 #: What no attacker of a protocol measures.
@@ -58,7 +58,7 @@ def write_html(
         attribute_names=list(dict.fromkeys(n for values in attributes.values() for n in values)),
         configs=configs or {},
     )
-    AtomicLocalBackend().put_text(text, os.fspath(path))
+    write_whole(path, text)
     return text
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 
-from ..engine.checkpoint_files import AtomicLocalBackend
+from ..files import write_whole
 from .summary import Summary, advantage_removed
 
 #: Rows of cells, the first being the head.
@@ -191,7 +191,7 @@ def write_markdown(path: str | os.PathLike, report: Report) -> str:
         origin = (f'{name}: {value}' for name, value in report.origin.items())
         parts += ['## Provenance', _list(origin)]
     text = '\n\n'.join(parts) + '\n'
-    AtomicLocalBackend().put_text(text, os.fspath(path))
+    write_whole(path, text)
     return text
 
 
@@ -212,7 +212,7 @@ def write_json(
     """
     content = _as_json({'rows': list(rows), 'summary': summary, **(extra or {})})
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + '\n'
-    AtomicLocalBackend().put_text(text, os.fspath(path))
+    write_whole(path, text)
 
 
 def _table(

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
+from ..figures import write_figure
 from .label_placement import place_labels
 from .summary import Summary
 
@@ -144,8 +145,7 @@ def plot_tradeoff(
     labels = [(name, point, styles[name][0]) for name, point in labelled.items()]
     _write_names(axes, labels, measured.values(), [point for _, point in others], lines, captions)
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    write_figure(figure, path)
     return path
 
 

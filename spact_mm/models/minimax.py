@@ -8,19 +8,26 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.dist import all_reduce
 from mmengine.model import BaseModel, is_model_wrapper
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
 from ..registration import register
-from .frames import check_format, fold_frames, map_chunks, unfold_frames
+from .frames import fold_frames, map_chunks, unfold_frames
 from .frozen import frozen
 from .memory_format import to_faster_format, use_channels_last
 from .minimax_preprocessor import MinimaxDataPreprocessor
+from .rgb_recognizer import build_rgb_recognizer
+from .updates import backward, partial_backward, update
 
 #: Of the running mean of L_T: it looks back on some ten iterations.
 _MEAN_DECAY = 0.9
-#: What one training iteration may do.
-PHASES = ('reconstruction', 'adversaries', 'anonymizer')
+#: What one training iteration may do, and whom it updates.
+PLAYERS = dict(
+    reconstruction=('anonymizer',),
+    adversaries=('recognizer', 'privacy_branch'),
+    anonymizer=('anonymizer',),
+)
+PHASES = tuple(PLAYERS)
 
 
 @register(MODELS)
@@ -64,7 +71,7 @@ class MinimaxAnonymization(BaseModel):
         init_cfg (dict, optional): Initialization config of the whole model.
 
     Raises:
-        ValueError: If an argument is out of range or the recognizer does not take RGB frames.
+        ValueError: If an argument is out of range, or the recognizer does not classify RGB frames.
     """
 
     def __init__(
@@ -81,21 +88,25 @@ class MinimaxAnonymization(BaseModel):
         channels_last: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
-        recognizer_module = MODELS.build(recognizer)
-        preprocessor = recognizer_module.data_preprocessor
-        format_shape = check_format(getattr(preprocessor, 'format_shape', 'NCHW'))
+        recognizer_module, format_shape = build_rgb_recognizer(recognizer)
         super().__init__(
             data_preprocessor=MinimaxDataPreprocessor(format_shape, augmentation),
             init_cfg=init_cfg,
         )
-        if privacy_weight < 0:
+        if not 0 <= privacy_weight < float('inf'):
             raise ValueError(f'privacy_weight must be 0 or more, but is {privacy_weight}.')
-        if max_action_loss is not None and max_action_loss <= 0:
+        if max_action_loss is not None and not max_action_loss > 0:
             raise ValueError(f'max_action_loss must be positive, but is {max_action_loss}.')
         if not 1 <= view_distance[0] <= view_distance[1]:
             raise ValueError(
                 f'view_distance must be (low, high) with 1 <= low <= high, but is {view_distance}.'
             )
+        for name, value in (
+            ('reconstruction_frames', reconstruction_frames),
+            ('max_frames_per_pass', max_frames_per_pass),
+        ):
+            if value is not None and value < 1:
+                raise ValueError(f'{name} must be 1 or more, or None for all, but is {value}.')
         self.anonymizer = MODELS.build(anonymizer)
         self.recognizer = recognizer_module
         self.privacy_branch = MODELS.build(privacy_branch)
@@ -222,7 +233,7 @@ class MinimaxAnonymization(BaseModel):
                 views = [self._rewrite(view) for view in views]
                 losses = _bare(self.privacy_branch)(views, view_samples, mode='loss')
                 loss_privacy, values = self.parse_losses(losses)
-            _partial_backward(wrapper, -weight * loss_privacy)
+            partial_backward(wrapper, -weight * loss_privacy)
             clips, samples = batch['action']['inputs'], batch['action']['data_samples']
             with wrapper.optim_context(self.anonymizer):
                 frames = self._rewrite(fold_frames(clips, self.format_shape))
@@ -242,23 +253,24 @@ class MinimaxAnonymization(BaseModel):
         self.privacy_branch.train()
         clips, samples = batch['action']['inputs'], batch['action']['data_samples']
         views, view_samples = self._views(batch)
-        wrapper = optim_wrapper['recognizer']
-        with wrapper.optim_context(self.recognizer):
+        wrappers = [optim_wrapper[name] for name in PLAYERS['adversaries']]
+        with wrappers[0].optim_context(self.recognizer):
             frames, *views = self._anonymize_parts([fold_frames(clips, self.format_shape), *views])
             frames = unfold_frames(frames, clips, self.format_shape)
             inputs, samples = self._normalize(frames, samples)
             losses = self.recognizer(inputs, samples, mode='loss')
             loss_action, action_values = self.parse_losses(losses)
-        wrapper.update_params(loss_action)
+        backward(wrappers[0], loss_action)
+        with wrappers[1].optim_context(self.privacy_branch):
+            losses = self.privacy_branch(views, view_samples, mode='loss')
+            loss_privacy, values = self.parse_losses(losses)
+        backward(wrappers[1], loss_privacy)
+        # Only now, so that whoever checks the gradients may still skip both.
+        update(*wrappers)
         if self.max_action_loss is not None:
             mean = loss_action.detach().to(self.mean_action_loss)
             all_reduce(mean, 'mean')  # omega is the same in all processes
             self.mean_action_loss.lerp_(mean, 1 - _MEAN_DECAY)
-        wrapper = optim_wrapper['privacy_branch']
-        with wrapper.optim_context(self.privacy_branch):
-            losses = self.privacy_branch(views, view_samples, mode='loss')
-            loss_privacy, values = self.parse_losses(losses)
-        wrapper.update_params(loss_privacy)
         return _log_values(action_values, values)
 
     def _current_privacy_weight(self) -> float | Tensor:
@@ -341,15 +353,6 @@ def _pass(network: nn.Module, frames: Tensor) -> Tensor:
     in which they are faster.
     """
     return network(to_faster_format(frames)).to(frames.dtype).contiguous()
-
-
-def _partial_backward(wrapper: OptimWrapper, loss: Tensor) -> None:
-    """Add the gradients of a part of the loss; the part that is passed to ``update_params`` steps.
-
-    ``OptimWrapper.backward`` counts each call as one accumulated batch, which a part is not.
-    """
-    wrapper.backward(wrapper.scale_loss(loss))
-    wrapper._inner_count -= 1
 
 
 def _log_values(action: dict, privacy: dict) -> dict:

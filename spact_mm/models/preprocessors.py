@@ -105,7 +105,8 @@ class _AnonymizingMixin:
                     f'correct checkpoint of {type(self).__name__}, or give anonymizer=dict(...).'
                 )
             config = find_config(content, filename)
-        anonymizer = MODELS.build(config)
+        # As in the minimax training, also below a model of MMPretrain, whose scope is another.
+        anonymizer = MODELS.build(dict(dict(_scope_='mmaction'), **config))
         if not anonymizer.state_dict():
             self._absence = None
         elif content is not None:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from mmaction.registry import DATASETS, MODELS
 from mmengine.registry import init_default_scope
 
+from ..figures import write_figure
 from ..models.frames import fold_frames
 from .stage import Stage
 
@@ -105,4 +106,4 @@ def draw_grid(strips: Mapping[str, bytes], path: Path) -> None:
         axes.imshow(image, interpolation='nearest', aspect='auto')
         axes.set_ylabel(name, rotation=0, ha='right', va='center', labelpad=6)
         axes.set(xticks=[], yticks=[], frame_on=False)
-    figure.savefig(path, dpi=100)
+    write_figure(figure, path, dpi=100)

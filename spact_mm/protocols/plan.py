@@ -9,12 +9,15 @@ from pathlib import Path
 from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
+from ..config_keys import READ_KEYS
+from ..engine.run_schedulers import refuse_schedulers
 from ..models.anonymizers.checkpoint import (
     describe_mismatch,
     find_config,
     find_weights,
     load_checkpoint,
 )
+from .imports import add_imports, check_imported, imports_of, read_config
 from .spec import folder_name, read_spec, resolve, stages_of
 from .stage import Stage, find_files
 
@@ -94,6 +97,9 @@ def load_protocol(
       - ``skip``: methods that have no such stage.
     - ``report``: see :func:`~spact_mm.protocols.write_report`.
 
+    A stage imports what its own config, those of the stages that it needs and the protocol's file
+    name in ``custom_imports``.
+
     Configs are looked for relative to the protocol's file; data, checkpoints and ``work_dir``
     relative to the current folder, as in MMEngine.
 
@@ -110,15 +116,16 @@ def load_protocol(
 
     Raises:
         FileNotFoundError: If the file, or a config or checkpoint that it names, does not exist.
-        ValueError: If it names something that is not there, or has a key that nobody reads.
+        ValueError: If it names something that is not there, has a key that nobody reads, or a stage
+            would not know its anonymizer.
     """
     path = Path(filename)
-    spec = read_spec(path, options)
+    spec, imports = read_spec(path, options)
     known = [method.name for method in spec.methods]
     chosen = _choose('method', methods, known, path)
     chosen_folds = _choose('fold', folds, list(spec.get('folds', [None])), path)
     work_dir = Path(work_dir or Path('work_dirs', 'protocols', path.stem))
-    planner = _Planner(path, spec, work_dir)
+    planner = _Planner(path, spec, work_dir, imports)
     stages: list[Stage] = []
     for seed in dict.fromkeys(spec.seeds if seeds is None else seeds):
         for fold in chosen_folds:
@@ -135,8 +142,12 @@ def load_protocol(
 class _Planner:
     """Make the stages of one seed and fold after another."""
 
-    def __init__(self, path: Path, spec: ConfigDict, work_dir: Path) -> None:
+    def __init__(
+        self, path: Path, spec: ConfigDict, work_dir: Path, imports: Sequence[str]
+    ) -> None:
         self.path, self.spec, self.work_dir = path, spec, work_dir
+        #: What the protocol's own file imports.
+        self.imports = imports
         self.methods = {method.name: method for method in spec.methods}
         self._configs: dict[Path, Config] = {}
         self._anonymizers: dict[str, tuple[ConfigDict, dict]] = {}
@@ -220,6 +231,10 @@ class _Planner:
         if 'load' in spec:
             needs.append(other(spec.load))
             config.load_from = str(needs[-1].weights)
+        add_imports(config, self.imports)
+        for need in needs:
+            add_imports(config, imports_of(need.config))
+        self._check_imported(config, method, slot)
         config.randomness = dict(config.get('randomness', {}), seed=seed)
         folder = Path(self.work_dir, folder_name(method), f'seed{seed}')
         folder = folder if fold is None else folder / f'fold{fold}'
@@ -241,6 +256,17 @@ class _Planner:
         made[method, name] = stage
         return stage
 
+    def _check_imported(self, config: Config, method: str, slot: str | None) -> None:
+        """Refuse an anonymizer that the process of a stage will not know."""
+        node, path = config, self.path
+        for key in (slot or 'model').split('.'):
+            node = node.get(key) or {}
+        if 'train' in self.methods[method]:
+            path = Path(path.parent, self.methods[method].train.config)
+        if node.get('anonymizer') is not None:
+            owner = f'the method {method!r} of {self.path}'
+            check_imported(node.anonymizer, imports_of(config), owner, path)
+
     def _read_config(self, spec, method, name, seed, fold) -> Config:
         method = self.methods[method]
         path = Path(self.path.parent, method.get('configs', {}).get(name, spec.config))
@@ -249,13 +275,18 @@ class _Planner:
                 f'The config {path} of the stage {name!r} of {self.path} does not exist.'
             )
         if path not in self._configs:
-            self._configs[path] = Config.fromfile(path)
+            self._configs[path] = read_config(path)
         config = deepcopy(self._configs[path])
         for options in (spec.get('options', {}), method.get('options', {}).get(name)):
             options = _fill(options or {}, seed=seed, fold=fold)
             for key in options:
                 _check_option(config, key, f'of the stage {name!r} of {self.path}', path)
             config.merge_from_dict(options)
+        if spec.get('train', True):
+            try:
+                refuse_schedulers(config)
+            except ValueError as error:
+                raise ValueError(f'The stage {name!r} of {self.path} cannot run: {error}') from None
         return config
 
     def _insert_anonymizer(self, config, slot, method, name, spec, other) -> list[Stage]:
@@ -304,6 +335,8 @@ def _data_of(config: Mapping) -> dict:
     used = [
         f'{split}_{part}' for split in ('train', 'val', 'test') for part in ('dataloader', 'cfg')
     ]
+    if (config.get('train_cfg') or {}).get('type') == 'MinimaxTrainLoop':
+        used.append('privacy_dataloader')
     return {key: config[key] for key in used if isinstance(config.get(key), Mapping)}
 
 
@@ -317,6 +350,11 @@ def _check_option(config: Config, key: str, where: str, path: Path) -> None:
     Raises:
         ValueError: If ``key`` without its last part is not there, or holds nothing by name.
     """
+    if key.split('.')[0] not in READ_KEYS:
+        raise ValueError(
+            f'The option {key!r} {where} is for no setting: at most it is a variable of {path}, of '
+            'which settings were made when that was parsed; change these settings.'
+        )
     node = config
     for part in key.split('.')[:-1]:
         try:

@@ -8,10 +8,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from ..evaluation.html_report import write_html
 from ..evaluation.report import Report, to_column, write_json, write_markdown
 from ..evaluation.summary import goals, summarize
 from ..evaluation.tradeoff import plot_tradeoff
+from ..files import write_whole
 from .examples import draw_examples, draw_grid, find_example_stages
 from .plan import Protocol
 from .spec import folder_name
@@ -47,8 +51,8 @@ def collect_rows(stages: Sequence[Stage]) -> list[dict]:
                 fold=fold,
                 **metrics,
                 config_hash=hashlib.sha256(hashes.encode()).hexdigest()[:12],
-                commit=' '.join(sorted({result['commit'] for result in results})),
-                time=max(result['time'] for result in results),
+                commit=' '.join(sorted({result.get('commit', '') for result in results})),
+                time=max(result.get('time', '') for result in results),
                 seconds=round(sum(result['seconds'] for result in results), 1),
             )
         )
@@ -196,14 +200,18 @@ def _read_examples(work_dir: Path, stages: Sequence[Stage]) -> dict[str, bytes]:
     examples = {}
     for method, stage in find_example_stages(stages).items():
         path = work_dir / 'examples' / f'{folder_name(method)}-{stage.hash}.png'
-        if not path.exists():
+        if not path.exists() or _is_broken(path):
             picture = draw_examples(stage)
             if picture is None:
                 continue
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(picture)
+            write_whole(path, picture)
         examples[method] = path.read_bytes()
     return examples
+
+
+def _is_broken(path: Path) -> bool:
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    return not data.size or cv2.imdecode(data, cv2.IMREAD_COLOR) is None
 
 
 def _read_configs(stages: Sequence[Stage]) -> dict[str, str]:
@@ -213,7 +221,7 @@ def _read_configs(stages: Sequence[Stage]) -> dict[str, str]:
         title = f'{stage.name} of {stage.method}' if stage.name == 'train' else stage.name
         file = stage.folder / 'config.py'
         if title not in configs and file.exists():
-            configs[title] = file.read_text()
+            configs[title] = file.read_text('utf-8', errors='replace')
     return {f'Config: {title}': text for title, text in configs.items()}
 
 

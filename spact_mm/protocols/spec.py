@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mmengine.config import Config, ConfigDict
+from mmengine.config import ConfigDict
+
+from .imports import imports_of, read_config
 
 _PROTOCOL_KEYS = {'title', 'seeds', 'folds', 'methods', 'stages', 'report'}
 _METHOD_KEYS = {'name', 'anonymizer', 'train', 'checkpoint', 'configs', 'options', 'seeds'}
@@ -13,15 +15,16 @@ _STAGE_KEYS = {'config', 'options', 'metrics', 'train', 'load', 'inverter', 'slo
 ROW_KEYS = ('method', 'seed', 'fold', 'config_hash', 'commit', 'time', 'seconds')
 
 
-def read_spec(path: Path, options: Mapping | None = None) -> ConfigDict:
-    """Read the dictionary ``protocol`` of a file.
+def read_spec(path: Path, options: Mapping | None = None) -> tuple[ConfigDict, list[str]]:
+    """Read the dictionary ``protocol`` of a file, and what the file imports.
 
     Args:
         path (Path): The protocol's config file.
         options (Mapping, optional): Changes of it, as of ``--cfg-options``.
 
     Returns:
-        ConfigDict: The dictionary, see :func:`~spact_mm.protocols.load_protocol`.
+        tuple[ConfigDict, list[str]]: The dictionary, see
+        :func:`~spact_mm.protocols.load_protocol`, and the modules of ``custom_imports``.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -31,9 +34,15 @@ def read_spec(path: Path, options: Mapping | None = None) -> ConfigDict:
         raise FileNotFoundError(
             f'The protocol {path} does not exist; choose a file of configs/protocols/.'
         )
-    config = Config.fromfile(path)
+    config = read_config(path)
     if 'protocol' not in config:
         raise ValueError(f'{path} has no dictionary "protocol"; choose one of configs/protocols/.')
+    for key in options or {}:
+        if key.split('.')[0] != 'protocol':
+            raise ValueError(
+                f'The option {key!r} changes nothing of {path}; write protocol.... for a part of '
+                'its dictionary, and options of a stage or method for settings of its config.'
+            )
     if options:
         config.merge_from_dict(dict(options))
     spec = config.protocol
@@ -51,7 +60,7 @@ def read_spec(path: Path, options: Mapping | None = None) -> ConfigDict:
         _check_metrics(method.name, spec, path)
         for name in dict(stages_of(method, spec)):
             _check_needs(method.name, name, spec, path)
-    return spec
+    return spec, imports_of(config)
 
 
 def stages_of(method: ConfigDict, spec: ConfigDict) -> Iterator[tuple[str, ConfigDict]]:
@@ -171,6 +180,11 @@ def _check_needs(
             raise ValueError(
                 f'The stage {name!r} of {path} loads {stage[key]!r}, whose anonymizer would take '
                 f'the place of that of {method!r}; load from a method without a trained one.'
+            )
+        if key == 'load' and owner == method and is_learned and 'inverter' in stage:
+            raise ValueError(
+                f'The stage {name!r} of {path} loads {stage[key]!r}, whose anonymizer has no '
+                'inverter behind it; load from a method without a trained one.'
             )
         _check_needs(owner, kind, spec, path, (*before, (method, name)))
 

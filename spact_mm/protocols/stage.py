@@ -14,11 +14,22 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner, save_checkpoint
 
-from ..engine.checkpoint_files import AtomicLocalBackend, is_whole
+from ..engine.checkpoint_files import is_whole
+from .stage_files import read_json, read_progress, read_result, write_json
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 #: Default hooks and keys of a config that draw and log, and change no result.
-_SHOWING_HOOKS = ('logger', 'pictures', 'visualization', 'curves')
+_SHOWING_HOOKS = (
+    'logger',
+    'pictures',
+    'settings',
+    'early_check',
+    'dead_run',
+    'visualization',
+    'curves',
+)
+#: What a stage leaves in its folder, beside the folder ``run``; the order goes last.
+_STAGE_FILES = ('result.json', 'progress.json', 'weights.pth', 'config.py', 'log.txt', 'stage.json')
 _SHOWING_KEYS = ('visualizer', 'vis_backends', 'log_level', 'log_processor')
 
 
@@ -90,23 +101,39 @@ class Stage:
 
     def read_result(self) -> dict | None:
         """Return the result of this very config, None where there is none."""
-        result = _read(self.folder / 'result.json')
+        result = read_result(self.folder / 'result.json')
         return result if result.get('config_hash') == self.hash else None
 
     def read_progress(self) -> float:
         """Return the fraction of the training that is done."""
-        state = _read(self.folder / 'progress.json')
-        return state['done'] / max(state['total'], 1) if state else 0.0
+        return read_progress(self.folder / 'progress.json')[0]
 
     def prepare(self) -> None:
-        """Write what :func:`run_stage` reads; start anew where another config left files."""
+        """Write what :func:`run_stage` reads; start anew where another config left files.
+
+        Raises:
+            FileExistsError: If the folder has files of others and none of a stage.
+        """
         order = self.folder / 'stage.json'
-        if self.folder.exists() and _read(order).get('hash') != self.hash:
-            shutil.rmtree(self.folder)
+        if self.folder.exists() and read_json(order).get('hash') != self.hash:
+            self._clear(order)
         self.folder.mkdir(parents=True, exist_ok=True)
         keys = ('name', 'method', 'seed', 'fold', 'is_trained', 'metrics', 'hash')
-        _write(order, {key: getattr(self, key) for key in keys})
+        write_json(order, {key: getattr(self, key) for key in keys})
         Config(self.config, format_python_code=False).dump(self.folder / 'config.py')
+
+    def _clear(self, order: Path) -> None:
+        """Remove what a stage has left, and nothing else."""
+        found = {path.name for path in self.folder.iterdir()}
+        # With the hidden files of a stage that was killed before it had any other.
+        if order.name not in found and any(not name.startswith('.') for name in found):
+            raise FileExistsError(
+                f'{self.folder} has files, and no stage.json of a protocol: move them, or choose '
+                'another --work-dir.'
+            )
+        shutil.rmtree(self.folder / 'run', ignore_errors=True)
+        for name in _STAGE_FILES:
+            (self.folder / name).unlink(missing_ok=True)
 
 
 def find_files(config: Mapping) -> Iterator[tuple[str, str]]:
@@ -151,7 +178,7 @@ def run_stage(folder: str | os.PathLike) -> dict:
     config.resume = order['is_trained'] and any(map(is_whole, (folder / 'run').glob('*.pth')))
     if config.resume:
         config.load_from = None
-        start -= _read(folder / 'progress.json').get('seconds', 0)
+        start -= read_progress(folder / 'progress.json')[1]
     else:
         (folder / 'progress.json').unlink(missing_ok=True)
     config.custom_hooks = [
@@ -184,7 +211,7 @@ def run_stage(folder: str | os.PathLike) -> dict:
         seconds=round(time.time() - start, 1),
     )
     del result['hash']
-    _write(folder / 'result.json', result)
+    write_json(folder / 'result.json', result)
     # What is only for resuming.
     for checkpoint in (folder / 'run').glob('*.pth'):
         checkpoint.unlink()
@@ -229,15 +256,3 @@ def _digest(file: str) -> str:
 @cache
 def _digest_of(file: str, *_: int) -> str:
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:12]
-
-
-def _read(path: Path) -> dict:
-    """Return what :func:`_write` has written, nothing where it has not."""
-    try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-
-
-def _write(path: Path, content: dict) -> None:
-    AtomicLocalBackend().put_text(json.dumps(content, indent=1), str(path))

@@ -94,6 +94,9 @@ def _run(folder: str, log: str) -> int:
     end_with_parent()
     try:
         run_stage(folder)
+    except SystemExit as end:
+        # Ended by a signal, which the stage has said.
+        return end.code
     except BaseException:
         traceback.print_exc()
         return 1

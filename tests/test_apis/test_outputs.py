@@ -3,7 +3,8 @@ import os
 
 import pytest
 
-from spact_mm.apis import Manifest, find_jobs
+from spact_mm.apis import Manifest, find_jobs, find_left_out
+from spact_mm.apis.sources import describe_left_out
 
 
 @pytest.fixture
@@ -78,6 +79,88 @@ def test_same_names_from_two_folders_are_refused(folder, tmp_path):
     (folder / 'b' / 'a.avi').touch()
     with pytest.raises(ValueError, match='Several inputs would be written to .*a.avi.mp4'):
         find_jobs([str(folder / 'a.avi'), str(folder / 'b' / 'a.avi')], tmp_path / 'out')
+
+
+@pytest.mark.parametrize('link', [os.symlink, os.link])
+def test_input_under_another_name_is_not_overwritten(tmp_path, link):
+    (tmp_path / 'real.mp4').touch()
+    (tmp_path / 'in').mkdir()
+    (tmp_path / 'out').mkdir()
+    link(tmp_path / 'real.mp4', tmp_path / 'in' / 'a.mp4')
+    link(tmp_path / 'real.mp4', tmp_path / 'out' / 'a.mp4')
+    with pytest.raises(ValueError, match='out/a.mp4 is an input, and would be overwritten'):
+        find_jobs([str(tmp_path / 'in')], tmp_path / 'out')
+
+
+def test_input_below_a_linked_folder_is_not_overwritten(tmp_path):
+    (tmp_path / 'in' / 'sub').mkdir(parents=True)
+    (tmp_path / 'in' / 'sub' / 'a.mp4').touch()
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out' / 'sub').symlink_to(tmp_path / 'in' / 'sub')
+    with pytest.raises(ValueError, match='out/sub/a.mp4 is an input, and would be overwritten'):
+        find_jobs([str(tmp_path / 'in')], tmp_path / 'out')
+
+
+@pytest.mark.parametrize('way', ['itself', 'link'])
+def test_folder_that_holds_an_input_is_not_replaced(tmp_path, way):
+    (tmp_path / 'walk').mkdir()
+    (tmp_path / 'walk' / 'kept.mp4').touch()
+    (tmp_path / 'walk.mp4').touch()
+    out = tmp_path
+    if way == 'link':
+        out = tmp_path / 'out'
+        out.mkdir()
+        (out / 'walk').symlink_to(tmp_path / 'walk')
+    with pytest.raises(ValueError, match='walk is a folder that holds inputs'):
+        find_jobs([str(tmp_path / 'walk.mp4'), str(tmp_path / 'walk')], out, True)
+
+
+@pytest.mark.parametrize('name', ['manifest.jsonl.mp4', 'Manifest.JSONL.avi', '.lock.mp4'])
+def test_output_with_the_name_of_the_manifest_or_lock_is_refused(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(ValueError, match='which notes what is done: rename it'):
+        find_jobs([str(tmp_path / name)], tmp_path / 'out', frames_as_images=True)
+    find_jobs([str(tmp_path / name)], tmp_path / 'out')
+
+
+def test_output_within_another_is_refused(tmp_path):
+    (tmp_path / 'in' / 'walk').mkdir(parents=True)
+    (tmp_path / 'in' / 'walk' / '000000.png').touch()
+    (tmp_path / 'in' / 'walk.mp4').touch()
+    with pytest.raises(ValueError, match='000000.png, within the output .*out/walk: anonymize'):
+        find_jobs([str(tmp_path / 'in')], tmp_path / 'out', frames_as_images=True)
+
+
+def test_files_that_are_left_out_are_told(folder, tmp_path):
+    (folder / 'linked').symlink_to(folder / 'b')
+    (folder / 'gone.mp4').symlink_to(folder / 'nowhere')
+    os.mkfifo(folder / 'pipe.mp4')
+    (folder / '.DS_Store').touch()
+    (folder / 'x.heic').touch()
+    (folder / 'y.gif').touch()
+    left_out = find_left_out([str(folder)], tmp_path / 'out')
+    names = ['b/.f.avi', 'b/notes.txt', 'gone.mp4', 'linked', 'pipe.mp4', 'x.heic']
+    assert [path.relative_to(folder).as_posix() for path in left_out] == names
+    assert list_outputs(find_jobs([str(folder)], tmp_path), tmp_path)[-1] == 'y.mp4'
+    text = describe_left_out(left_out, shown=2)
+    assert text.startswith('6 files are left out') and text.endswith('notes.txt and 4 more.')
+
+
+def test_file_that_is_named_is_not_told_as_left_out(folder, tmp_path):
+    inputs = [str(folder), str(folder / 'b' / 'notes.txt')]
+    assert folder / 'b' / 'notes.txt' not in find_left_out(inputs, tmp_path / 'out')
+
+
+def test_folder_that_cannot_be_opened_is_told(folder, monkeypatch):
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith('in/b'):
+            raise PermissionError(13, 'Permission denied', str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    assert folder / 'b' in find_left_out([str(folder)])
 
 
 @pytest.fixture

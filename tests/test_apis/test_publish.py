@@ -47,6 +47,18 @@ def test_anonymizer_alone_is_enough_to_anonymize(checkpoint, tmp_path):
     assert torch.equal(first['predictions'][0], second['predictions'][0])
 
 
+def test_anonymizer_of_ones_own_is_published_unbuilt(checkpoint, tmp_path):
+    content = torch.load(checkpoint, weights_only=True)
+    marker = tmp_path / 'called'
+    for kind in ('MaskAnonymizer', 'os.mkdir'):
+        content['meta']['cfg'] = (
+            f'model = dict(anonymizer=dict(type={kind!r}, path={str(marker)!r}))'
+        )
+        torch.save(content, checkpoint)
+        assert publish(checkpoint, tmp_path / 'fa.pth', anonymizer_only=True).is_file()
+    assert not marker.exists()
+
+
 def test_what_has_no_anonymizer_is_refused(tmp_path):
     torch.save(dict(state_dict=dict(a=torch.ones(1))), tmp_path / 'a.pth')
     with pytest.raises(ValueError, match='a.pth holds no anonymizer'):

@@ -69,13 +69,13 @@ def test_truncated_avi_is_found_by_its_header(tmp_path, fraction):
     num_bytes = path.stat().st_size
     assert check_video(cut(path, fraction), 'none') is None
     reason = check_video(path, 'header')
-    assert reason == f'the file ends after {path.stat().st_size:,} of {num_bytes:,} bytes'
+    assert f'the file ends after {path.stat().st_size:,} of {num_bytes:,} bytes' in reason
 
 
 def test_video_without_a_container_is_broken(tmp_path):
     path = tmp_path / 'a.avi'
     path.write_bytes(b'not a video' * 100)
-    assert check_video(path, 'header').startswith('decord: ')
+    assert 'is empty or no video' in check_video(path, 'header')
 
 
 def test_truncated_jpeg_is_found_by_decoding_only(tmp_path):

@@ -1,17 +1,21 @@
 import copy
+import os
 import pickle
 import random
+import shutil
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from mmaction.registry import DATASETS
+from mmaction.registry import DATASETS, TRANSFORMS
+from mmcv.transforms import BaseTransform
 from mmengine.dataset import pseudo_collate
 from PIL import Image
 from torch.utils.data import DataLoader
 
 from spact_mm.datasets.annotation_files import write_attribute_file, write_video_list
+from spact_mm.datasets.unreadable import UnreadableFileError
 
 NUM_VIDEOS = 6
 VIDEO_PIPELINE = [
@@ -295,13 +299,104 @@ class TestBadFiles:
         def slip(results):
             raise error('slip')
 
-        with pytest.raises(error, match='slip'):
+        message = 'The transform slip fails on sample 0, .*v0.avi .*slip'
+        with pytest.raises(RuntimeError, match=message) as caught:
             videos(video_root, pipeline=[slip])[0]
+        assert type(caught.value.__cause__) is error
 
     def test_unpacked_samples_cannot_hide_a_bad_file(self, video_root):
         (video_root / 'videos/v0.avi').write_bytes(b'')
         with pytest.raises(TypeError, match='v0.avi .*end the pipeline with PackActionInputs'):
             videos(video_root, pipeline=VIDEO_PIPELINE[:-1])[0]
+
+
+class TestWhatIsNoBadFile:
+    """Only a file that cannot be read is replaced; all else stops the run."""
+
+    @pytest.mark.parametrize('test_mode', [False, True])
+    def test_a_video_without_boxes_stops_the_run(self, video_root, test_mode):
+        boxes = video_root / 'boxes.json'
+        boxes.write_text('{"version": 1, "videos": {}}')
+        load = dict(type='LoadPersonBoxes', box_file=str(boxes), missing='error')
+        pipeline = [*VIDEO_PIPELINE[:3], load, *VIDEO_PIPELINE[3:]]
+        message = (
+            'The transform LoadPersonBoxes fails on sample 1, .*v1.avi .*boxes.json has no boxes'
+        )
+        with pytest.raises(RuntimeError, match=message):
+            videos(video_root, pipeline=pipeline, test_mode=test_mode)[1]
+
+    @pytest.mark.parametrize('error', [ValueError, RuntimeError, OSError, IndexError, MemoryError])
+    def test_a_slip_in_a_transform_stops_the_run(self, video_root, error):
+        @TRANSFORMS.register_module(force=True)
+        class Slip(BaseTransform):
+            def transform(self, results):
+                raise error('slip')
+
+        pipeline = [*VIDEO_PIPELINE[:4], dict(type='Slip'), *VIDEO_PIPELINE[4:]]
+        with pytest.raises(
+            RuntimeError, match='The transform Slip fails on sample 0, .*v0.avi .*slip'
+        ):
+            videos(video_root, pipeline=pipeline)[0]
+
+    def test_a_slip_among_those_of_views_is_named(self, image_root):
+        views = dict(type='TwoViews', transforms=[dict(type='ReflectSampleFrames', clip_len=1)])
+        pipeline = [IMAGE_PIPELINE[0], views, IMAGE_PIPELINE[2]]
+        with pytest.raises(RuntimeError, match='ReflectSampleFrames fails on sample 0, .*0.jpg'):
+            images(image_root, pipeline=pipeline)[0]
+
+    def test_a_loader_of_ones_own_says_what_is_unreadable(self, video_root):
+        def load(results):
+            raise UnreadableFileError('my disk is gone')
+
+        dataset = videos(video_root, pipeline=[load])
+        with pytest.raises(RuntimeError, match='10 files in a row cannot be read.*my disk is gone'):
+            dataset[0]
+
+
+class TestLoadersOfOthers:
+    """MMAction2's and MMCV's have no error of their own."""
+
+    @pytest.mark.parametrize('content', [b'', b'no video at all' * 100])
+    @pytest.mark.parametrize('backend', ['Decord', 'OpenCV', 'PyAV'])
+    def test_a_broken_video_is_a_bad_file(self, video_root, backend, content):
+        (video_root / 'videos/v2.avi').write_bytes(content)
+        init, decode = dict(type=f'{backend}Init'), dict(type=f'{backend}Decode')
+        pipeline = [init, VIDEO_PIPELINE[1], decode, *VIDEO_PIPELINE[3:]]
+        dataset = videos(video_root, pipeline=pipeline)
+        dataset.set_epoch(0, 0)
+        assert [len(bad_files(dataset[index])) for index in (1, 2, 3)] == [0, 1, 0]
+        with pytest.raises(RuntimeError, match='Sample 2, .*v2.avi, cannot be read'):
+            videos(video_root, pipeline=pipeline, test_mode=True)[2]
+
+    def test_a_pipe_is_not_waited_for(self, video_root):
+        (video_root / 'videos/v2.avi').unlink()
+        os.mkfifo(video_root / 'videos/v2.avi')
+        pipeline = [dict(type='DecordInit'), *VIDEO_PIPELINE[1:]]
+        ((name, reason),) = bad_files(videos(video_root, pipeline=pipeline)[2])
+        assert name.endswith('v2.avi') and 'is a pipe instead of a file' in reason
+
+    def test_a_broken_image_is_a_bad_file(self, image_root):
+        (image_root / 'images/3.jpg').write_bytes(b'no image')
+        pipeline = [dict(type='LoadImageFromFile'), *IMAGE_PIPELINE[1:]]
+        dataset = images(image_root, pipeline=pipeline)
+        assert [len(bad_files(dataset[index])) for index in (2, 3, 4)] == [0, 1, 0]
+
+    def test_a_missing_frame_is_a_bad_file(self, image_root):
+        for name in 'abc':
+            (image_root / name).mkdir()
+            for index in range(1, 9):
+                shutil.copy(image_root / 'images/0.jpg', image_root / f'{name}/img_{index:05}.jpg')
+        (image_root / 'b/img_00003.jpg').unlink()
+        (image_root / 'list.txt').write_text('a 8 0\nb 8 1\nc 8 2\n')
+        sample = dict(type='SampleFrames', clip_len=8, num_clips=1)
+        config = dict(
+            type='RawframeDataset',
+            ann_file=str(image_root / 'list.txt'),
+            data_prefix=dict(img=str(image_root)),
+            pipeline=[sample, dict(type='RawFrameDecode'), *VIDEO_PIPELINE[3:]],
+        )
+        dataset = DATASETS.build(dict(type='ReproducibleDataset', dataset=config))
+        assert [len(bad_files(dataset[index])) for index in range(3)] == [0, 1, 0]
 
 
 class TestMissingData:
@@ -317,7 +412,7 @@ class TestMissingData:
 
     def test_list_in_another_format_is_named(self, video_root):
         (video_root / 'list.txt').write_text('v0.avi 20 3\n')
-        with pytest.raises(ValueError, match='list.txt cannot be read as that of VideoDataset'):
+        with pytest.raises(ValueError, match='Line 1 of .*list.txt has 3 columns in place of 2'):
             videos(video_root)
 
     def test_errors_of_the_data_set_itself_stay_as_they_are(self, image_root):
@@ -347,6 +442,10 @@ class TestMissingData:
     def test_unknown_policy_is_refused(self, video_root):
         with pytest.raises(ValueError, match="on_bad .* 'ignore'; choose 'skip' or 'raise'"):
             videos(video_root, wrapper=dict(on_bad='ignore'))
+
+    def test_test_samples_are_never_replaced(self, video_root):
+        with pytest.raises(ValueError, match="on_bad='skip' .* would replace test samples"):
+            videos(video_root, test_mode=True, wrapper=dict(on_bad='skip'))
 
 
 def test_annotations_are_those_of_the_wrapped_data_set(video_root, image_root):
@@ -383,3 +482,41 @@ def test_copies_have_a_clock_of_their_own(video_root, duplicate):
     twin.set_epoch(1, 1)
     assert torch.equal(clips(loader)[0], dataset[0]['inputs'])
     assert (second[0] != dataset[0]['inputs']).any()
+
+
+# ---- where tools look ----------------------------------------------------------------------------
+@pytest.mark.parametrize('name', [dict(dataset='VideoDataset'), dict()])
+def test_settings_beside_the_name_are_those_of_the_data_set(video_root, name):
+    settings = video_config(video_root, test_mode=True, indices=4)
+    flat = DATASETS.build({**settings, **name, 'type': 'ReproducibleDataset'})
+    nested = videos(video_root, test_mode=True, indices=4)
+    assert type(flat.dataset) is type(nested.dataset) and len(flat) == len(nested) == 4
+    assert flat.on_bad == nested.on_bad == 'raise'
+    for dataset in (flat, nested):
+        dataset.set_epoch(1, 2)
+    for index in range(4):
+        assert torch.equal(flat[index]['inputs'], nested[index]['inputs'])
+
+
+def test_settings_beside_a_whole_data_set_are_refused(video_root):
+    with pytest.raises(ValueError, match='has ann_file, pipeline beside a whole data set'):
+        videos(video_root, dict(ann_file='b.txt', pipeline=[]))
+
+
+@pytest.mark.parametrize('times', [None, 3])
+def test_tools_exchange_the_pipeline_of_the_data_set_inside(video_root, times):
+    config = video_config(video_root, pipeline=VIDEO_PIPELINE[:2])
+    if times:
+        config = dict(type='RepeatDataset', times=times, dataset=config)
+    dataset = DATASETS.build(dict(type='ReproducibleDataset', dataset=config))
+    assert len(dataset.pipeline.transforms) == 2
+    dataset.pipeline = lambda data: data['label']
+    assert [dataset[index] for index in range(len(dataset))] == (times or 1) * [*range(NUM_VIDEOS)]
+
+
+def test_several_pipelines_are_not_one(video_root):
+    parts = [video_config(video_root), video_config(video_root)]
+    concatenated = dict(type='ConcatDataset', datasets=parts)
+    dataset = DATASETS.build(dict(type='ReproducibleDataset', dataset=concatenated))
+    with pytest.raises(AttributeError, match='2 data sets'):
+        assert dataset.pipeline

@@ -117,3 +117,25 @@ def test_truncated_and_foreign_files_are_refused(tmp_path):
 def test_absent_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'absent\.pickle does not exist'):
         load_arrays(tmp_path / 'absent.pickle')
+
+
+def test_sizes_that_a_file_cannot_hold_take_no_memory(tmp_path):
+    path = tmp_path / 'labels.pickle'
+    # A dictionary whose place in the unpickler's table is the four-billionth.
+    path.write_bytes(b'\x80\x04}r\xff\xff\xff\xff.')
+    with pytest.raises(ValueError, match='the place 4294967295 of a table in a file of 9 bytes'):
+        load_arrays(path)
+
+
+def test_an_array_that_is_named_often_is_kept_once(tmp_path):
+    path = tmp_path / 'labels.pickle'
+    array = np.zeros(10)
+    path.write_bytes(pickle.dumps({str(index): array for index in range(100)}))
+    assert len({id(value) for value in load_arrays(path).values()}) == 1
+
+
+def test_a_name_of_several_lines_is_shown_on_one(tmp_path):
+    path = tmp_path / 'labels.pickle'
+    path.write_bytes(b'\x80\x04\x8c\x03a\nb\x8c\x01c\x93.')
+    with pytest.raises(UnsafePickleError, match=r'the global a\\nb\.c and'):
+        load_arrays(path)

@@ -15,11 +15,13 @@ from spact_mm.datasets.transforms import (
     DecordInitFromPath,
     FlipOrErase,
     LoadImageRGB,
+    LoadVideoFrame,
     ReflectSampleFrames,
     SquareCrop,
     TwoViews,
 )
 from spact_mm.datasets.transforms.color import adjust_hue
+from spact_mm.datasets.unreadable import UnreadableFileError
 
 FORMATS = [('a.avi', 'MJPG'), ('a.avi', 'XVID'), ('a.mp4', 'mp4v')]
 OFF = dict(
@@ -113,6 +115,19 @@ class TestLoadImageRGB:
         with pytest.raises(ValueError, match='min_size of LoadImageRGB .* is 0'):
             LoadImageRGB(0)
 
+    def test_an_image_of_too_many_pixels_is_refused_by_its_header(self, tmp_path):
+        path = str(tmp_path / 'a.png')
+        Image.new('RGB', (60, 40)).save(path)
+        assert LoadImageRGB(max_pixels=2400)(dict(img_path=path))['img_shape'] == (40, 60)
+        message = 'a.png has 60 x 40 pixels, more than max_pixels = 2,399'
+        with pytest.raises(UnreadableFileError, match=message):
+            LoadImageRGB(max_pixels=2399)(dict(img_path=path))
+
+    @pytest.mark.parametrize('number', [0, 10**9])
+    def test_a_limit_that_cannot_be_held_is_refused(self, number):
+        with pytest.raises(ValueError, match='max_pixels of LoadImageRGB must be in'):
+            LoadImageRGB(max_pixels=number)
+
     def test_missing_file_is_named(self, tmp_path):
         with pytest.raises(OSError, match='absent.jpg'):
             self.load(tmp_path / 'absent.jpg')
@@ -145,29 +160,30 @@ class TestDecordInitFromPath:
         assert DecordInitFromPath()(dict(filename=str(path)))['total_frames'] == 40
 
     def test_missing_video_is_named(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match='absent.avi'):
+        with pytest.raises(UnreadableFileError, match='absent.avi'):
             DecordInitFromPath()(dict(filename=str(tmp_path / 'absent.avi')))
 
     def test_cached_video_gives_the_same_frames_without_its_file(self, tmp_path):
         path = write_video(tmp_path / 'a.avi')
-        crop = [
-            dict(type='SquareCrop', scale=0.5, random=False),
-            dict(type='Resize', scale=(16, 16), keep_ratio=False),
-        ]
-        cached = DecordInitFromPath(cache=dict(transforms=crop))
+        cached = DecordInitFromPath(cache=dict())
         decode = Compose([dict(type='DecordDecode')])
-        later = Compose([dict(type='DecordDecode'), *crop])
 
-        def frames(init, rest):
+        def frames(init):
             results = init(dict(filename=str(path)))
             assert results['total_frames'] == 40 and results['avg_fps'] > 0
-            return np.stack(rest(dict(results, frame_inds=np.array([7, 39, 7])))['imgs'])
+            return decode(dict(results, frame_inds=np.array([7, 39, 7])))['imgs']
 
-        expected = frames(DecordInitFromPath(), later)
-        first = frames(cached, decode)
-        first[:] = 0  # A pipeline may write into its frames.
+        expected = frames(DecordInitFromPath())
+        for frame in frames(cached):
+            frame[:] = 0  # A pipeline may write into its frames.
         path.unlink()
-        np.testing.assert_array_equal(frames(cached, decode), expected)
+        np.testing.assert_array_equal(frames(cached), expected)
+
+    @pytest.mark.parametrize('loader', [DecordInitFromPath, LoadVideoFrame])
+    def test_cache_hides_no_transforms(self, loader):
+        crop = [dict(type='SquareCrop', scale=0.5, random=False)]
+        with pytest.raises(ValueError, match='has transforms, .* after decoding'):
+            loader(cache=dict(transforms=crop))
 
     def test_cache_keeps_what_there_is_room_for(self, tmp_path):
         paths = [write_video(tmp_path / name) for name in ('a.avi', 'b.avi')]
@@ -179,12 +195,22 @@ class TestDecordInitFromPath:
             assert init(dict(filename=str(path)))['total_frames'] == 40
             path.unlink()
         init(dict(filename=str(paths[0])))
-        with pytest.raises(FileNotFoundError, match='b.avi'):
+        with pytest.raises(UnreadableFileError, match='b.avi'):
             init(dict(filename=str(paths[1])))
 
     def test_cache_without_room_is_refused(self):
         with pytest.raises(ValueError, match='max_gib .* is 0'):
             DecordInitFromPath(cache=dict(max_gib=0))
+
+
+def test_image_that_an_inferencer_has_read_is_turned_to_rgb(tmp_path):
+    path = tmp_path / 'a.png'
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8))
+    read = cv2.imread(str(path))
+    given = dict(img=read.copy(), img_shape=(6, 8), ori_shape=(6, 8))
+    expected = LoadImageRGB()(dict(img_path=str(path)))['img']
+    np.testing.assert_array_equal(LoadImageRGB()(given)['img'], expected)
+    assert (expected != read).any()
 
 
 class TestReflectSampleFrames:
@@ -237,7 +263,7 @@ class TestReflectSampleFrames:
         assert self.sample(1, start_index=1)['frame_inds'].tolist() == [1] * 16
 
     def test_video_without_frames_is_refused(self):
-        with pytest.raises(ValueError, match='no frame'):
+        with pytest.raises(UnreadableFileError, match='no frame'):
             self.sample(0)
 
 

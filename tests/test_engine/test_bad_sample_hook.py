@@ -1,3 +1,5 @@
+import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -21,11 +23,16 @@ class Log:
         self.lines.append(line)
 
 
-def make_runner(**sizes):
+@pytest.fixture(autouse=True)
+def work_dir(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def make_runner(resume=False, **sizes):
     """Build a runner with loaders of these sizes; ``train`` alone is a plain loader."""
     loaders = {name: SimpleNamespace(dataset=range(size)) for name, size in sizes.items()}
     loader = loaders['train'] if 'train' in loaders else SimpleNamespace(loaders=loaders)
-    return SimpleNamespace(logger=Log(), train_dataloader=loader)
+    return SimpleNamespace(logger=Log(), train_dataloader=loader, work_dir='.', _resume=resume)
 
 
 def make_batch(*reports, cls=ActionDataSample):
@@ -105,14 +112,51 @@ def test_batches_without_reports_are_passed_over(batch):
 def test_processes_exchange_what_they_found(monkeypatch):
     hook, runner = make_hook(), make_runner(train=60)
     hook.before_train_iter(runner, 0, make_batch(bad('a', 'b')))
-    others = [dict(train=dict(b='broken', c='broken'))]
+    others = [(dict(train=dict(b='broken', c='broken')), dict(train=dict(b=1, c=2)))]
     monkeypatch.setattr(bad_sample_hook, 'all_gather_object', lambda mine: [mine, *others])
     hook.after_train_epoch(runner)
     assert 'file c cannot be read' in runner.logger.lines[-2]
     assert runner.logger.lines[-1].startswith('3 of 60 train files')
-    others[:] = [dict(train=dict(d='broken'))]
+    others[:] = [(dict(train=dict(d='broken')), dict(train=dict(d=1)))]
     with pytest.raises(RuntimeError, match='4 of 60 train files'):
         hook.after_train_epoch(runner)
+
+
+def read_list():
+    return json.loads(Path('bad_samples.json').read_text())
+
+
+def test_a_list_in_the_work_dir_tells_what_was_replaced_and_how_often(monkeypatch):
+    hook, runner = make_hook(), make_runner(action=100, privacy=100)
+    hook.before_train(runner)
+    hook.after_train_epoch(runner)
+    assert not Path('bad_samples.json').exists()
+    hook.before_train_iter(runner, 0, dict(action=make_batch(bad('a'), bad('a', 'b'))))
+    found = dict(action=dict(a='broken'), privacy=dict(c='empty'))
+    others = found, dict(action=dict(a=1), privacy=dict(c=3))
+    monkeypatch.setattr(bad_sample_hook, 'all_gather_object', lambda mine: [mine, others])
+    hook.after_train_epoch(runner)
+    expected = dict(
+        action=dict(a=dict(reason='broken', count=3), b=dict(reason='broken', count=1)),
+        privacy=dict(c=dict(reason='empty', count=3)),
+    )
+    assert read_list() == expected
+
+
+def test_the_list_is_kept_over_resume_and_begun_anew_by_a_new_run():
+    for resume, count in ((False, 1), (True, 2), (False, 1)):
+        hook, runner = make_hook(), make_runner(train=100, resume=resume)
+        hook.before_train(runner)
+        hook.before_train_iter(runner, 0, make_batch(bad('a')))
+        hook.after_train_epoch(runner)
+        assert read_list() == dict(train=dict(a=dict(reason='broken', count=count)))
+
+
+def test_the_list_is_there_when_the_run_stops_for_it():
+    hook, runner = make_hook(), make_runner(train=10)
+    with pytest.raises(RuntimeError, match='1 of 10 train files cannot be read'):
+        hook.before_train_iter(runner, 0, make_batch(bad('a')))
+    assert read_list()['train']['a'] == dict(reason='broken', count=1)
 
 
 @pytest.mark.parametrize('fraction', [-0.1, 5])
@@ -145,7 +189,7 @@ def test_report_reaches_the_hook_from_worker_processes(tmp_path):
     )
     dataset = DATASETS.build(dict(type='ReproducibleDataset', dataset=videos))
     loader = DataLoader(dataset, batch_size=4, num_workers=1, collate_fn=pseudo_collate)
-    hook, runner = make_hook(), SimpleNamespace(logger=Log(), train_dataloader=loader)
+    hook, runner = make_hook(), make_runner(train=24)
     for index, batch in enumerate(loader):
         hook.before_train_iter(runner, index, batch)
     hook.after_train_epoch(runner)

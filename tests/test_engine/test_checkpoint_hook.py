@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
@@ -22,6 +21,7 @@ from torch import nn
 import spact_mm  # noqa: F401
 from spact_mm.engine import checkpoint_files
 from spact_mm.engine.plain_types import from_plain, to_plain
+from spact_mm.models.anonymizers.checkpoint import list_names
 from spact_mm.safe_checkpoint import UnsafeCheckpointError
 
 _NUMBERS = count()
@@ -44,18 +44,6 @@ class Toy(BaseModel):
         return dict(loss=out.square().mean()) if mode == 'loss' else [out]
 
 
-class Falling(BaseMetric):
-    """1, then 2, then 1 … as accuracy, of numpy's type."""
-
-    values = [1.0, 2.0, 1.0]
-
-    def process(self, data_batch, data_samples):
-        self.results.append(0)
-
-    def compute_metrics(self, results):
-        return dict(acc=np.float64(self.values.pop(0)))
-
-
 class Points(torch.utils.data.Dataset):
     metainfo = dict(classes=('a', 'b'), weights=np.array([0.25, 0.75], dtype=np.float32))
 
@@ -66,16 +54,13 @@ class Points(torch.utils.data.Dataset):
         return dict(inputs=torch.tensor([index, 1.0]))
 
 
-def make_runner(work_dir, epochs=2, hook=None, model=None, validates=False, **kwargs):
+def make_runner(work_dir, epochs=2, hook=None, model=None, **kwargs):
     loader = dict(
         dataset=Points(),
         batch_size=4,
         sampler=dict(type='DefaultSampler', shuffle=False),
         collate_fn=dict(type='default_collate'),
     )
-    if validates:
-        Falling.values = [1.0, 2.0, 1.0]
-        kwargs.update(val_dataloader=loader, val_cfg=dict(), val_evaluator=[Falling()])
     return Runner(
         model=model or Toy(),
         work_dir=str(work_dir),
@@ -126,7 +111,7 @@ def assert_same(left, right):
 def finished(tmp_path_factory):
     """A run of two epochs, whose folder must not be changed."""
     folder = tmp_path_factory.mktemp('finished')
-    runner = make_runner(folder, hook=dict(save_best='acc', max_keep_ckpts=3), validates=True)
+    runner = make_runner(folder, hook=dict(max_keep_ckpts=3))
     runner.message_hub.update_info('bias', np.float64(0.5))
     runner.message_hub.update_info('table', np.arange(6, dtype=np.int16).reshape(2, 3))
     runner.train()
@@ -143,7 +128,7 @@ def copied(finished, tmp_path):
 
 def test_files_hold_plain_types_only(finished):
     names = {path.name for path in Path(finished.work_dir).glob('*.pth')}
-    assert names == {'epoch_1.pth', 'epoch_2.pth', 'best_acc_epoch_2.pth'}
+    assert names == {'epoch_1.pth', 'epoch_2.pth'}
     for name in names:
         path = Path(finished.work_dir) / name
         checkpoint = torch.load(path, weights_only=True)
@@ -158,12 +143,12 @@ def test_message_hub_survives_resume(finished, copied):
     scalars, info, resumed = hub_of(runner)
     assert_same(scalars, expected[0])
     assert 'train/loss' in scalars and len(scalars['train/loss'][0]) == 4
-    assert info['best_score'] == 2.0 and info['bias'] == 0.5
+    assert info['bias'] == 0.5
     assert_same(info['table'], np.arange(6, dtype=np.int16).reshape(2, 3))
     # MMEngine sets the counters of a new start, and the names are those of the run.
-    differing = {'cfg', 'experiment_name', 'last_ckpt', 'best_ckpt', 'epoch', 'iter'}
+    differing = {'cfg', 'experiment_name', 'last_ckpt', 'epoch', 'iter'}
     assert set(info) == set(expected[1]) and resumed == expected[2]
-    for name in set(info) - differing - {'bias', 'table', 'best_score', 'dataset_meta'}:
+    for name in set(info) - differing - {'bias', 'table', 'dataset_meta'}:
         assert info[name] == expected[1][name], name
     assert_same(info['dataset_meta'], Points.metainfo)
 
@@ -215,6 +200,7 @@ def test_resume_without_checkpoint_starts_from_scratch(tmp_path):
 
 
 def test_resume_ignores_leftovers_of_a_longer_run(copied):
+    (copied / checkpoint_files.ORDER).unlink()  # as of a run before there was one
     leftover = copied / 'epoch_9.pth'
     leftover.write_bytes((copied / 'epoch_2.pth').read_bytes())
     os.utime(leftover, (1, 1))
@@ -223,6 +209,7 @@ def test_resume_ignores_leftovers_of_a_longer_run(copied):
 
 
 def test_resume_prefers_a_checkpoint_newer_than_the_pointer(copied):
+    (copied / checkpoint_files.ORDER).unlink()
     (copied / 'last_checkpoint').write_text(str(copied / 'epoch_1.pth'))
     os.utime(copied / 'last_checkpoint', (1, 1))
     listed = checkpoint_files.list_checkpoints(str(copied), 'epoch_{}.pth', str(copied))
@@ -266,7 +253,10 @@ def test_strict_can_be_switched_off(copied):
 
 
 def test_weights_only_file_cannot_be_resumed(copied):
-    path = copied / 'best_acc_epoch_2.pth'
+    path = copied / 'weights.pth'
+    checkpoint = torch.load(copied / 'epoch_2.pth', weights_only=True)
+    del checkpoint['optimizer']
+    torch.save(checkpoint, path)
     with pytest.raises(ValueError, match=f'{path} cannot be resumed, .* no optimizer'):
         make_runner(copied, resume=True, load_from=str(path)).train()
 
@@ -297,55 +287,29 @@ def test_wrapped_names_of_unmodified_mmengine_are_understood(tmp_path):
 
 
 def test_failure_while_saving_keeps_what_there_is(tmp_path, monkeypatch):
-    hook = dict(max_keep_ckpts=1, save_best='acc')
-    make_runner(tmp_path, epochs=1, hook=hook, validates=True).train()
+    hook = dict(max_keep_ckpts=1)
+    make_runner(tmp_path, epochs=1, hook=hook).train()
     before = {path.name: path.read_bytes() for path in tmp_path.glob('*.pth')}
-    assert set(before) == {'epoch_1.pth', 'best_acc_epoch_1.pth'}
     pointer = (tmp_path / 'last_checkpoint').read_text()
 
     def fail(descriptor):
-        raise OSError('disk full')
+        raise OSError('disk failed')
 
-    for failing in ('epoch_2', 'best_acc_epoch_2'):
-        runner = make_runner(tmp_path, epochs=2, hook=hook, validates=True, resume=True)
-        Falling.values = [2.0]
-        if failing == 'epoch_2':
-            monkeypatch.setattr(checkpoint_files.os, 'fsync', fail)
-        else:
-            monkeypatch.undo()
-            runner.register_hook(_FailAfterEpoch(monkeypatch, fail), priority='LOWEST')
-        with pytest.raises(OSError, match='disk full'):
-            runner.train()
-        assert (tmp_path / 'best_acc_epoch_1.pth').read_bytes() == before['best_acc_epoch_1.pth']
-        if failing == 'epoch_2':
-            now = {path.name: path.read_bytes() for path in tmp_path.glob('*.pth')}
-            assert now == before
-            assert (tmp_path / 'last_checkpoint').read_text() == pointer
+    runner = make_runner(tmp_path, epochs=2, hook=hook, resume=True)
+    monkeypatch.setattr(checkpoint_files.os, 'fsync', fail)
+    with pytest.raises(OSError, match='disk failed'):
+        runner.train()
+    assert {path.name: path.read_bytes() for path in tmp_path.glob('*.pth')} == before
+    assert (tmp_path / 'last_checkpoint').read_text() == pointer
     monkeypatch.undo()
-    runner = make_runner(tmp_path, epochs=3, hook=hook, validates=True, resume=True)
-    Falling.values = [3.0]
-    runner.train()
-    assert {path.name for path in tmp_path.glob('*.pth*')} == {
-        'epoch_3.pth',
-        'best_acc_epoch_3.pth',
-    }
+    make_runner(tmp_path, epochs=3, hook=hook, resume=True).train()
+    assert {path.name for path in tmp_path.glob('*.pth*')} == {'epoch_3.pth'}
 
 
 class _StopBeforeSecondEpoch(Hook):
     def before_train_epoch(self, runner):
         if runner.epoch == 1:
             raise KeyboardInterrupt
-
-
-class _FailAfterEpoch(Hook):
-    """Makes the disk fail once the epoch's own checkpoint is written."""
-
-    def __init__(self, monkeypatch, fail):
-        self.arguments = (checkpoint_files.os, 'fsync', fail)
-        self.monkeypatch = monkeypatch
-
-    def after_train_epoch(self, runner):
-        self.monkeypatch.setattr(*self.arguments)
 
 
 class Payload:
@@ -473,3 +437,68 @@ def test_schedulers_that_keep_functions_are_saved_and_resumed(tmp_path):
     (tmp_path / 'cut').mkdir()
     shutil.copy(tmp_path / 'whole' / 'epoch_2.pth', tmp_path / 'cut')
     assert train_one_cycle(tmp_path / 'cut', 3, resume=True) == whole
+
+
+class Spoil(Hook):
+    """Put a number into a tensor at the end of the second epoch."""
+
+    def __init__(self, choose, value):
+        self.choose, self.value = choose, value
+
+    def after_train_epoch(self, runner):
+        if runner.epoch == 1:
+            with torch.no_grad():
+                self.choose(runner).view(-1)[0] = self.value
+
+
+def _moment(runner):
+    return next(iter(runner.optim_wrapper.optimizer.state.values()))['exp_avg_sq']
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+@pytest.mark.parametrize(
+    ('choose', 'name'),
+    [
+        (lambda runner: runner.model.head.weight, 'head.weight'),
+        (lambda runner: runner.model.body[1].running_var, 'body.1.running_var'),
+        (_moment, 'optimizer.state.0.exp_avg_sq'),
+    ],
+)
+def test_numbers_that_are_not_finite_are_not_written(tmp_path, choose, name, value):
+    runner = make_runner(tmp_path, epochs=3)
+    runner.register_hook(Spoil(choose, value))
+    with pytest.raises(RuntimeError, match='^No checkpoint is written in epoch 2, ') as error:
+        runner.train()
+    assert f'{name} would hold numbers that are not finite' in str(error.value)
+    assert f'the last good checkpoint is {tmp_path}/epoch_1.pth' in str(error.value)
+    assert [path.name for path in tmp_path.glob('*.pth')] == ['epoch_1.pth']
+    assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'epoch_1.pth')
+
+
+def test_another_runs_checkpoint_is_not_named_as_the_last_good_one(tmp_path):
+    note = tmp_path / 'last_checkpoint'
+    note.write_text('old.pth')
+    os.utime(note, (1, 1))
+    runner = make_runner(tmp_path, epochs=2)
+    hook = Spoil(lambda runner: runner.model.head.weight, float('nan'))
+    hook.after_train_iter = lambda runner, *_, **__: (
+        runner.model.head.weight.data.fill_(float('nan'))
+    )
+    runner.register_hook(hook)
+    with pytest.raises(RuntimeError, match='this run has no checkpoint yet'):
+        runner.train()
+
+
+def test_masks_may_be_infinite(tmp_path):
+    model = Toy()
+    model.register_buffer('mask', torch.full((2, 2), float('-inf')).triu(1))
+    make_runner(tmp_path, epochs=1, model=model).train()
+    assert (
+        torch.load(tmp_path / 'epoch_1.pth', weights_only=True)['state_dict']['mask'].isinf().any()
+    )
+
+
+def test_names_of_a_damaged_file_stay_in_one_line():
+    assert list_names(['a', 'b\nc', 'd\x1b[31m']) == 'a, b?c, d?[31m'
+    assert list_names([*'abcde', 7]) == 'a, b, c and 3 more'
+    assert len(list_names(['x' * 10_000])) == 200

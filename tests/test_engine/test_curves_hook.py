@@ -23,7 +23,10 @@ class Hub:
 
 @pytest.fixture
 def runner(tmp_path):
-    return SimpleNamespace(message_hub=Hub(), work_dir=str(tmp_path), epoch=0, max_epochs=12)
+    loop = SimpleNamespace(batches_done=0)
+    return SimpleNamespace(
+        message_hub=Hub(), work_dir=str(tmp_path), epoch=0, max_epochs=12, train_loop=loop
+    )
 
 
 def run_epoch(hook, runner, epoch, **losses):

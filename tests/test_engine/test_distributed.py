@@ -19,10 +19,11 @@ from e2e import (
 
 pytestmark = pytest.mark.slow
 
+#: The two processes end after its third epoch.
 SCHEDULE = [
     dict(phase='reconstruction', epochs=1),
     dict(phase='adversaries', epochs=1),
-    dict(phase=('anonymizer', 'adversaries'), epochs=1),
+    dict(phase=('anonymizer', 'adversaries'), epochs=2),
 ]
 
 #: Compares the loss of two processes with that of one which has the whole batch.
@@ -131,7 +132,12 @@ def two_processes(tiny_data, tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp('two')
     config = write_config(tmp_path, tiny_data, SCHEDULE, **workerless())
     work_dir = tmp_path / 'work'
-    options = ('--cfg-options', 'env_cfg.dist_cfg.backend=gloo')
+    part = (
+        'train_cfg.max_epochs=3',
+        'train_cfg.val_begin=3',
+        'custom_hooks.0.allow_partial=True',
+    )
+    options = ('--cfg-options', 'env_cfg.dist_cfg.backend=gloo', *part)
     done = run_process(
         tmp_path / 'logs',
         *(ROOT / 'tools' / 'dist_train.sh', config, 2, '--work-dir', work_dir, '--seed', 3),
@@ -170,17 +176,16 @@ def test_tools_take_the_checkpoint_in_one_process(tiny_data, two_processes, tmp_
 
 
 def test_one_process_goes_on_where_two_stopped(tiny_data, two_processes, tmp_path):
-    longer = [*SCHEDULE[:2], dict(SCHEDULE[2], epochs=2)]
-    config = write_config(tmp_path, tiny_data, longer, **workerless())
+    config = write_config(tmp_path, tiny_data, SCHEDULE, **workerless())
     checkpoint = two_processes.work_dir / 'epoch_3.pth'
     runner = build_runner(config, tmp_path / 'work', resume=True, load_from=str(checkpoint))
     runner.train()
     before, after = load(checkpoint), load(tmp_path / 'work' / 'epoch_4.pth')
     assert after['meta']['epoch'] == 4
-    # Epochs of 3 iterations in two processes, then one of 7, in minimax two of three and four of
-    # seven for the anonymizer.
+    # Epochs of 3 iterations in two processes, then one of 7, in minimax two of three and three of
+    # seven for the anonymizer, as the first turn after 7 is the adversaries'.
     expected = dict(
-        anonymizer=(3 + 2, 3 + 2 + 4), recognizer=(3 + 1, 3 + 1 + 3), privacy_branch=(4, 7)
+        anonymizer=(3 + 2, 3 + 2 + 3), recognizer=(3 + 1, 3 + 1 + 4), privacy_branch=(4, 8)
     )
     for name, steps in expected.items():
         states = [next(iter(c['optimizer'][name]['state'].values())) for c in (before, after)]

@@ -3,11 +3,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.dataset import DefaultSampler
-from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch.utils.data import DataLoader, Dataset
 
 from spact_mm.engine.minimax_loop import MinimaxTrainLoop
 from spact_mm.engine.paired_dataloader import PairedDataLoader
+from spact_mm.engine.phase_hook import MinimaxPhaseHook
+
+SCHEDULE = [dict(phase='reconstruction', epochs=1)]
 
 
 class Numbers(Dataset):
@@ -94,11 +96,15 @@ def test_wrong_loaders_are_refused(action, privacy, length, message):
         PairedDataLoader(loader(action, drop_last=True), loader(privacy, drop_last=True), length)
 
 
-def build_loop(action, privacy):
+def build_loop(action, privacy, hooks=None, cfg=(), **settings):
     model = torch.nn.Module()
     model.privacy_branch = SimpleNamespace(min_batch_size=2)
     runner = SimpleNamespace(model=model, seed=0, _randomness_cfg={}, visualizer=None)
-    return MinimaxTrainLoop(runner, action, max_epochs=1, privacy_dataloader=privacy)
+    runner.hooks = [MinimaxPhaseHook(SCHEDULE)] if hooks is None else hooks
+    runner.cfg, runner.param_schedulers = dict(cfg), None
+    if privacy != 'top level':
+        settings['privacy_dataloader'] = privacy
+    return MinimaxTrainLoop(runner, action, **settings)
 
 
 @pytest.mark.parametrize(
@@ -107,12 +113,12 @@ def build_loop(action, privacy):
         (
             loader(4),
             loader(4, batch_size=1),
-            r'^train_cfg.privacy_dataloader.batch_size is 1, .* at least 2',
+            r'^privacy_dataloader.batch_size is 1, .* at least 2',
         ),
         (
             loader(4),
             loader(5, batch_size=2),
-            'last batch of train_cfg.privacy_dataloader holds 1 of 5 samples.*drop_last=True',
+            'last batch of privacy_dataloader holds 1 of 5 samples.*drop_last=True',
         ),
         (loader(4, batch_size=1), None, '^train_dataloader.batch_size is 1'),
     ],
@@ -140,18 +146,58 @@ def test_seeds_of_an_epoch_depend_on_seed_and_epoch():
     assert len({draw(1, 2), draw(1, 3), draw(2, 2)}) == 3
 
 
-def test_an_epoch_starts_without_what_the_last_one_accumulated(monkeypatch):
-    loop = build_loop(loader(4), loader(4))
-    weight = torch.nn.Parameter(torch.zeros(1))
-    wrapper = OptimWrapper(torch.optim.SGD([weight], lr=1.0), accumulative_counts=2)
-    loop.runner.optim_wrapper = OptimWrapperDict(anonymizer=wrapper)
+LONG = [dict(phase='reconstruction', epochs=1), dict(phase='adversaries', epochs=2)]
 
-    def epoch(loop):
-        for _ in range(3):
-            wrapper.update_params(weight.sum())
 
-    monkeypatch.setattr('mmengine.runner.EpochBasedTrainLoop.run_epoch', epoch)
-    for count in (1, 2):
-        loop.run_epoch()
-        # Three batches, of which two make an update.
-        assert weight.item() == -count
+@pytest.mark.parametrize('hooks', [(), (MinimaxPhaseHook(LONG), MinimaxPhaseHook(LONG))])
+def test_a_run_without_a_schedule_or_with_two_is_refused(hooks):
+    with pytest.raises(ValueError, match=rf'has {len(hooks)}; .*\[\*_base_.custom_hooks, '):
+        build_loop(loader(4), None, hooks)
+
+
+def test_the_schedule_says_how_long_the_run_is():
+    hook = MinimaxPhaseHook(LONG)
+    assert build_loop(loader(4), None, [hook]).max_epochs == 3
+    assert build_loop(loader(4), None, [hook], max_epochs=3).max_epochs == 3
+
+
+@pytest.mark.parametrize('max_epochs', [2, 4])
+def test_another_length_than_the_schedule_is_refused(max_epochs):
+    message = f'covers 3 epochs, but train_cfg.max_epochs is {max_epochs}.*allow_partial=True'
+    with pytest.raises(ValueError, match=message):
+        build_loop(loader(4), None, [MinimaxPhaseHook(LONG)], max_epochs=max_epochs)
+
+
+def test_a_part_of_the_schedule_is_run_if_it_is_meant():
+    hook = MinimaxPhaseHook(LONG, allow_partial=True)
+    assert build_loop(loader(4), None, [hook], max_epochs=2).max_epochs == 2
+    with pytest.raises(ValueError, match='max_epochs is 4'):
+        build_loop(loader(4), None, [hook], max_epochs=4)
+
+
+def test_the_privacy_loader_stands_beside_the_action_loader():
+    privacy = loader(4)
+    loop = build_loop(loader(4), 'top level', cfg=dict(privacy_dataloader=privacy))
+    assert loop.dataloader.loaders['privacy'] is privacy
+    for cfg in ({}, dict(privacy_dataloader=None)):
+        assert list(build_loop(loader(4), 'top level', cfg=cfg).dataloader.loaders) == ['action']
+    # As configs of before have it.
+    assert build_loop(loader(4), privacy).dataloader.loaders['privacy'] is privacy
+    cfg = dict(privacy_dataloader=privacy)
+    assert build_loop(loader(4), privacy, cfg=cfg).dataloader.loaders['privacy'] is privacy
+
+
+@pytest.mark.parametrize('inner, top', [(None, loader(4)), (loader(4), None), (1, 2)])
+def test_two_privacy_loaders_are_refused(inner, top):
+    message = 'are both given and differ; keep privacy_dataloader, beside'
+    with pytest.raises(ValueError, match=message):
+        build_loop(loader(4), inner, cfg=dict(privacy_dataloader=top))
+
+
+def test_settings_without_effect_are_refused():
+    with pytest.raises(ValueError, match="epoch_length='shortest' compares"):
+        build_loop(loader(4), None, epoch_length='shortest')
+    cfg = dict(model=dict(view_distance=(3, 7)))
+    with pytest.raises(ValueError, match='model.view_distance is for views from the clips'):
+        build_loop(loader(4), loader(4), cfg=cfg)
+    assert list(build_loop(loader(4), None, cfg=cfg).dataloader.loaders) == ['action']

@@ -13,18 +13,19 @@ SCHEDULE = [
 
 def test_phase_is_a_function_of_epoch_and_iteration():
     hook = MinimaxPhaseHook(SCHEDULE)
-    assert [hook.phase_at(epoch, 0) for epoch in range(4)] == [
+    assert [hook.phase_at(epoch, 0, 4) for epoch in range(4)] == [
         'reconstruction',
         'reconstruction',
         'adversaries',
         'anonymizer',
     ]
-    assert [hook.phase_at(5, i) for i in range(4)] == ['anonymizer', 'adversaries'] * 2
+    assert [hook.phase_at(5, i, 4) for i in range(4)] == ['anonymizer', 'adversaries'] * 2
 
 
 def test_stages_without_epochs_are_left_out():
-    stages = parse_schedule([dict(phase='reconstruction', epochs=0), *SCHEDULE[1:]])
-    assert [(s.begin, s.end) for s in stages] == [(0, 1), (1, 4)]
+    hook = MinimaxPhaseHook([dict(phase='reconstruction', epochs=0), *SCHEDULE[1:]])
+    assert [(s.begin, s.end) for s in hook.stages] == [(0, 1), (1, 4)]
+    assert [(s.name, s.end) for s in hook.all_stages][0] == ('reconstruction', 0)
 
 
 @pytest.mark.parametrize(
@@ -42,9 +43,56 @@ def test_wrong_schedules_are_refused(entry, message):
         MinimaxPhaseHook([entry])
 
 
-def test_schedule_shorter_than_the_run_is_refused():
-    with pytest.raises(ValueError, match='covers 6 epochs, but train_cfg.max_epochs is 7'):
-        MinimaxPhaseHook(SCHEDULE).before_run(SimpleNamespace(max_epochs=7))
+@pytest.mark.parametrize('length', [1, 3, 5])
+def test_turns_go_on_over_epochs(length):
+    """In epochs of an odd number of iterations, and of one, each phase has half of them."""
+    schedule = [SCHEDULE[1], dict(phase=('anonymizer', 'adversaries'), epochs=4)]
+    hook = MinimaxPhaseHook(schedule)
+    phases = [hook.phase_at(epoch, i, length) for epoch in range(1, 5) for i in range(length)]
+    assert phases == ['anonymizer', 'adversaries'] * (2 * length)
+
+
+def test_turns_in_epochs_of_an_even_number_are_those_of_the_iteration_in_the_epoch():
+    hook = MinimaxPhaseHook([dict(phase=('anonymizer', 'adversaries'), epochs=5)])
+    for epoch in range(5):
+        assert [hook.phase_at(epoch, i, 6) for i in range(6)] == ['anonymizer', 'adversaries'] * 3
+
+
+def test_stages_have_names():
+    stages = parse_schedule([*SCHEDULE, dict(SCHEDULE[1], name='cooldown')])
+    assert [s.name for s in stages] == ['reconstruction', 'warmup', 'minimax', 'cooldown']
+
+
+@pytest.mark.parametrize(
+    'schedule, message',
+    [
+        ([dict(SCHEDULE[0], name='minimax'), SCHEDULE[2]], "calls two stages 'minimax'"),
+        ([dict(SCHEDULE[0], name='a b')], "names a stage 'a b'; use letters"),
+        ([dict(SCHEDULE[0], epochs=0)], 'has no epochs'),
+        ([], 'has no epochs'),
+    ],
+)
+def test_wrong_names_and_empty_schedules_are_refused(schedule, message):
+    with pytest.raises(ValueError, match=message):
+        MinimaxPhaseHook(schedule)
+
+
+def test_a_loop_that_does_not_follow_the_schedule_is_refused():
+    with pytest.raises(ValueError, match=r"set train_cfg.type='MinimaxTrainLoop'"):
+        MinimaxPhaseHook(SCHEDULE).before_train(SimpleNamespace(train_loop=object()))
+
+
+def test_a_checkpoint_of_another_schedule_is_not_resumed():
+    """MMEngine's schedulers would keep to the epochs of that."""
+    info = {}
+    hub = SimpleNamespace(runtime_info=info, update_info=info.__setitem__)
+    loop = SimpleNamespace(seed_epoch=None)
+    state = SimpleNamespace(train_loop=loop, message_hub=hub)
+    for _ in range(2):
+        MinimaxPhaseHook(SCHEDULE).before_train(state)
+    message = 'warmup 2 to 3, minimax 3 to 6 instead of reconstruction 0 to 2, .*by load_from'
+    with pytest.raises(ValueError, match=message):
+        MinimaxPhaseHook([*SCHEDULE[:2], dict(SCHEDULE[2], epochs=2)]).before_train(state)
 
 
 class Model:

@@ -34,6 +34,7 @@ def runner(tmp_path, model=None, epoch=0, dataset=None):
         visualizer=SimpleNamespace(add_image=lambda *args, **kwargs: shown.append((args, kwargs))),
         logger=SimpleNamespace(warning=shown.append),
         shown=shown,
+        hooks=[],
     )
 
 

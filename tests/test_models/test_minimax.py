@@ -392,6 +392,8 @@ def test_unknown_phase_is_refused():
         (dict(privacy_weight=-1), 'privacy_weight must be 0 or more'),
         (dict(max_action_loss=0), 'max_action_loss must be positive'),
         (dict(view_distance=(0, 3)), 'view_distance must be'),
+        (dict(reconstruction_frames=0), 'reconstruction_frames must be 1 or more'),
+        (dict(max_frames_per_pass=0), 'max_frames_per_pass must be 1 or more'),
         (
             dict(
                 recognizer=dict(

@@ -819,3 +819,19 @@ class TestUpstreamConfigs:
             predictions = model.test_step(image_data())
         assert [len(p.pred_score) for p in predictions] == [6] * 4
         assert not changed(snapshot(trained_unet()), model.data_preprocessor.anonymizer)
+
+
+@pytest.mark.parametrize('scope', ['mmaction', 'mmpretrain'])
+def test_anonymizer_of_a_user_is_found_below_models_of_mmpretrain(scope):
+    """Registered as docs/extending.md tells, in MMAction2's registry alone."""
+
+    class OfAUser(torch.nn.Identity):
+        pass
+
+    MODELS.register_module(name='OfAUser', module=OfAUser)
+    try:
+        config = dict(type='AnonymizedImagePreprocessor', anonymizer=dict(type='OfAUser'))
+        preprocessor = MODELS.build(dict(config, _scope_=scope))
+    finally:
+        MODELS.module_dict.pop('OfAUser')
+    assert type(preprocessor.anonymizer) is OfAUser

@@ -81,10 +81,10 @@ def test_test_persons_are_in_no_training_of_the_demo(path):
     for stage in load_protocol(path, seeds=[0]).stages:
         for loader in (
             stage.config.train_dataloader,
-            (stage.config.get('train_cfg') or {}).get('privacy_dataloader'),
+            stage.config.get('privacy_dataloader'),
         ):
             if loader is not None:
-                assert '/train_' in loader.dataset.dataset.ann_file
+                assert '/train_' in loader.dataset.ann_file
         # Nothing is selected: no stage that is measured looks at test data while it trains.
         if stage.metrics:
             assert stage.config.get('val_dataloader') is None
@@ -98,7 +98,7 @@ def test_hash_changes_with_config_lists_and_stages_before(tmp_path):
         stages = dict(
             first=dict(
                 config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'),
-                options={'train_dataloader.dataset.dataset.ann_file': str(ann), **options},
+                options={'train_dataloader.dataset.ann_file': str(ann), **options},
             ),
             second=dict(
                 config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'), load='first', train=False
@@ -141,12 +141,12 @@ def test_folds_and_seeds_fill_the_options(tmp_path):
     stages = dict(
         privacy=dict(
             config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'),
-            options={'test_dataloader.dataset.dataset.ann_file': 'fold{fold}/seed{seed}.json'},
+            options={'test_dataloader.dataset.ann_file': 'fold{fold}/seed{seed}.json'},
         )
     )
     path = write_protocol(tmp_path, [RAW], stages, folds=[0, 1], seeds=[5, 6])
     protocol = load_protocol(path, tmp_path / 'w', folds=[1])
-    assert [s.config.test_dataloader.dataset.dataset.ann_file for s in protocol.stages] == [
+    assert [s.config.test_dataloader.dataset.ann_file for s in protocol.stages] == [
         'fold1/seed5.json',
         'fold1/seed6.json',
     ]
@@ -179,6 +179,22 @@ def test_folds_and_seeds_fill_the_options(tmp_path):
         ),
         (
             dict(
+                methods=[dict(name='x', train=dict(config=str(CONFIGS / 'spact_r3d_demo.py')))],
+                stages=dict(
+                    a=dict(config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py')),
+                    b=dict(config=str(CONFIGS / 'eval' / 'reconstruction_demo.py'), slot='model'),
+                    c=dict(
+                        config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'),
+                        train=False,
+                        load='a',
+                        inverter='b',
+                    ),
+                ),
+            ),
+            "stage 'c' of .* loads 'a', whose anonymizer has no inverter behind it; load from",
+        ),
+        (
+            dict(
                 methods=[RAW],
                 stages=dict(
                     a=dict(config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'), slot='model.x')
@@ -199,7 +215,22 @@ def test_folds_and_seeds_fill_the_options(tmp_path):
                 ),
                 rf"The option '{key}' of the stage 'a' of .* is for nothing that .*_demo.py has",
             )
-            for key in ('optim_wraper.optimizer.lr', 'param_scheduler.7.end', 'model.neck.type.x')
+            for key in ('optim_wrapper.optimiser.x', 'param_scheduler.7.end', 'model.neck.type.x')
+        ),
+        *(
+            (
+                dict(
+                    methods=[RAW],
+                    stages=dict(
+                        a=dict(
+                            config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'),
+                            options={key: 1},
+                        )
+                    ),
+                ),
+                rf"The option '{key}' of the stage 'a' of .* is for no setting: .*_demo.py, of",
+            )
+            for key in ('optim_wraper.optimizer.lr', 'demo_root', 'train_pipeline.0.type')
         ),
     ],
 )
@@ -207,6 +238,42 @@ def test_what_is_wrong_is_said_before_anything_runs(tmp_path, changes, sentence)
     with pytest.raises((ValueError, FileNotFoundError), match=sentence) as caught:
         load_protocol(write_protocol(tmp_path, **changes), tmp_path / 'w')
     assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    'stages, methods, message',
+    [
+        (
+            dict(a=dict(config='eval/privacy_resnet_demo.py', options={'train_cfg.max_epochs': 2})),
+            [RAW],
+            r"^The stage 'a' of .* cannot run: param_scheduler.0.end \(LinearLR\) reaches to 3",
+        ),
+        (
+            dict(a=dict(config='eval/privacy_resnet_demo.py')),
+            [
+                dict(
+                    name='SPAct',
+                    train=dict(
+                        config=str(CONFIGS / 'spact_r3d_demo.py'),
+                        options={'param_scheduler.anonymizer.2.milestones': [9]},
+                    ),
+                )
+            ],
+            "^The stage 'train' of .* cannot run: param_scheduler.anonymizer.2.milestones is 9",
+        ),
+    ],
+)
+def test_schedulers_are_checked_before_anything_runs(tmp_path, stages, methods, message):
+    stages = {k: dict(stage, config=str(CONFIGS / stage['config'])) for k, stage in stages.items()}
+    path = write_protocol(tmp_path, methods=methods, stages=stages)
+    with pytest.raises(ValueError, match=message):
+        load_protocol(path, tmp_path / 'w')
+
+
+def test_options_beside_the_dictionary_of_a_protocol_are_refused(tmp_path):
+    path = write_protocol(tmp_path, methods=[RAW])
+    with pytest.raises(ValueError, match="The option 'seeds' changes nothing of .*write protocol"):
+        load_protocol(path, tmp_path / 'w', options=dict(seeds=[1]))
 
 
 def test_unknown_method_fold_and_file():

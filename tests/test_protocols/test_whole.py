@@ -38,9 +38,9 @@ def write_protocol(folder, data, recipe):
     for name, stage in stages.items():
         planned = next(s for s in demo.stages if s.name == name)
         stage['config'] = str(ROOT / 'configs' / 'protocols' / stage['config'])
-        options = {'train_cfg.max_epochs': 1}
+        options = {'train_cfg.max_epochs': 1, 'param_scheduler': []}
         for loader in ('train_dataloader', 'test_dataloader'):
-            dataset = f'{loader}.dataset.dataset'
+            dataset = f'{loader}.dataset'
             for key, path in find_files(planned.config[loader]):
                 options[f'{dataset}.{key}'] = str(data / Path(path).relative_to('data/demo'))
             if name != 'action':

@@ -10,12 +10,14 @@ import sys
 import time
 from functools import partial
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from e2e import ROOT, environment, run_process
 from media import draw_frames, read_video, write_video
 
+from spact_mm.apis import AnonymizeInferencer, lock_outputs
 from spact_mm.models.anonymizers import UNetAnonymizer
 
 TOOL = ROOT / 'tools' / 'anonymize.py'
@@ -36,7 +38,7 @@ def anonymize(folder, *arguments, launcher=()):
 
 def read_folder(folder):
     """Return the files below a folder, by their hashes; of the manifest, what is said of each."""
-    files = {p.relative_to(folder).as_posix(): p for p in folder.rglob('*') if p.is_file()}
+    files = {p.relative_to(folder).as_posix(): p for p in folder.rglob('[!.]*') if p.is_file()}
     manifest = files.pop('manifest.jsonl').read_text().splitlines()
     entries = sorted(manifest)
     assert len(set(entries)) == len(entries)
@@ -55,7 +57,7 @@ def test_folder_is_done_and_what_cannot_be_is_named(tmp_path, checkpoint):
     assert f'Not done: {source / "broken.mp4"} is no video that can be read' in done.stdout
     assert 'a walk.mp4: 12 frames, 64x48, sound dropped.' in done.stdout
     assert '2 files, 24 frames in' in done.stdout and '1 could not be done.' in done.stdout
-    assert sorted(p.name for p in out.iterdir()) == ['a walk.mp4', 'manifest.jsonl', 'run.mp4']
+    assert sorted(p.name for p in out.glob('[!.]*')) == ['a walk.mp4', 'manifest.jsonl', 'run.mp4']
     assert len(read_video(out / 'run.mp4')[0]) == 12
     assert 'Traceback' not in done.stderr
 
@@ -104,6 +106,174 @@ def test_output_folder_that_cannot_be_written_gets_one_sentence(tmp_path):
     done = anonymize(tmp_path, source, '--method', 'blur', '--out', tmp_path / 'out')
     assert done.code == 1
     assert str(tmp_path / 'out') in done.stdout + done.stderr and 'Traceback' not in done.stderr
+
+
+def call(monkeypatch, *arguments):
+    """Run the tool in this process; return its exit code."""
+    monkeypatch.setattr(sys, 'argv', ['anonymize.py', *map(str, arguments)])
+    tool = runpy.run_path(str(TOOL))
+    return tool['anonymize'](tool['parse_args']())
+
+
+@pytest.mark.parametrize(
+    'error, message',
+    [
+        (MemoryError(), 'b.png: MemoryError'),
+        (RuntimeError('CUDA out of memory.\nTried'), 'b.png: RuntimeError: CUDA out of memory.'),
+        (cv2.error('OpenCV: no memory'), 'b.png: error: OpenCV: no memory'),
+        (AssertionError(), 'b.png: AssertionError'),
+        (RecursionError('too deep'), 'b.png: RecursionError: too deep'),
+    ],
+)
+def test_any_failure_belongs_to_its_file(tmp_path, monkeypatch, capsys, error, message):
+    def fail_once(inferencer, frames):
+        if frames[0, 0, 0, 0] == 1:
+            raise error
+        return frames
+
+    monkeypatch.setattr(AnonymizeInferencer, 'anonymize_frames', fail_once)
+    (tmp_path / 'in').mkdir()
+    for index, name in enumerate('abc'):
+        cv2.imwrite(str(tmp_path / 'in' / f'{name}.png'), np.full((8, 8, 3), index, np.uint8))
+    out = tmp_path / 'out'
+    code = call(monkeypatch, tmp_path / 'in', '--out', out, '--method', 'blur')
+    printed = capsys.readouterr().out
+    assert code == 1 and f'Not done: {tmp_path / "in"}/{message}\n' in printed
+    assert '2 files, 2 frames in' in printed and '1 could not be done.' in printed
+    assert sorted(read_folder(out)[0]) == ['a.png', 'c.png']
+
+    def interrupt(inferencer, frames):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AnonymizeInferencer, 'anonymize_frames', interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        call(monkeypatch, tmp_path / 'in', '--out', out, '--method', 'blur')
+
+
+def test_picture_that_is_too_large_does_not_stop_the_others(tmp_path, monkeypatch, capsys):
+    (tmp_path / 'in').mkdir()
+    for side in (8, 20):
+        cv2.imwrite(str(tmp_path / 'in' / f'{side}.png'), np.zeros((side, side, 3), np.uint8))
+    (tmp_path / 'in' / 'c.heic').touch()
+    options = ['--out', tmp_path / 'out', '--method', 'blur']
+    assert call(monkeypatch, tmp_path / 'in', *options, '--max-pixels', '399') == 1
+    printed = capsys.readouterr().out
+    assert '20.png has pictures of 20 x 20, more than 399 pixels' in printed
+    assert '1 files are left out' in printed and 'c.heic.' in printed
+    assert call(monkeypatch, tmp_path / 'in', *options) == 0
+    assert '1 of 2 files are done already.' in capsys.readouterr().out
+
+
+def test_folder_of_the_name_of_a_video_is_kept(tmp_path, monkeypatch, capsys):
+    write_video(tmp_path / 'holiday.mp4')
+    (tmp_path / 'holiday').mkdir()
+    (tmp_path / 'holiday' / 'diary.txt').write_text('kept for years')
+    options = ['--out', tmp_path, '--images', '--method', 'blur']
+    assert call(monkeypatch, tmp_path / 'holiday.mp4', *options) == 1
+    assert 'holiday exists and is not what manifest.jsonl lists' in capsys.readouterr().out
+    assert [path.name for path in (tmp_path / 'holiday').iterdir()] == ['diary.txt']
+    # With an input in it, nothing is begun.
+    write_video(tmp_path / 'holiday' / 'beach.mp4')
+    with pytest.raises(ValueError, match='holiday is a folder that holds inputs'):
+        call(monkeypatch, tmp_path / 'holiday.mp4', tmp_path / 'holiday', *options)
+
+
+def test_name_that_is_no_text_is_done(tmp_path):
+    folder = tmp_path / 'in'
+    folder.mkdir()
+    name = os.fsdecode(b'caf\xe9')
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / 'a.png').rename(folder / f'{name}.png')
+    write_video(tmp_path / 'a.mp4').rename(folder / f'{name}.mp4')
+    for count in ('2 files, 13 frames', '2 of 2 files are done already.'):
+        done = anonymize(tmp_path, folder, '--method', 'blur', '--out', tmp_path / 'out')
+        assert done.code == 0, done.stderr
+        assert count in done.stdout
+    assert (tmp_path / 'out' / f'{name}.mp4').is_file()
+
+
+def start(*arguments, **variables):
+    """Start the tool, and go on."""
+    command = [sys.executable, TOOL, *arguments]
+    return subprocess.Popen(
+        [str(part) for part in command],
+        env=environment(**variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for(condition, process):
+    while not condition():
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.002)
+
+
+def test_second_run_into_a_folder_is_refused(tmp_path):
+    options = [write_video(tmp_path / 'walk.avi'), '--method', 'blur', '--out', tmp_path / 'out']
+    with lock_outputs(tmp_path / 'out'):
+        second = anonymize(tmp_path, *options)
+    assert second.code == 1 and 'Traceback' not in second.stderr
+    assert f'RuntimeError: Another run writes to {tmp_path / "out"}: wait' in second.stderr
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['.lock']
+
+
+@pytest.mark.slow
+def test_processes_of_two_runs_of_torchrun_do_not_mix(tmp_path, monkeypatch):
+    options = [write_video(tmp_path / 'walk.avi'), '--method', 'blur', '--out', tmp_path / 'out']
+    world = dict(WORLD_SIZE='2', MASTER_ADDR='here', TORCHELASTIC_RUN_ID='none')
+    for name, value in dict(world, RANK='0', MASTER_PORT='1').items():
+        monkeypatch.setenv(name, value)
+    with lock_outputs(tmp_path / 'out'):
+        # Its sister has no file to do; another run, and the same rank again, are refused.
+        for rank, port, code in (('1', '1', 0), ('1', '2', 1), ('0', '1', 1)):
+            other = start(*options, RANK=rank, MASTER_PORT=port, **world)
+            text = other.communicate()[0]
+            assert other.returncode == code, text
+            assert ('Another run writes to' in text) == bool(code), text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('images', [False, True])
+def test_every_file_that_the_manifest_lists_is_whole_after_any_kill(tmp_path, images):
+    """Kills in the middle of a video, of a folder of frames, and between files."""
+    (tmp_path / 'in').mkdir()
+    frames = np.repeat(draw_frames(6), 10, 0)
+    for path in ('big.avi', 'in/1.avi', 'in/2.avi', 'in/3.avi'):
+        write_video(tmp_path / path, frames)
+    out = tmp_path / 'out'
+    options = [tmp_path / 'in', tmp_path / 'big.avi', '--method', 'blur', '--out', out]
+    options += ['--images'] if images else []
+    for kill in range(6):
+        process = start(*options)
+        began = time.monotonic() + 0.05 * kill
+        wait_for(
+            lambda began=began: list(out.glob('.[b0-9]*.part')) and time.monotonic() > began,
+            process,
+        )
+        process.kill()
+        process.communicate()
+        check_listed(out, images)
+    done = anonymize(tmp_path, *options)
+    assert done.code == 0, done.stdout + done.stderr
+    assert check_listed(out, images) == 4
+    assert not list(out.glob('.*.part'))
+
+
+def check_listed(out, images):
+    """Decode each output that the manifest lists; return how many there are."""
+    path = out / 'manifest.jsonl'
+    lines = path.read_text().splitlines() if path.exists() else []
+    for line in map(json.loads, lines):
+        output = out / line['output']
+        if images:
+            frames = sorted(output.iterdir())
+            assert [f.name for f in frames] == [f'{i:06d}.png' for i in range(line['frames'])]
+            assert all(cv2.imread(str(f)).shape == (48, 64, 3) for f in frames)
+        else:
+            assert len(read_video(output)[0]) == line['frames'] == 60
+    return len({json.loads(line)['output'] for line in lines})
 
 
 @pytest.fixture(scope='module')

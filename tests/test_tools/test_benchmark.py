@@ -1,6 +1,7 @@
 """The benchmark tool at tiny sizes: what it compares is the same; how fast is not asserted."""
 
 import json
+import runpy
 import sys
 
 import pytest
@@ -55,3 +56,15 @@ def test_an_unknown_variant_is_named(tmp_path):
     process = run_process(tmp_path, sys.executable, tool, 'step', '--variants', 'warp')
     assert process.code == 1
     assert "There is no variant 'warp'; choose from ['plain'," in process.stderr
+
+
+@pytest.mark.parametrize('content', [b'notes', b'\xff', b'[]', b'{"mine": 1}', b'3', b'"run"'])
+def test_a_file_that_is_no_result_is_kept(tmp_path, monkeypatch, content):
+    path = tmp_path / 'notes.json'
+    path.write_bytes(content)
+    monkeypatch.setattr(sys, 'argv', ['benchmark.py', 'data', '--json', str(path)])
+    monkeypatch.syspath_prepend(ROOT / 'tools')
+    tool = runpy.run_path(str(ROOT / 'tools' / 'benchmark.py'))
+    with pytest.raises(SystemExit, match='notes.json is there, and no result of this tool'):
+        tool['main']()
+    assert path.read_bytes() == content

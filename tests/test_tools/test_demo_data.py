@@ -277,6 +277,16 @@ def test_interrupted_rendering_leaves_no_manifest(files, tmp_path, monkeypatch):
     assert not files.is_complete(tmp_path, options)
 
 
+@pytest.mark.parametrize('name', ['classes.txt', 'train_videos.txt', 'manifest.json'])
+def test_folder_of_another_data_set_is_kept(files, tmp_path, name):
+    (tmp_path / name).write_text('of somebody')
+    options = files.Options(videos=(1, 1), images=(1, 1))
+    with pytest.raises(ValueError, match=f'{name} is there, and not of the demo data set'):
+        files.render(tmp_path, options)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == 'of somebody'
+
+
 def test_other_options_are_rendered_anew(files, options, dataset):
     assert files.is_complete(dataset, options)
     assert not files.is_complete(dataset, dataclasses.replace(options, seed=5))

@@ -13,10 +13,12 @@ from e2e import (
     write_config,
 )
 
-TRAIN = 'train_dataloader__dataset__dataset__'
-PRIVACY = 'train_cfg__privacy_dataloader__dataset__dataset__'
+TRAIN = 'train_dataloader__dataset__'
+PRIVACY = 'privacy_dataloader__dataset__'
 MINIMAX = [dict(phase=('anonymizer', 'adversaries'), epochs=1)]
 BRIEF = [dict(phase='reconstruction', epochs=1)]
+#: The schedulers of the config name the stages of its schedule.
+UNSCHEDULED = {'param_scheduler__anonymizer': []}
 
 
 class Payload:
@@ -54,7 +56,7 @@ def hook(schedule, **settings):
         ({f'{PRIVACY}ann_file': '/absent/list.json'}, ['/absent/list.json', 'does not exist']),
         ({f'{PRIVACY}data_prefix': dict(img_path='/absent')}, ['/absent', 'does not exist']),
         (
-            {'val_dataloader__dataset__dataset__ann_file': '/absent/test.txt'},
+            {'val_dataloader__dataset__ann_file': '/absent/test.txt'},
             ['/absent/test.txt', 'does not exist'],
         ),
         (
@@ -66,19 +68,38 @@ def hook(schedule, **settings):
             ['covers 1 epochs', 'train_cfg.max_epochs is 3'],
         ),
         (
+            {
+                'custom_hooks': hook([dict(phase='reconstruction', epochs=4)]),
+                'train_cfg__max_epochs': 1,
+            },
+            ['covers 4 epochs', 'train_cfg.max_epochs is 1', 'allow_partial=True'],
+        ),
+        (
+            {'custom_hooks': [dict(type='DigestHook')]},
+            ['MinimaxTrainLoop needs one MinimaxPhaseHook', '[*_base_.custom_hooks, '],
+        ),
+        (
+            {'param_scheduler__recognizer': [dict(type='MultiStepLR', milestones=[70])]},
+            ['param_scheduler.recognizer.0.milestones is 70', 'reconstruction is 0 to 1'],
+        ),
+        (
+            {'train_cfg__privacy_dataloader': None},
+            ['train_cfg.privacy_dataloader are both given and differ'],
+        ),
+        (
             {'optim_wrapper__critic': dict(optimizer=dict(type='Adam', lr=1e-3))},
             ['optim_wrapper', 'critic', 'privacy_branch'],
         ),
         (
-            {'train_cfg__privacy_dataloader__batch_size': 1},
-            ['train_cfg.privacy_dataloader.batch_size is 1', 'raise it'],
+            {'privacy_dataloader__batch_size': 1},
+            ['privacy_dataloader.batch_size is 1', 'raise it'],
         ),
         (
-            {'custom_hooks': hook(MINIMAX, max_reconstruction_l1=0.01)},
+            {'custom_hooks': hook(MINIMAX, max_reconstruction_l1=0.01), **UNSCHEDULED},
             ['Minimax cannot start', 'max_reconstruction_l1=0.01', 'force=True'],
         ),
         (
-            {'custom_hooks': hook(MINIMAX, max_reconstruction_l1=1.0)},
+            {'custom_hooks': hook(MINIMAX, max_reconstruction_l1=1.0), **UNSCHEDULED},
             ['Minimax cannot start', 'chance (0.2500)', 'force=True'],
         ),
     ],
@@ -160,7 +181,7 @@ def everything(**changes):
     """Return changes by which each epoch reads every file."""
     changes |= {
         'train_dataloader__drop_last': False,
-        'train_cfg__privacy_dataloader__batch_size': BATCH + 1,
+        'privacy_dataloader__batch_size': BATCH + 1,
         f'{PRIVACY}indices': None,
     }
     return changes

@@ -1,6 +1,8 @@
 """``tools/predict.py`` as a process."""
 
+import runpy
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -40,6 +42,38 @@ def test_classes_of_videos_are_named(tmp_path, checkpoint):
         str(tmp_path / 'a walk.mp4'), str(tmp_path / 'b.avi'),
     ]  # fmt: skip
     assert all('class 5 100.0 %, class ' in line for line in lines)
+
+
+def call(monkeypatch, infer, *arguments):
+    """Run the tool in this process with a function in place of a network."""
+    tool = runpy.run_path(str(ROOT / 'tools' / 'predict.py'))
+    names = tool['predict'].__globals__
+    monkeypatch.setitem(names, 'load_recognizer', lambda *_: None)
+    monkeypatch.setitem(names, 'inference_recognizer', infer)
+    argv = ['predict.py', *map(str, arguments), '--config', 'c', '--checkpoint', 'w']
+    monkeypatch.setattr(sys, 'argv', argv)
+    return tool['predict'](tool['parse_args']())
+
+
+@pytest.mark.parametrize('error', [MemoryError(), KeyError('x'), RuntimeError('a.mp4:\nbroken')])
+def test_any_failure_belongs_to_its_video(tmp_path, monkeypatch, capsys, error):
+    def infer(recognizer, path):
+        if path.endswith('a.mp4'):
+            raise error
+        return SimpleNamespace(pred_score=torch.tensor([0.25, 0.75]))
+
+    for name in ('a.mp4', 'b.mp4', 'c.png', 'notes.txt'):
+        (tmp_path / name).touch()
+    (tmp_path / 'classes.txt').write_bytes(b'caf\xe9\nwalk\n')
+    options = ['--classes', tmp_path / 'classes.txt']
+    assert call(monkeypatch, infer, tmp_path, *options) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith('3 files are left out') and 'c.png' in lines[0]
+    assert lines[1].startswith(f'Not done: {tmp_path / "a.mp4"}: {type(error).__name__}')
+    assert lines[2] == f'{tmp_path / "b.mp4"}: walk 75.0 %, caf\ufffd 25.0 %'
+    assert lines[3] == '1 of 2 videos could not be done.'
+    with pytest.raises(SystemExit, match='There is no video among them'):
+        call(monkeypatch, infer, tmp_path / 'c.png')
 
 
 @pytest.mark.slow

@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 
-import decord
 import numpy as np
-from mmaction.registry import TRANSFORMS
-from mmengine.dataset import Compose
+
+from ..video_reader import DecordReader, PyAVReader
 
 
 class FrameCache:
     """Decode each video once in a process and keep its frames.
 
+    Frames are kept as they are decoded: what is hidden here, as a crop, would be lost to tools that
+    put another decoder in place of ours.
+
     Args:
-        transforms (Sequence[dict], optional): Applied to all frames before they are kept: crops and
-            resizes that draw nothing at random. None, the default, keeps the frames as they are.
         max_gib (float): Gibibytes to keep at most; videos beyond are decoded each time. Each data
             worker has a cache of its own. Defaults to 1.0.
 
@@ -21,10 +21,9 @@ class FrameCache:
         ValueError: If ``max_gib`` is not positive.
     """
 
-    def __init__(self, transforms: Sequence[dict] | None = None, max_gib: float = 1.0) -> None:
+    def __init__(self, max_gib: float = 1.0) -> None:
         if max_gib <= 0:
             raise ValueError(f'max_gib of a frame cache must be positive, but is {max_gib}.')
-        self._transforms = Compose([TRANSFORMS.build(x) for x in transforms or []])
         self._room = max_gib * 2**30
         self._videos = {}
 
@@ -32,19 +31,13 @@ class FrameCache:
         """Return the frames of a video if they are here."""
         return self._videos.get(filename)
 
-    def add(self, filename: str, reader: decord.VideoReader) -> 'KeptFrames':
+    def add(self, filename: str, reader: DecordReader | PyAVReader) -> 'KeptFrames':
         """Decode a video and keep it if there is room.
 
         Raises:
-            OSError: If a frame cannot be decoded.
+            UnreadableFileError: If a frame cannot be decoded.
         """
-        try:
-            frames = reader.get_batch(range(len(reader))).asnumpy()
-        except decord.DECORDError as error:
-            raise OSError(f'The video {filename} cannot be decoded.') from error
-        size = frames.shape[1:3]
-        results = dict(imgs=list(frames), img_shape=size, original_shape=size, modality='RGB')
-        frames = np.stack(self._transforms(results)['imgs'])
+        frames = reader.get_batch(range(len(reader))).asnumpy()
         kept = KeptFrames(frames, reader.get_avg_fps())
         if frames.nbytes <= self._room:
             self._room -= frames.nbytes

@@ -1,11 +1,9 @@
 """Read images and open videos, in RGB; errors name the file."""
 
-import os
-import struct
+import warnings
 from io import BytesIO
 
 import cv2
-import decord
 import mmcv
 import numpy as np
 from mmaction.datasets.transforms import DecordInit
@@ -15,8 +13,13 @@ from mmengine import fileio
 from PIL import Image
 
 from ...registration import register
+from ..media_probe import MAX_PIXELS
+from ..unreadable import UnreadableFileError, check_regular
+from ..video_reader import DecordReader, PyAVReader, open_video
 from .frame_cache import FrameCache, KeptFrames
 
+#: Twice what Pillow warns of; it opens nothing beyond.
+_PILLOW_LIMIT = 2 * Image.MAX_IMAGE_PIXELS
 _JPEG = b'\xff\xd8'
 _REDUCED = {
     2: cv2.IMREAD_REDUCED_COLOR_2,
@@ -32,9 +35,12 @@ class LoadImageRGB(LoadImageFromFile):
     OpenCV decodes from memory, where it refuses a truncated file; from a path it would pad a JPEG
     with grey.
 
+    Where an image is there already, it is taken for BGR: MMPretrain's inferencers read files
+    themselves, as :func:`mmcv.imread` does.
+
     Required Keys:
 
-    - img_path
+    - img_path (str), or img (np.ndarray): (H, W, 3) uint8 BGR
 
     Added Keys:
 
@@ -48,27 +54,45 @@ class LoadImageRGB(LoadImageFromFile):
             network sees, over the smallest crop. ``ori_shape`` is that of the decoded image then.
             None, the default, decodes at full size.
         backend_args (dict, optional): File backend, see :func:`mmengine.fileio.get`.
+        max_pixels (int): An image of more pixels is unreadable; its header tells. Files of a few
+            kilobytes can hold gigabytes of one colour. Defaults to 100 million.
 
     Raises:
-        ValueError: If ``min_size`` is not positive.
+        ValueError: If ``min_size`` or ``max_pixels`` is out of range.
     """
 
-    def __init__(self, min_size: int | None = None, backend_args: dict | None = None) -> None:
+    def __init__(
+        self,
+        min_size: int | None = None,
+        backend_args: dict | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
         super().__init__(backend_args=backend_args)
         if min_size is not None and min_size < 1:
             raise ValueError(f'min_size of LoadImageRGB must be 1 or more, but is {min_size}.')
+        if not 1 <= max_pixels <= _PILLOW_LIMIT:
+            raise ValueError(
+                f'max_pixels of LoadImageRGB must be in [1, {_PILLOW_LIMIT:,}], as Pillow reads no '
+                f'larger header, but is {max_pixels}.'
+            )
         self.min_size = min_size
+        self.max_pixels = max_pixels
 
     def transform(self, results: dict) -> dict:
         """Load the image.
 
         Raises:
-            OSError: If the file is missing or cannot be decoded.
+            UnreadableFileError: If the file is missing, no file, too large or cannot be decoded.
         """
+        if 'img' in results:
+            results['img'] = np.ascontiguousarray(results['img'][..., ::-1])
+            return results
         path = results['img_path']
+        if self.backend_args is None and '://' not in path:
+            check_regular(path)
         try:
             content = fileio.get(path, backend_args=self.backend_args)
-            reduction = self._find_reduction(content)
+            reduction = self._find_reduction(content, self._check_size(content, path))
             if reduction == 1:
                 image = mmcv.imfrombytes(
                     content, channel_order='rgb', backend=self.imdecode_backend
@@ -77,32 +101,59 @@ class LoadImageRGB(LoadImageFromFile):
                 image = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED[reduction])
                 image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         except cv2.error as error:
-            raise OSError(
+            raise UnreadableFileError(
                 f'The image {path} is empty, truncated or no image; repair or remove it.'
             ) from error
+        except UnreadableFileError:
+            raise
         except OSError as error:
-            raise OSError(f'The image {path} cannot be read ({error}).') from error
+            raise UnreadableFileError(f'The image {path} cannot be read ({error}).') from error
+        if image is None:
+            raise UnreadableFileError(f'The image {path} is damaged; repair or remove it.')
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
 
-    def _find_reduction(self, content: bytes) -> int:
+    def _check_size(self, content: bytes, path: str) -> tuple[int, int]:
+        """Return the size that the header states, and refuse a large one."""
+        with warnings.catch_warnings():
+            # Of an image that is large to Pillow; here max_pixels decides.
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+            try:
+                with Image.open(BytesIO(content)) as header:
+                    size = header.size
+            except Image.DecompressionBombError as error:
+                raise UnreadableFileError(
+                    f'The image {path} has more than max_pixels = {self.max_pixels:,} of '
+                    f'LoadImageRGB ({error}).'
+                ) from error
+            except (OSError, SyntaxError, ValueError) as error:
+                raise UnreadableFileError(
+                    f'The image {path} is empty, truncated or no image; repair or remove it.'
+                ) from error
+        if size[0] * size[1] > self.max_pixels:
+            raise UnreadableFileError(
+                f'The image {path} has {size[0]} x {size[1]} pixels, more than max_pixels = '
+                f'{self.max_pixels:,} of LoadImageRGB.'
+            )
+        return size
+
+    def _find_reduction(self, content: bytes, size: tuple[int, int]) -> int:
         """Return by how much an image's sides may be divided: 1, 2, 4 or 8."""
         if self.min_size is None or not content.startswith(_JPEG):
             return 1
-        # Reads the header only.
-        with Image.open(BytesIO(content)) as header:
-            shorter = min(header.size)
-        return next((n for n in (8, 4, 2) if shorter >= n * self.min_size), 1)
+        return next((n for n in (8, 4, 2) if min(size) >= n * self.min_size), 1)
 
 
 @register(TRANSFORMS)
 class DecordInitFromPath(DecordInit):
-    """Open a video by its path.
+    """Open a video by its path, upright and frame by frame as ``tools/anonymize.py`` shows it.
 
     MMAction2's ``DecordInit`` hands decord the bytes of the file. On a truncated AVI decord 0.6
-    then reads beyond their end and the process dies; opened by path, the same file raises an error
-    or ends early. The frames are the same.
+    then reads beyond their end and the process dies. Here the file is looked through first: one
+    that is cut off is refused, and where decord would give other frames than asked for (turned or
+    mirrored videos, edit lists, AVI with B-frames, broadcast streams, codecs it lacks) PyAV reads.
+    ``DecordDecode`` takes the frames from either.
 
     Required Keys:
 
@@ -110,7 +161,7 @@ class DecordInitFromPath(DecordInit):
 
     Added Keys:
 
-    - video_reader (decord.VideoReader)
+    - video_reader (DecordReader | PyAVReader)
     - total_frames (int)
     - avg_fps (float)
 
@@ -118,45 +169,40 @@ class DecordInitFromPath(DecordInit):
         num_threads (int): Decoding threads. Defaults to 1.
         cache (dict, optional): Arguments of a :class:`~.frame_cache.FrameCache`, for data sets that
             fit into memory. None, the default, opens the file each time.
+        max_pixels (int): A video whose frames have more pixels is unreadable. Defaults to 100
+            million.
+
+    Raises:
+        ValueError: If ``cache`` has unknown keys or no room, or ``max_pixels`` is not positive.
     """
 
-    def __init__(self, num_threads: int = 1, cache: dict | None = None) -> None:
+    def __init__(
+        self, num_threads: int = 1, cache: dict | None = None, max_pixels: int = MAX_PIXELS
+    ) -> None:
         super().__init__(num_threads=num_threads)
+        unknown = sorted(set(cache or ()) - {'max_gib'})
+        if unknown:
+            raise ValueError(
+                f'cache of {type(self).__name__} has {", ".join(unknown)}, but knows max_gib '
+                'alone; put transforms into the pipeline, after decoding.'
+            )
+        if max_pixels < 1:
+            raise ValueError(
+                f'max_pixels of {type(self).__name__} must be 1 or more, but is {max_pixels}.'
+            )
         self.cache = None if cache is None else FrameCache(**cache)
+        self.max_pixels = max_pixels
 
-    def _get_video_reader(self, filename: str) -> decord.VideoReader | KeptFrames:
+    def _get_video_reader(self, filename: str) -> DecordReader | PyAVReader | KeptFrames:
         """Open the video.
 
         Raises:
-            OSError: If the file is missing, truncated, without a frame or no video.
+            UnreadableFileError: If the file is missing, no file, cut off, without a frame, too
+                large or no video.
         """
         if self.cache is None:
             return self._open(filename)
         return self.cache.find(filename) or self.cache.add(filename, self._open(filename))
 
-    def _open(self, filename: str) -> decord.VideoReader:
-        _check_avi_length(filename)
-        try:
-            reader = decord.VideoReader(filename, num_threads=self.num_threads)
-        except (RuntimeError, decord.DECORDError) as error:
-            raise OSError(f'The video {filename} is empty or no video.') from error
-        if len(reader) == 0:
-            raise OSError(f'The video {filename} has no frame.')
-        return reader
-
-
-def _check_avi_length(path: str) -> None:
-    """Refuse an AVI that is shorter than its header says: FFmpeg plays what is left of it.
-
-    Raises:
-        OSError: If the file is missing or truncated.
-    """
-    with open(path, 'rb') as file:
-        header = file.read(8)
-        num_bytes = os.fstat(file.fileno()).st_size
-    if len(header) < 8 or not header.startswith(b'RIFF'):
-        return
-    stated = struct.unpack('<I', header[4:])[0]
-    # A muxer that writes to a pipe cannot know the length.
-    if stated != 0xFFFFFFFF and stated + 8 > num_bytes:
-        raise OSError(f'The video {path} ends after {num_bytes:,} of {stated + 8:,} bytes.')
+    def _open(self, filename: str) -> DecordReader | PyAVReader:
+        return open_video(filename, self.num_threads, self.max_pixels)

@@ -1,8 +1,7 @@
 """Boxes of persons, for anonymizers that cover them."""
 
-import json
-import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
@@ -11,10 +10,13 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from ...registration import register
+from ..annotation_files import read_json, shorten
 from .frames import get_frames
 
 _VERSION = 1
 _ABSENT_FRAMES = ('no_person', 'earlier')
+#: Larger ones, infinity and NaN included, are no pixels.
+_MAX_NUMBER = 1e9
 _NO_BOXES = np.zeros((0, 4), np.float32)
 
 
@@ -142,16 +144,7 @@ def _read_box_file(path: str, min_score: float) -> tuple[bool, dict[str, dict[in
         tuple: Whether the boxes of a frame also hold for those after it that have no entry; for
         each video and frame index the boxes as fractions, (K, 4) float32.
     """
-    try:
-        with open(path, encoding='utf-8') as file:
-            content = json.load(file)
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f'The box file {path} does not exist; write it as docs/person_boxes.md tells, or '
-            'correct box_file of LoadPersonBoxes.'
-        ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f'The box file {path} is no JSON ({error}); write it anew.') from error
+    content = read_json(path, 'box file')
     header = content if isinstance(content, dict) else {}
     absent = header.get('absent_frames', 'no_person')
     if (
@@ -172,29 +165,45 @@ def _read_box_file(path: str, min_score: float) -> tuple[bool, dict[str, dict[in
 
 def _read_video(path: str, name: str, video: dict, min_score: float) -> dict[int, np.ndarray]:
     try:
-        size = np.array([video['width'], video['height']] * 2, float)
-        if not (size > 0).all():
-            raise ValueError('width and height must be positive')
+        sides = video['width'], video['height']
+        if not all(map(_is_number, sides)) or min(sides) <= 0:
+            raise ValueError('width and height must be positive numbers')
+        size = np.array(sides * 2, float)
         return {
-            int(index): _read_boxes(boxes, size, min_score)
+            _read_index(index): _read_boxes(boxes, size, min_score)
             for index, boxes in video['frames'].items()
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(
-            f'{path} is wrong at the video {name} ({type(error).__name__}: {error}); it needs '
-            'width, height and frames={index: [[x1, y1, x2, y2, score], ...]} '
+            f'{path} is wrong at the video {shorten(name)} ({type(error).__name__}: {error}); it '
+            'needs width, height and frames={index: [[x1, y1, x2, y2, score], ...]} '
             '(docs/person_boxes.md).'
         ) from error
 
 
+def _read_index(text: str) -> int:
+    # int() also takes signs, blanks, underscores and the digits of other scripts.
+    if not re.fullmatch('[0-9]{1,9}', text):
+        raise ValueError(f'{shorten(text)} is no index of a frame')
+    return int(text)
+
+
+def _is_number(value) -> bool:
+    is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_real and abs(value) < _MAX_NUMBER
+
+
 def _read_boxes(boxes: Sequence, size: np.ndarray, min_score: float) -> np.ndarray:
     """Return the boxes (K, 4) as fractions, without those that score too low or lie outside."""
-    if not len(boxes):
+    if not isinstance(boxes, list):
+        raise ValueError(f'{shorten(boxes)} is no list of boxes')
+    if not boxes:
         return _NO_BOXES
+    for box in boxes:
+        if not (isinstance(box, list) and len(box) == 5 and all(map(_is_number, box))):
+            raise ValueError(f'a box must be five numbers, but is {shorten(box)}')
+        if box[0] > box[2] or box[1] > box[3]:
+            raise ValueError(f'a box must have x1 <= x2 and y1 <= y2, but is {shorten(box)}')
     boxes = np.array(boxes, float)
-    if boxes.ndim != 2 or boxes.shape[1] != 5:
-        raise ValueError('a box must be five numbers')
-    if not math.isfinite(boxes.sum()) or (boxes[:, 2:4] < boxes[:, :2]).any():
-        raise ValueError('a box must be finite with x1 <= x2 and y1 <= y2')
     kept = boxes[boxes[:, 4] >= min_score, :4]
     return _drop_empty((kept / size).clip(0, 1))

@@ -5,6 +5,7 @@ from mmaction.datasets.transforms import SampleFrames
 from mmaction.registry import TRANSFORMS
 
 from ...registration import register
+from ..unreadable import UnreadableFileError
 
 
 @register(TRANSFORMS)
@@ -48,11 +49,11 @@ class ReflectSampleFrames(SampleFrames):
         """Choose the frames.
 
         Raises:
-            ValueError: If the video has no frame.
+            UnreadableFileError: If the video has no frame.
         """
         total = results['total_frames']
         if total < 1:
-            raise ValueError(f'The video {results.get("filename", "")} has no frame.')
+            raise UnreadableFileError(f'The video {results.get("filename", "")} has no frame.')
         starts = self._sample_clips(total, self._get_ori_clip_len(1.0)).astype(np.int64)
         steps = np.arange(self.clip_len) * self.frame_interval
         indices = _reflect((starts[:, None] + steps).ravel(), total)

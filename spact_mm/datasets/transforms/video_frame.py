@@ -2,7 +2,6 @@
 
 import math
 
-import decord
 import numpy as np
 from mmaction.registry import TRANSFORMS
 
@@ -31,22 +30,21 @@ class LoadVideoFrame(DecordInitFromPath):
     Args:
         num_threads (int): Decoding threads. Defaults to 1.
         cache (dict, optional): As of :class:`DecordInitFromPath`.
+        max_pixels (int): As of :class:`DecordInitFromPath`.
     """
 
     def transform(self, results: dict) -> dict:
         """Load the frame.
 
         Raises:
-            OSError: If the file is missing, truncated, without a frame or no video.
+            UnreadableFileError: If the file is missing, cut off, without a frame, too large or no
+                video, or the frame cannot be decoded.
             ValueError: If the video has no such frame.
         """
         filename = results['filename']
         reader = self._get_video_reader(filename)
         index = self._pick(results, len(reader))
-        try:
-            image = reader.get_batch([index]).asnumpy()[0]
-        except decord.DECORDError as error:
-            raise OSError(f'Frame {index} of the video {filename} cannot be decoded.') from error
+        image = reader.get_batch([index]).asnumpy()[0]
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         results['frame_index'] = index

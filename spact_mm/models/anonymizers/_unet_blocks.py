@@ -73,17 +73,18 @@ class UNetBase(BaseModule):
         init_cfg (dict, optional): Initialization config.
 
     Raises:
-        ValueError: If ``base_channels`` or ``num_levels`` is below 1.
+        ValueError: If ``base_channels`` is below 1, or ``num_levels`` is not in 1 to 16: frames
+            need ``2**num_levels`` pixels a side.
     """
 
     def __init__(
         self, base_channels: int, num_levels: int, with_cp: bool, init_cfg: dict | None
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        if base_channels < 1 or num_levels < 1:
+        if base_channels < 1 or not 1 <= num_levels <= 16:
             raise ValueError(
-                f'{type(self).__name__} needs base_channels >= 1 and num_levels >= 1, '
-                f'but got {base_channels} and {num_levels}.'
+                f'{type(self).__name__} needs base_channels >= 1 and num_levels >= 1 and at most '
+                f'16, but got {base_channels} and {num_levels}.'
             )
         self.num_levels = num_levels
         self.with_cp = with_cp

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
+from .stranger_config import check_config
+
 #: Where a checkpoint keeps the weights: a minimax model, in which a distributed wrapper may have
 #: left its mark, and a fresh model behind an anonymizer.
 _PREFIXES = (
@@ -15,6 +17,8 @@ _PREFIXES = (
 )
 #: Where their configs keep the anonymizer.
 _CONFIG_PATHS = (('anonymizer',), ('data_preprocessor', 'anonymizer'))
+#: Characters of a config's text that are read; the largest of this package has 20 thousand.
+_MAX_TEXT = 1 << 21
 
 
 def load_checkpoint(filename: str) -> Mapping:
@@ -33,6 +37,12 @@ def load_checkpoint(filename: str) -> Mapping:
             f'{filename} holds a {type(checkpoint).__name__} instead of a state_dict: choose a '
             'checkpoint of a whole model.'
         )
+    state = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
+        raise ValueError(
+            f'{filename} has a state_dict that is no dictionary of names and weights: it is '
+            'damaged or of another kind; choose another one.'
+        )
     return checkpoint
 
 
@@ -44,11 +54,15 @@ def find_weights(checkpoint: Mapping) -> dict[str, Tensor]:
             anonymizing preprocessor.
     """
     state = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(state, Mapping):
+        return {}
     for prefix in _PREFIXES:
         found = {
             key[match.end() :]: value
             for key, value in state.items()
-            if (match := re.match(prefix, key))
+            if isinstance(key, str)
+            and isinstance(value, Tensor)
+            and (match := re.match(prefix, key))
         }
         if found:
             return found
@@ -56,31 +70,59 @@ def find_weights(checkpoint: Mapping) -> dict[str, Tensor]:
 
 
 def find_config(checkpoint: Mapping, filename: str) -> dict:
-    """Return the anonymizer's config as the checkpoint tells it.
+    """Return the anonymizer's config as the checkpoint tells it, fit to be built.
 
     The text of the whole config is stored in ``meta['cfg']`` by MMEngine. It is read as data, and
-    nothing in it is run.
+    nothing in it is run; what it may hold tells :func:`~.stranger_config.check_config`.
 
     Args:
         checkpoint (Mapping): As for :func:`find_weights`.
         filename (str): What to call it in an error.
 
     Raises:
-        ValueError: If it does not tell.
+        ValueError: If it does not tell, or tells what is not built from a file.
     """
-    text = (checkpoint.get('meta') or {}).get('cfg')
-    if isinstance(text, str):
-        for path in _CONFIG_PATHS:
-            try:
-                config = _read_entry(text, ('model', *path))
-            except (SyntaxError, ValueError):
-                config = None
-            if isinstance(config, dict) and 'type' in config:
-                return config
-    raise ValueError(
-        f"{filename} does not tell its anonymizer in meta['cfg'] as model.anonymizer: give the "
-        'config that it was trained with, such as anonymizer=dict(type=...).'
-    )
+    config = find_raw_config(checkpoint)
+    if config is None:
+        raise ValueError(
+            f"{filename} does not tell its anonymizer in meta['cfg'] as model.anonymizer: give the "
+            'config that it was trained with, such as anonymizer=dict(type=...).'
+        )
+    config, network = check_config(config, filename)
+    weights = find_weights(checkpoint)
+    mismatch = describe_mismatch(network, weights) if network is not None and weights else ''
+    if mismatch:
+        raise ValueError(_describe_other(filename, network, mismatch))
+    return config
+
+
+def find_raw_config(checkpoint: Mapping) -> dict | None:
+    """Return what the checkpoint tells of its anonymizer, unchecked, None if nothing."""
+    for path in _CONFIG_PATHS:
+        config = read_config_entry(checkpoint, 'model', *path)
+        if isinstance(config, dict) and 'type' in config:
+            return config
+    return None
+
+
+def read_config_entry(checkpoint: Mapping, *path: str):
+    """Return an entry of the config in ``meta['cfg']`` as data: constants and their containers.
+
+    Args:
+        checkpoint (Mapping): The checkpoint.
+        *path (str): Names from the top level on, such as ``'model', 'anonymizer'``.
+
+    Returns:
+        The value; None if there is none, or if it is anything else than data.
+    """
+    meta = checkpoint.get('meta')
+    text = meta.get('cfg') if isinstance(meta, Mapping) else None
+    if not isinstance(text, str) or len(text) > _MAX_TEXT:
+        return None
+    try:
+        return _read_entry(text, path)
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        return None
 
 
 def load_weights(anonymizer: nn.Module, checkpoint: Mapping, filename: str) -> None:
@@ -102,11 +144,15 @@ def load_weights(anonymizer: nn.Module, checkpoint: Mapping, filename: str) -> N
         )
     mismatch = describe_mismatch(anonymizer, weights)
     if mismatch:
-        raise ValueError(
-            f'{filename} holds another anonymizer than {type(anonymizer).__name__}, it has '
-            f'{mismatch}: use the anonymizer config it was trained with.'
-        )
+        raise ValueError(_describe_other(filename, anonymizer, mismatch))
     anonymizer.load_state_dict(weights, strict=False)
+
+
+def _describe_other(filename: str, anonymizer: nn.Module, mismatch: str) -> str:
+    return (
+        f'{filename} holds another anonymizer than {type(anonymizer).__name__}, it has '
+        f'{mismatch}: use the anonymizer config it was trained with.'
+    )
 
 
 def describe_mismatch(anonymizer: nn.Module, weights: Mapping[str, Tensor]) -> str:
@@ -119,14 +165,20 @@ def describe_mismatch(anonymizer: nn.Module, weights: Mapping[str, Tensor]) -> s
     # As in MMEngine: old checkpoints lack this counter, which nothing uses.
     missing = [k for k in own if k not in weights and not k.endswith('num_batches_tracked')]
     unexpected = [k for k in weights if k not in own]
-    shapes = [k for k in own if k in weights and own[k].shape != weights[k].shape]
+    shapes = [k for k in own if k in weights and own[k].shape != _shape(weights[k])]
     kinds = (('no', missing), ('also', unexpected), ('other shapes of', shapes))
-    return ', '.join(f'{what} {_listing(names)}' for what, names in kinds if names)
+    return ', '.join(f'{what} {list_names(names)}' for what, names in kinds if names)
 
 
-def _listing(names: list[str]) -> str:
+def _shape(weight) -> tuple | None:
+    return weight.shape if isinstance(weight, Tensor) else None
+
+
+def list_names(names: list[str]) -> str:
+    """Return the first names of weights as a part of a sentence, also those of a damaged file."""
     more = f' and {len(names) - 3} more' if len(names) > 3 else ''
-    return ', '.join(names[:3]) + more
+    text = ', '.join(str(name)[:200] for name in names[:3])
+    return ''.join(c if c.isprintable() else '?' for c in text) + more
 
 
 def _read_entry(text: str, path: tuple[str, ...]):

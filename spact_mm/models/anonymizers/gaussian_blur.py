@@ -26,7 +26,7 @@ class GaussianBlurAnonymizer(BaseModule):
 
     def __init__(self, kernel_size: int, sigma: float) -> None:
         super().__init__()
-        if kernel_size < 1 or kernel_size % 2 == 0 or sigma <= 0:
+        if kernel_size < 1 or kernel_size % 2 == 0 or not sigma > 0:
             raise ValueError(
                 'GaussianBlurAnonymizer needs an odd kernel_size >= 1 and a sigma > 0, '
                 f'but got {kernel_size} and {sigma}.'

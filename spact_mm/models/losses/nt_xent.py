@@ -1,5 +1,7 @@
 """The contrastive loss L_B of SPAct."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
@@ -84,6 +86,22 @@ class NTXentLoss(nn.Module):
         # Cosines over 0.1 need more digits than half precision has.
         with torch.autocast(z0.device.type, enabled=False):
             return self._loss(*(z.float() if z.itemsize < 4 else z for z in (z0, z1)))
+
+    def bounds(self, pairs: int) -> tuple[float, float]:
+        """Return the loss of a perfect embedding and that of one where all images are equal.
+
+        Args:
+            pairs (int): Pairs in a batch of this process.
+
+        Returns:
+            tuple[float, float]: The views of an image equal and the images as far from each other
+            as so many can be, next to 0 at low temperatures; and log(2N - 1).
+        """
+        pairs *= get_world_size() if self.gather else 1
+        # The corners of a simplex have cosines of -1 / (N - 1).
+        distance = 1 + 1 / (pairs - 1)
+        low = math.log1p((2 * pairs - 2) * math.exp(-distance / self.temperature))
+        return low, math.log(2 * pairs - 1)
 
     def _loss(self, z0: Tensor, z1: Tensor) -> Tensor:
         z0, z1 = F.normalize(z0, dim=1), F.normalize(z1, dim=1)

@@ -1,5 +1,6 @@
 """The supervised privacy branch f_B: it predicts labelled attributes."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -9,6 +10,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from ...registration import register
+from .features import feature_maps, in_channels
 
 
 @register(MODELS)
@@ -33,10 +35,11 @@ class AttributePrivacyBranch(BaseModule):
     MMPretrain sums the binary cross entropy over the attributes; the weight makes it their mean.
 
     Args:
-        backbone (dict): An image backbone of MMPretrain whose last output is (N, C, h, w).
+        backbone (dict): Any image backbone of MMPretrain.
         head (dict): ``mmpretrain.MultiLabelLinearClsHead`` for attributes or
             ``mmpretrain.LinearClsHead`` for one class of many, such as identities.
-        neck (dict, optional): Between both. Defaults to ``mmpretrain.GlobalAveragePooling``.
+        neck (dict, optional): Between both; it gets a map of each stage. Defaults to
+            ``mmpretrain.GlobalAveragePooling``.
         init_cfg (dict, optional): Initialization config.
     """
 
@@ -50,6 +53,7 @@ class AttributePrivacyBranch(BaseModule):
         self.backbone = _build(backbone)
         self.neck = _build(neck or dict(type='GlobalAveragePooling'))
         self.head = _build(head)
+        self._channels = in_channels(neck or head)
 
     def extract(self, images: Tensor) -> tuple[Tensor, ...]:
         """Compute the features that the head takes, one view as its own BatchNorm batch.
@@ -60,7 +64,7 @@ class AttributePrivacyBranch(BaseModule):
         Returns:
             tuple[Tensor, ...]: The last is (N, C).
         """
-        return self.neck(self.backbone(images))
+        return self.neck(feature_maps(self.backbone(images), self._channels))
 
     def forward(
         self,
@@ -102,12 +106,31 @@ class AttributePrivacyBranch(BaseModule):
             f'but not {mode!r}.'
         )
 
+    def loss_bounds(self, batch_size: int) -> tuple[float, float] | None:
+        """Return what L_B is where the branch is right about all images, and where it guesses.
+
+        Args:
+            batch_size (int): Not used.
+
+        Returns:
+            tuple[float, float] | None: None for a loss other than MMPretrain's cross entropy with
+            equal weights.
+        """
+        loss, classes = getattr(self.head, 'loss_module', None), self.head.num_classes
+        if not hasattr(loss, 'use_sigmoid') or loss.use_soft or loss.reduction != 'mean':
+            return None
+        if loss.class_weight is not None or loss.pos_weight is not None:
+            return None
+        # A coin for each attribute, or one draw of all classes.
+        chance = classes * math.log(2) if loss.use_sigmoid else math.log(classes)
+        return 0.0, chance * loss.loss_weight
+
     def _check_labels(self, data_samples: Sequence[BaseDataElement] | None) -> None:
         for sample in [None] if data_samples is None else data_samples:
             if sample is None or not ('gt_score' in sample or 'gt_label' in sample):
                 raise ValueError(
                     'AttributePrivacyBranch needs a labelled privacy loader, but its samples have '
-                    'no labels; give train_cfg a privacy_dataloader whose data set has attributes '
+                    'no labels; give the config a privacy_dataloader whose data set has attributes '
                     "(VISPRDataset(attributes='VISPR1'))."
                 )
             if 'gt_score' in sample and len(sample.gt_score) != self.head.num_classes:

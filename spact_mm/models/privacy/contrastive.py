@@ -7,6 +7,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ...registration import register
+from .features import feature_maps, in_channels
 
 
 @register(MODELS)
@@ -17,11 +18,13 @@ class ContrastivePrivacyBranch(BaseModule):
     has removed private information without any label.
 
     Args:
-        backbone (dict): An image backbone of MMPretrain, for instance
-            ``dict(type='mmpretrain.ResNet', depth=50)``.
-        neck (dict): A projector from the backbone's features to the embedding, for instance
-            ``dict(type='mmpretrain.MoCoV2Neck', in_channels=2048, hid_channels=2048,
-            out_channels=128)``, which is the paper's Linear - ReLU - Linear.
+        backbone (dict): Any image backbone of MMPretrain, for instance
+            ``dict(type='mmpretrain.ResNet', depth=50)`` or
+            ``dict(type='mmpretrain.VisionTransformer', arch='small', img_size=112)``.
+        neck (dict | list[dict]): A projector from the features of the backbone's last stage to the
+            embedding, for instance ``dict(type='mmpretrain.MoCoV2Neck', in_channels=2048,
+            hid_channels=2048, out_channels=128)``, which is the paper's Linear - ReLU - Linear. A
+            neck whose ``in_channels`` are several, such as ``HRFuseScales``, gets all stages.
         loss (dict): The loss of two views. Defaults to :class:`NTXentLoss`.
         init_cfg (dict, optional): Initialization config.
     """
@@ -32,13 +35,14 @@ class ContrastivePrivacyBranch(BaseModule):
     def __init__(
         self,
         backbone: dict,
-        neck: dict,
+        neck: dict | list[dict],
         loss: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck)
+        self._channels = in_channels(neck)
         self.loss_module = MODELS.build(loss or dict(type='NTXentLoss'))
 
     def embed(self, images: Tensor) -> Tensor:
@@ -50,7 +54,8 @@ class ContrastivePrivacyBranch(BaseModule):
         Returns:
             Tensor: Embeddings (N, D), not normalised.
         """
-        return self.neck(self.backbone(images))[-1]
+        maps = feature_maps(self.backbone(images), self._channels)
+        return self.neck(maps if self._channels is None else maps[-1:])[-1]
 
     def forward(
         self, views: Sequence[Tensor], data_samples: Sequence | None = None, mode: str = 'loss'
@@ -81,3 +86,15 @@ class ContrastivePrivacyBranch(BaseModule):
         raise ValueError(
             f"ContrastivePrivacyBranch has the modes 'loss' and 'tensor', but not {mode!r}."
         )
+
+    def loss_bounds(self, batch_size: int) -> tuple[float, float] | None:
+        """Return what L_B is where the branch is right about all images, and where it is blind.
+
+        Args:
+            batch_size (int): Images in a batch of this process.
+
+        Returns:
+            tuple[float, float] | None: None for a loss without ``bounds``.
+        """
+        bounds = getattr(self.loss_module, 'bounds', None)
+        return None if bounds is None else bounds(batch_size)

@@ -12,15 +12,18 @@ from pathlib import Path
 import cv2
 from actions import CLASSES
 from figure import ATTRIBUTES
-from mmengine.utils import ProgressBar
 from scene import FPS, PARTS, draw_sample, labels_of, render_frames
 
 from spact_mm.datasets.annotation_files import write_attribute_file, write_video_list
 from spact_mm.datasets.integrity import check_video
+from spact_mm.files import write_whole
+from spact_mm.progress import Progress
 
 #: To be raised with each change that alters the files, so that older data are rendered again.
 VERSION = 1
 MANIFEST = 'manifest.json'
+#: Contents of ``classes.txt``, by which a folder is known to be this tool's.
+_CLASS_LINES = '\n'.join(CLASSES) + '\n'
 MIN_SIDE, MAX_SIDE = 64, 1024
 JPEG_QUALITY = 92
 
@@ -117,7 +120,7 @@ def write_sample(task: tuple[str, str, int], out: Path, options: Options) -> Wri
 
 def write_lists(out: Path, written: Sequence[Written]) -> None:
     """Write class names, video lists, attribute files and the persons of all samples."""
-    (out / 'classes.txt').write_text('\n'.join(CLASSES) + '\n', encoding='utf-8')
+    write_whole(out / 'classes.txt', _CLASS_LINES)
     persons: dict[str, dict[str, dict[str, int]]] = {}
     for kind, split in PARTS:
         part = [sample for sample in written if (sample.kind, sample.split) == (kind, split)]
@@ -127,7 +130,7 @@ def write_lists(out: Path, written: Sequence[Written]) -> None:
         labels = ((sample.path, sample.attributes) for sample in part)
         write_attribute_file(out / _attribute_file(kind, split), ATTRIBUTES, labels, 'demo')
         persons.setdefault(kind, {})[split] = {sample.path: sample.person for sample in part}
-    (out / 'persons.json').write_text(json.dumps(persons, indent=0), encoding='utf-8')
+    write_whole(out / 'persons.json', json.dumps(persons, indent=0))
 
 
 def render(out: Path, options: Options, num_workers: int = 1) -> bool:
@@ -146,7 +149,9 @@ def render(out: Path, options: Options, num_workers: int = 1) -> bool:
 
     Raises:
         OSError: If a file cannot be written.
+        ValueError: If the folder has lists that are not this data set's.
     """
+    _check_folder(out)
     manifest = out / MANIFEST
     try:
         for kind, split in PARTS:
@@ -163,7 +168,7 @@ def render(out: Path, options: Options, num_workers: int = 1) -> bool:
     work = partial(write_sample, out=out, options=options)
     write_lists(out, _track(work, tasks, num_workers))
     content = dict(_fingerprint(options), content=_content_hash(out, options))
-    manifest.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+    write_whole(manifest, json.dumps(content, indent=2) + '\n')
     return True
 
 
@@ -172,8 +177,26 @@ def is_complete(out: Path, options: Options) -> bool:
     try:
         manifest = json.loads((out / MANIFEST).read_text(encoding='utf-8'))
         return manifest == dict(_fingerprint(options), content=_content_hash(out, options))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return False
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse a folder of another data set, whose lists would be overwritten."""
+    classes = out / 'classes.txt'
+    if classes.is_file() and classes.read_bytes() == _CLASS_LINES.encode():
+        return
+    found = [name for name in (*_list_names(), MANIFEST) if os.path.lexists(out / name)]
+    if found:
+        raise ValueError(
+            f'{out / found[0]} is there, and not of the demo data set: give another folder by '
+            '--out, or move it.'
+        )
+
+
+def _list_names() -> list[str]:
+    names = [_attribute_file(kind, split) for kind, split in PARTS]
+    return [*names, 'train_videos.txt', 'test_videos.txt', 'classes.txt', 'persons.json']
 
 
 def _write_video(path: Path, frames: Iterable, size: tuple[int, int]) -> None:
@@ -196,7 +219,7 @@ def _track(
     num_workers: int,
 ) -> list[Written]:
     """Do all tasks, in their order, behind a progress bar."""
-    bar = ProgressBar(len(tasks))
+    bar = Progress(len(tasks))
     written = []
     if num_workers == 1:
         for task in tasks:
@@ -207,7 +230,7 @@ def _track(
             for result in pool.map(work, tasks, chunksize=4):
                 written.append(result)
                 bar.update()
-    print()
+    bar.finish()
     return written
 
 
@@ -222,8 +245,7 @@ def _fingerprint(options: Options) -> dict:
 def _content_hash(out: Path, options: Options) -> str:
     """Return a hash over the names and contents of all files of the data set."""
     names = [f'{kind}/{file_name(kind, split, index)}' for kind, split, index in options.tasks()]
-    names += [_attribute_file(kind, split) for kind, split in PARTS]
-    names += ['train_videos.txt', 'test_videos.txt', 'classes.txt', 'persons.json']
+    names += _list_names()
     content = hashlib.sha256()
     for name in names:
         content.update(name.encode())

@@ -16,6 +16,7 @@ from dataset import Options, render
 from preview import draw_preview
 
 from spact_mm.datasets.integrity import run_converter
+from spact_mm.files import write_whole
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f'--preview is {args.preview}; give the name of a .png file.')
         args.preview.parent.mkdir(parents=True, exist_ok=True)
         sheet = draw_preview(options.seed, options.size)
-        args.preview.write_bytes(cv2.imencode('.png', sheet[..., ::-1])[1].tobytes())
+        write_whole(args.preview, cv2.imencode('.png', sheet[..., ::-1])[1].tobytes())
         print(f'The contact sheet is {args.preview}.')
         return 0
     if render(args.out, options, args.workers):

@@ -6,9 +6,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import decord
-from mmengine.utils import track_iter_progress
-
 from spact_mm.datasets.annotation_files import write_segment_file
 from spact_mm.datasets.integrity import (
     ConversionReport,
@@ -17,6 +14,8 @@ from spact_mm.datasets.integrity import (
     find_broken,
     run_converter,
 )
+from spact_mm.datasets.video_reader import open_video
+from spact_mm.progress import track
 
 PAGE = 'https://github.com/VITA-Group/PA-HMDB51'
 NUM_CLASSES = 51
@@ -184,11 +183,10 @@ def _cut_to_length(
     """Leave out annotated frames beyond a video's end, which nothing could read."""
     cut = {}
     print('numbers of frames')
-    for video in track_iter_progress(list(videos)):
+    for video in track(list(videos)):
         annotated, segments = videos[video]
-        length = len(decord.VideoReader(str(root / video), num_threads=1))
+        length = len(open_video(root / video))
         cut[video] = min(annotated, length), segments
-    print()
     shorter = [video for video in videos if cut[video][0] < videos[video][0]]
     if shorter:
         print(f'  note: {len(shorter)} videos end before their annotation, as {shorter[0]}')

@@ -6,8 +6,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from mmengine.utils import track_iter_progress
-
 from spact_mm.datasets.annotation_files import write_attribute_file
 from spact_mm.datasets.integrity import (
     ConversionReport,
@@ -18,6 +16,7 @@ from spact_mm.datasets.integrity import (
     read_lines,
     run_converter,
 )
+from spact_mm.progress import track
 
 PAGE = 'https://tribhuvanesh.github.io/vpa/'
 NUM_ATTRIBUTES = 68
@@ -118,7 +117,7 @@ def read_images(
     images_root, annotations = Path(args.images), Path(args.annotations)
     images = {}
     print(f'{split}: annotations')
-    for recorded in track_iter_progress(listed):
+    for recorded in track(listed):
         file_name = PurePosixPath(recorded).name
         image_path = f'{split}2017/{PurePosixPath(file_name).stem}.jpg'
         present = []
@@ -137,7 +136,6 @@ def read_images(
             report.missing.append(image_path)
         else:
             images[image] = present
-    print()
     return images
 
 

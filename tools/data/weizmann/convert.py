@@ -15,6 +15,7 @@ from spact_mm.datasets.integrity import (
     list_files,
     run_converter,
 )
+from spact_mm.files import write_whole
 
 PAGE = 'http://www.wisdom.weizmann.ac.il/~vision/SpaceTimeActions.html'
 PERSONS = ('daria', 'denis', 'eli', 'ido', 'ira', 'lena', 'lyova', 'moshe', 'shahar')
@@ -195,8 +196,7 @@ def _write_fold(
 
 
 def _write_names(path: Path, names: Iterable[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(''.join(f'{name}\n' for name in names), encoding='utf-8')
+    write_whole(path, ''.join(f'{name}\n' for name in names))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,240 @@
+"""How much of the frames that went into an anonymizer is still in those that come out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .frame_anonymizer import FrameAnonymizer, NonFiniteError
+
+#: Frames of a file that are measured: its first ones that show anything.
+NUM_FRAMES = 8
+#: Above these correlations the output of a trained network is refused; docs/anonymize.md tells from
+#: what they were chosen.
+MAX_LEFT, MAX_DETAIL_LEFT = 0.9, 0.8
+#: Of how many pixels together the measured frames are at most, one frame at least.
+_MAX_PIXELS = 1 << 22
+#: Least standard deviation of a frame that shows anything, of 255 grey levels.
+_LEAST_DEVIATION = 2.0
+_LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """What is left of a frame, and how much of it has changed.
+
+    Attributes:
+        left (float): Correlation of the input's brightness with the best linear mixture of the
+            output's colours, in [0, 1]. A negative, swapped or faded colours do not lower it.
+        detail_left (float): The same of structures of some pixels, such as the lines of a face.
+        change (float): Mean absolute difference, of 255 grey levels as 1.
+        is_same (bool): Whether no value differs by more than a grey level.
+        is_constant (bool): Whether the output has one colour everywhere.
+    """
+
+    left: float
+    detail_left: float
+    change: float
+    is_same: bool
+    is_constant: bool
+
+
+class LeftoverCheck:
+    """Measure what is left while frames pass, and refuse what leaves too much.
+
+    It stands in for ``anonymize``, for one file: the first :data:`NUM_FRAMES` frames that show
+    anything (not black, not of one colour) are measured, wherever they come. Of large frames it
+    takes fewer. What is refused has not been written under its name yet.
+
+    Args:
+        anonymize (Callable): RGB uint8 frames (N, H, W, 3) to the same.
+        name (str): What to call the file in an error.
+        is_trained (bool): Whether a trained network is behind it. An obfuscation leaves coarse
+            structure by design, and so is refused only if frames come out as they go in.
+        force (bool): Whether what would be refused is only told, in :attr:`warning`. Defaults to
+            False.
+
+    Attributes:
+        warning (str): What would have been refused, empty if nothing.
+    """
+
+    def __init__(
+        self,
+        anonymize: Callable[[np.ndarray], np.ndarray],
+        name: str,
+        is_trained: bool,
+        force: bool = False,
+    ) -> None:
+        self.anonymize, self.name = anonymize, name
+        self.is_trained, self.force = is_trained, force
+        self.warning = ''
+        self._measured: list[Leftover] = []
+
+    @property
+    def facts(self) -> dict[str, float | None]:
+        """The measured numbers, means over the frames; None if no frame showed anything."""
+        names = ('left', 'detail_left', 'change')
+        return {
+            name: round(float(np.mean([getattr(m, name) for m in self._measured])), 4)
+            if self._measured
+            else None
+            for name in names
+        }
+
+    def __str__(self) -> str:
+        """Tell what was measured, as a line's end."""
+        if not self._measured:
+            return 'Nothing to measure: no frame shows anything.'
+        left, detail, change = self.facts.values()
+        text = f'Left: {left:.2f}, of detail {detail:.2f}; change {change:.2f}.'
+        return f'{text} WARNING: {self.warning}.' if self.warning else text
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """Anonymize frames, and measure them as long as more are wanted.
+
+        Raises:
+            ValueError: If too much is left, if all is one colour, or if numbers are not finite.
+        """
+        try:
+            done = self.anonymize(frames)
+        except NonFiniteError as error:
+            raise ValueError(f'{self.name} is not written: {error}') from None
+        self.observe(frames, done)
+        return done
+
+    def observe(self, frames: np.ndarray, done: np.ndarray) -> None:
+        """Measure frames and what became of them, as long as more are wanted.
+
+        Raises:
+            ValueError: As for a call.
+        """
+        height, width = frames.shape[1:3]
+        wanted = max(1, min(NUM_FRAMES, _MAX_PIXELS // (height * width))) - len(self._measured)
+        if wanted > 0:
+            shown = (i for i in range(len(frames)) if frames[i, ::2, ::2].std() > _LEAST_DEVIATION)
+            chosen = list(islice(shown, wanted))
+            self._measured += [measure(frames[i], done[i]) for i in chosen]
+            if chosen:
+                self._judge()
+
+    def _judge(self) -> None:
+        flaw = self._find_flaw()
+        if flaw and not self.force:
+            raise ValueError(
+                f'{self.name} is not written: {flaw} (docs/anonymize.md, "What is left"); '
+                'choose a checkpoint whose minimax has done its work, or --force (force=True).'
+            )
+        self.warning = flaw
+
+    def _find_flaw(self) -> str:
+        facts, measured = self.facts, self._measured
+        if all(m.is_same for m in measured):
+            return 'its frames come out as they went in'
+        if not self.is_trained:
+            return ''
+        if all(m.is_constant for m in measured):
+            return 'its frames come out in one colour, so the network is dead'
+        for name, bound, what in (
+            ('left', MAX_LEFT, 'input'),
+            ('detail_left', MAX_DETAIL_LEFT, "input's detail"),
+        ):
+            if facts[name] > bound:
+                return (
+                    f'much of the {what} is left in what comes out, a correlation of '
+                    f'{facts[name]:.2f}, where at most {bound} is accepted'
+                )
+        return ''
+
+
+def find_flaw_on_drawn_pictures(network: nn.Module) -> str:
+    """Tell whether a trained anonymizer gives pictures back, where there is no file to measure.
+
+    The pictures are random patches, coarse and fine, mostly of brightness, 96 x 96. What a network
+    does to them separates those that reproduce from trained ones as well as real frames do.
+
+    Args:
+        network (nn.Module): f_A.
+
+    Returns:
+        str: What is wrong, the middle of a sentence; empty if nothing, or without weights.
+    """
+    if not any(True for _ in network.parameters()):
+        return ''
+    rng, side = np.random.default_rng(0), 96
+    pictures = np.full((NUM_FRAMES, side, side, 3), 128.0)
+    for scale in (4, 8, 16, 32, 64):
+        for picture in pictures:
+            patches = rng.normal(size=(scale, scale, 1)) + 0.3 * rng.normal(size=(scale, scale, 3))
+            picture += 30 * cv2.resize(patches, (side, side), interpolation=cv2.INTER_LINEAR)
+    check = LeftoverCheck(FrameAnonymizer(network), 'It', is_trained=True, force=True)
+    try:
+        check(pictures.clip(0, 255).astype(np.uint8))
+    except ValueError as error:
+        return str(error).rstrip('.')
+    return check.warning
+
+
+def measure(raw: np.ndarray, done: np.ndarray) -> Leftover:
+    """Compare a frame with what the anonymizer made of it.
+
+    Args:
+        raw (np.ndarray): RGB uint8, (H, W, 3).
+        done (np.ndarray): Same shape and type.
+
+    Returns:
+        Leftover: The numbers.
+    """
+    difference = np.abs(raw.astype(np.int16) - done)
+    before, after = (
+        torch.from_numpy(np.ascontiguousarray(x)).float().permute(2, 0, 1) / 255
+        for x in (raw, done)
+    )
+    luma = torch.einsum('c,chw->hw', torch.tensor(_LUMA), before)[None]
+    return Leftover(
+        left=_correlate(luma, after),
+        detail_left=_correlate(_detail(luma), _detail(after)),
+        change=float(difference.mean()) / 255,
+        is_same=int(difference.max()) <= 1,
+        is_constant=int(np.ptp(done.reshape(-1, 3), axis=0).max()) == 0,
+    )
+
+
+def _detail(x: Tensor) -> Tensor:
+    """Return what a blur takes away, of half the resolution: structures of some pixels."""
+    if min(x.shape[-2:]) < 8:
+        return x
+    x = F.avg_pool2d(x[None], 2)
+    blurred = _blur(x, sigma=2.0)
+    return (x - blurred)[0]
+
+
+def _blur(x: Tensor, sigma: float) -> Tensor:
+    reach = round(2 * sigma)
+    offsets = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel = (kernel / kernel.sum()).expand(x.shape[1], 1, 1, -1)
+    x = F.pad(x, (reach,) * 4, mode='replicate')
+    x = F.conv2d(x, kernel, groups=x.shape[1])
+    return F.conv2d(x, kernel.transpose(2, 3), groups=x.shape[1])
+
+
+def _correlate(target: Tensor, channels: Tensor) -> float:
+    """Return the multiple correlation of (1, H, W) with a best linear mixture of (3, H, W)."""
+    target, channels = target.flatten().double(), channels.flatten(1).double()
+    target = target - target.mean()
+    channels = channels - channels.mean(1, keepdim=True)
+    power = float(target.square().sum())
+    spread = channels.square().sum(1)
+    # Rounding to whole grey levels is no signal.
+    used = channels[spread / target.numel() > (0.25 / 255) ** 2]
+    if power == 0 or not len(used):
+        return 0.0
+    shared = used @ target
+    gram = used @ used.T + 1e-9 * spread.sum() * torch.eye(len(used), dtype=torch.float64)
+    explained = float(shared @ torch.linalg.solve(gram, shared)) / power
+    return min(1.0, max(0.0, explained)) ** 0.5

@@ -1,0 +1,236 @@
+"""What of a folder of outputs is done, and what in it may be replaced."""
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+
+from ..files import partial_path, write_whole
+from .output_files import fingerprint, is_alive
+from .outputs import MANIFEST, Job
+
+#: What each line has, whichever version has written it.
+_KEYS = {'output', 'source_size', 'source_time', 'settings'}
+_HASH = re.compile(rb'"([0-9a-f]{64})"')
+
+
+class Manifest:
+    """What a folder of outputs already has: a line of JSON for each finished file.
+
+    Each line tells the source and the settings, and the size and SHA-256 of what was written and
+    read back, so that it is known again. Before an output gets its name, its line stands in a
+    hidden file beside the manifest; where a process was killed in between, the next one finds it
+    there. Processes that work on a folder together append to one manifest.
+
+    A line that cannot be read is left out and counted. Each hash in it still tells an output of
+    this tool from what others have put there.
+
+    Args:
+        out (str | Path): The folder of the outputs.
+        settings (dict): All that decides what comes out, such as the weights' hash and the size:
+            what was done with others is done again.
+
+    Attributes:
+        num_broken (int): How many lines could not be read.
+
+    Raises:
+        ValueError: If the file of that name is not this tool's.
+        OSError: If it cannot be read.
+    """
+
+    def __init__(self, out: str | Path, settings: dict) -> None:
+        self.out = Path(out)
+        self.path = self.out / MANIFEST
+        text = json.dumps(settings, sort_keys=True, default=str)
+        self.settings = hashlib.sha256(text.encode()).hexdigest()[:16]
+        self._pending: dict[str, dict] = {}
+        self._read()
+        self._take_over()
+
+    def _read(self) -> None:
+        self._entries: dict[str, dict] = {}
+        #: Hashes of all that was ever written to an output, None where that was not noted.
+        self._written: dict[str, set] = {}
+        #: Hashes in lines that could not be read.
+        self._saved: set[str] = set()
+        self.num_broken = 0
+        try:
+            lines = self.path.read_bytes().split(b'\n') if os.path.lexists(self.path) else []
+        except OSError as error:
+            raise OSError(
+                f'{self.path} cannot be read ({error.strerror}): give another --out.'
+            ) from error
+        foreign = 0
+        for line in filter(None, map(bytes.strip, lines)):
+            entry = _parse(line)
+            if entry is not None and _KEYS <= entry.keys():
+                self._remember(entry)
+            elif entry is not None and not _KEYS & entry.keys():
+                foreign += 1
+            else:
+                self.num_broken += 1
+                self._saved |= {found.decode() for found in _HASH.findall(line)}
+        if foreign and not (self._entries or self.num_broken):
+            raise ValueError(
+                f'{self.path} is not of this tool, which notes there what is done: give another '
+                '--out.'
+            )
+
+    def _remember(self, entry: dict) -> None:
+        self._entries[entry['output']] = entry
+        known = entry.get('sha256')
+        known = known if isinstance(known, str) else None
+        self._written.setdefault(entry['output'], set()).add(known)
+
+    def _take_over(self) -> None:
+        """Note what killed processes had finished, which had its name but no line yet."""
+        mine = partial_path(self.path)
+        for path in sorted(self.out.glob(f'.*{MANIFEST}.*.part')):
+            process = path.name.removesuffix('.part').rpartition('.')[2]
+            if not process.isdigit() or is_alive(int(process)):
+                continue
+            if path.name.startswith('..'):  # such a file that was not whole yet
+                path.unlink(missing_ok=True)
+                continue
+            try:
+                # Of several processes that start together, one gets it.
+                path.replace(mine)
+            except FileNotFoundError:
+                continue
+            for entry in filter(None, map(_parse, mine.read_bytes().split(b'\n'))):
+                output = self.out / entry.get('output', '..')
+                found = _fingerprint(output) if '..' not in output.parts else None
+                if found is not None and found == (entry.get('bytes'), entry.get('sha256')):
+                    self._append(entry)
+            mine.unlink()
+
+    def is_done(self, job: Job) -> bool:
+        """Return whether the output is there, whole, of this source and these settings."""
+        entry = self._entries.get(self._key(job))
+        return (
+            entry is not None
+            and self._identify(job).items() <= entry.items()
+            and entry.get('sha256') is not None
+            and _fingerprint(job.output) == (entry.get('bytes'), entry['sha256'])
+        )
+
+    def check_replaceable(self, job: Job, written: str | None = None) -> None:
+        """Refuse to replace what this tool has not written.
+
+        Args:
+            job (Job): Which.
+            written (str, optional): SHA-256 of what would take its place. Defaults to None: not
+                known yet.
+
+        Raises:
+            FileExistsError: If the output exists, and is not as a line of the manifest says.
+        """
+        if not os.path.lexists(job.output):
+            return
+        # A line that is lost may have told of it; then the same must come out again.
+        if written is None and self.num_broken:
+            return
+        if self._is_known(job, written):
+            return
+        # Another process of this run may have noted it meanwhile.
+        self._read()
+        if not self._is_known(job, written):
+            is_listed = self._key(job) in self._written
+            reason = 'was changed or cut since' if is_listed else f'is not what {MANIFEST} lists'
+            raise FileExistsError(
+                f'{job.output} exists and {reason}, so it is kept: move it, or give another --out.'
+            )
+
+    def _is_known(self, job: Job, written: str | None) -> bool:
+        known = self._written.get(self._key(job), set()) | self._saved
+        if written is not None:
+            known = known | {written}
+        if None in known or not known:
+            return bool(known)
+        found = _fingerprint(job.output)
+        return found is not None and found[1] in known
+
+    def claim(self, job: Job, **facts) -> None:
+        """Note what is about to get its name, for whoever goes on if this process is killed.
+
+        Args:
+            job (Job): Which.
+            **facts: As for :meth:`add`, with ``bytes`` and ``sha256``.
+
+        Raises:
+            FileExistsError: If it would replace what this tool has not written.
+            OSError: If it cannot be written.
+        """
+        self.check_replaceable(job, facts['sha256'])
+        self._pending[self._key(job)] = {**self._identify(job), **facts}
+        lines = [json.dumps(entry, sort_keys=True) for entry in self._pending.values()]
+        write_whole(partial_path(self.path), '\n'.join(lines))
+
+    def add(self, job: Job, **facts) -> None:
+        """Note that a file is done.
+
+        Args:
+            job (Job): Which.
+            **facts: What to note of it beside, plain values. Without ``sha256``, its size and hash
+                are taken from the disk.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        if 'sha256' not in facts:
+            facts['bytes'], facts['sha256'] = fingerprint(job.output)
+        self._append({**self._identify(job), **facts})
+        self._pending.pop(self._key(job), None)
+        if not self._pending:
+            partial_path(self.path).unlink(missing_ok=True)
+
+    def _append(self, entry: dict) -> None:
+        # One write of one line: those of other processes do not get between.
+        line = f'{json.dumps(entry, sort_keys=True)}\n'.encode()
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            size = os.fstat(descriptor).st_size
+            # A line that a crash cut off would spoil this one.
+            if size and os.pread(descriptor, 1, size - 1) != b'\n':
+                line = b'\n' + line
+            if os.write(descriptor, line) < len(line):
+                raise OSError(f'{self.path} cannot be written: the disk is full.')
+        except OSError as error:
+            if error.errno is None:
+                raise
+            raise OSError(f'{self.path} cannot be written: {error.strerror}.') from error
+        finally:
+            os.close(descriptor)
+        self._remember(entry)
+
+    def _key(self, job: Job) -> str:
+        return job.output.relative_to(self.out).as_posix()
+
+    def _identify(self, job: Job) -> dict:
+        state = job.source.stat()
+        return dict(
+            output=self._key(job),
+            # Not the path: a manifest travels with the outputs, and may tell of persons.
+            source_size=state.st_size,
+            source_time=state.st_mtime_ns,
+            settings=self.settings,
+        )
+
+
+def _parse(line: bytes) -> dict | None:
+    """Return a line of a manifest, None where it is none."""
+    try:
+        entry = json.loads(line)
+    # Nesting without end; json also raises ValueError for numbers without end.
+    except (ValueError, RecursionError):
+        return None
+    is_entry = isinstance(entry, dict) and isinstance(entry.get('output', ''), str)
+    return entry if is_entry else None
+
+
+def _fingerprint(path: Path) -> tuple[int, str] | None:
+    try:
+        return fingerprint(path)
+    except (OSError, ValueError):  # such as a name with a zero byte
+        return None

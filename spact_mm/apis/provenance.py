@@ -1,0 +1,118 @@
+"""What a checkpoint says of its anonymizer: whether it was ever trained to hide anything."""
+
+from collections.abc import Mapping, Sequence
+
+from ..models.anonymizers.checkpoint import find_raw_config, read_config_entry
+
+#: Where a config keeps its hooks.
+_HOOKS = ('custom_hooks', 'default_hooks')
+#: The entry of a published checkpoint's meta data.
+PUBLISHED_KEY = 'spact'
+
+
+def describe_training(checkpoint: Mapping) -> dict:
+    """Return what a checkpoint says of how its anonymizer was trained.
+
+    It is read as data and is no proof: whoever writes a file can write anything.
+
+    Args:
+        checkpoint (Mapping): Of a minimax training, of a model behind its anonymizer, or published.
+
+    Returns:
+        dict: ``phase``, the last one of the training (str), and ``minimax_epochs``, how many epochs
+        of the minimax were over (int); each None if the checkpoint does not say.
+    """
+    meta = _mapping(checkpoint.get('meta'))
+    published = meta.get(PUBLISHED_KEY)
+    if isinstance(published, Mapping):
+        return dict(
+            phase=_of_type(published.get('phase'), str),
+            minimax_epochs=_of_type(published.get('minimax_epochs'), int),
+        )
+    hub = _mapping(_mapping(checkpoint.get('message_hub')).get('runtime_info'))
+    phase = _of_type(hub.get('phase'), str)
+    epochs = _count_minimax_epochs(checkpoint, _of_type(meta.get('epoch'), int))
+    if epochs is None and phase == 'reconstruction':
+        epochs = 0
+    return dict(phase=phase, minimax_epochs=epochs)
+
+
+def find_flaw(checkpoint: Mapping, config: Mapping | None = None) -> str:
+    """Tell why what a checkpoint calls its anonymizer is none.
+
+    Args:
+        checkpoint (Mapping): As for :func:`describe_training`.
+        config (Mapping, optional): The anonymizer's config where it is known from elsewhere.
+            Defaults to None: the checkpoint tells.
+
+    Returns:
+        str: A sentence's end, such as ``'its anonymizer is IdentityAnonymizer, ...'``; empty if
+        nothing that the checkpoint says is against it.
+    """
+    config = config if config is not None else find_raw_config(checkpoint)
+    last = _last_stage(config)
+    if last.get('type') == 'IdentityAnonymizer':
+        return 'its anonymizer ends in IdentityAnonymizer, which leaves raw video as it is'
+    if str(_mapping(last.get('init_cfg')).get('prefix', '')).startswith('inverter'):
+        return (
+            'its anonymizer ends in the inverter of a reconstruction attack, which makes raw video '
+            'of anonymized video'
+        )
+    if read_config_entry(checkpoint, 'model', 'type') == 'ReconstructionAttack':
+        return 'it is of a reconstruction attack, which makes raw video of anonymized video'
+    training = describe_training(checkpoint)
+    if training['minimax_epochs'] == 0:
+        phase = f' (in the phase {training["phase"]})' if training['phase'] else ''
+        return (
+            f'it was saved before an epoch of the minimax was over{phase}: until then f_A learns '
+            'to give frames back as they are'
+        )
+    return ''
+
+
+def _last_stage(config) -> Mapping:
+    """Return the config of what gives the frames that come out."""
+    config = _mapping(config)
+    stages = config.get('stages')
+    while config.get('type') == 'SequentialAnonymizer' and _is_list(stages) and stages:
+        config = _mapping(stages[-1])
+        stages = config.get('stages')
+    return config
+
+
+def _count_minimax_epochs(checkpoint: Mapping, done: int | None) -> int | None:
+    """Count the finished epochs in which f_A was a player; None if that cannot be told."""
+    schedule = _find_schedule(checkpoint)
+    if schedule is None or done is None:
+        return None
+    count, begin = 0, 0
+    for entry in schedule:
+        phases, epochs = _mapping(entry).get('phase'), _mapping(entry).get('epochs')
+        if type(epochs) is not int or not isinstance(phases, (str, list, tuple)):
+            return None
+        if 'anonymizer' in ([phases] if isinstance(phases, str) else phases):
+            count += min(max(done - begin, 0), epochs)
+        begin += epochs
+    return count
+
+
+def _find_schedule(checkpoint: Mapping) -> Sequence | None:
+    for name in _HOOKS:
+        hooks = read_config_entry(checkpoint, name)
+        hooks = list(hooks.values()) if isinstance(hooks, Mapping) else hooks
+        for hook in hooks if _is_list(hooks) else ():
+            if _mapping(hook).get('type') == 'MinimaxPhaseHook' and _is_list(hook.get('schedule')):
+                return hook['schedule']
+    return None
+
+
+def _mapping(value) -> Mapping:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _is_list(value) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+def _of_type(value, kind: type):
+    return value if type(value) is kind else None

@@ -1,0 +1,147 @@
+"""Gradients that are accumulated over the batches of each player."""
+
+from collections import Counter
+
+from mmaction.registry import HOOKS
+from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.runner import Runner
+from torch import nn
+
+from ..models.minimax import PLAYERS
+from ..registration import register
+from .phase_hook import MinimaxPhaseHook
+
+
+def check_accumulation(runner: Runner) -> None:
+    """Check that each player of the minimax gets the batches that its optimizer accumulates.
+
+    Args:
+        runner (Runner): The runner, with optimizers and data loader built.
+
+    Raises:
+        ValueError: If a player has turns in an epoch, but fewer than ``accumulative_counts``.
+    """
+    if not _accumulating(runner):
+        return
+    hook = _phase_hook(runner)
+    for stage in hook.stages:
+        # Where the turns of an epoch begin repeats after as many epochs as there are phases.
+        for epoch in range(stage.begin, min(stage.end, stage.begin + len(stage.phases))):
+            turns = _turns(runner, epoch)
+            for name, count in _accumulating(runner).items():
+                if 0 < turns[name] < count:
+                    raise ValueError(
+                        f'accumulative_counts of optim_wrapper.{name} is {count}, but in epoch '
+                        f'{epoch + 1} only {turns[name]} of {len(runner.train_dataloader)} '
+                        f'iterations update it, and no epoch leaves a sum for the next; set it to '
+                        f'{turns[name]} or less, or give the epoch more batches (a smaller '
+                        'train_dataloader.batch_size, or a RepeatDataset).'
+                    )
+
+
+def begin_accumulation(runner: Runner, done: int = 0) -> None:
+    """Begin the sums of gradients of an epoch anew, for each player of the minimax.
+
+    Each counts its own turns. What remains when the epoch's last turn of a player comes is an
+    update too, by the mean of its batches.
+
+    Args:
+        runner (Runner): The runner.
+        done (int): Iterations of the epoch that are done already. Defaults to 0.
+    """
+    accumulates = bool(_accumulating(runner))
+    turns, before = (
+        _turns(runner, runner.epoch, stop) if accumulates else Counter() for stop in (None, done)
+    )
+    for name, wrapper in runner.optim_wrapper.items():
+        wrapper.zero_grad()
+        wrapper._inner_count = before[name]
+        wrapper._max_counts = turns[name] if accumulates else -1
+        wrapper._remainder_counts = turns[name] % wrapper._accumulative_counts
+
+
+@register(HOOKS)
+class GradientAccumulationHook(Hook):
+    """Keep what is accumulated over the end of an epoch in its checkpoint.
+
+    MMEngine's loops accumulate on from epoch to epoch (``accumulative_counts``), and a resumed run
+    lost what was not applied yet. :class:`~spact_mm.engine.MinimaxTrainLoop` leaves nothing over.
+    With several processes each has a sum of its own; that of the main one is kept and stands for
+    all after ``--resume``.
+    """
+
+    def __init__(self) -> None:
+        self._resumed: dict | None = None
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Add ``accumulated``: the sums, in the order of the optimizer's parameters."""
+        wrapper = runner.optim_wrapper
+        is_minimax = isinstance(wrapper, OptimWrapperDict)
+        if is_minimax or runner.iter % len(runner.train_dataloader):
+            return
+        if wrapper._inner_count % wrapper._accumulative_counts and not wrapper.should_update():
+            gradients = [None if p.grad is None else p.grad.cpu() for p in _parameters(wrapper)]
+            checkpoint['accumulated'] = dict(
+                every=wrapper._accumulative_counts,
+                count=wrapper._inner_count,
+                gradients=gradients,
+            )
+            if get_world_size() > 1:
+                runner.logger.warning(
+                    'The epoch ends between two updates (accumulative_counts): the checkpoint '
+                    'holds the gradients of the main process only.'
+                )
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Remember the sums until the training begins."""
+        self._resumed = checkpoint.get('accumulated') if runner._resume else None
+
+    def before_train(self, runner: Runner) -> None:
+        """Put the sums of the checkpoint in place."""
+        kept, wrapper = self._resumed, runner.optim_wrapper
+        self._resumed = None
+        if kept is None:
+            return
+        if wrapper._accumulative_counts != kept['every']:
+            runner.logger.warning(
+                f'optim_wrapper.accumulative_counts was {kept["every"]} and is '
+                f'{wrapper._accumulative_counts}: the gradients of '
+                f'{kept["count"] % kept["every"]} batches in the checkpoint are dropped.'
+            )
+            return
+        wrapper._inner_count = kept['count']
+        for parameter, gradient in zip(_parameters(wrapper), kept['gradients'], strict=True):
+            parameter.grad = None if gradient is None else gradient.to(parameter)
+
+
+def _parameters(wrapper: OptimWrapper) -> list[nn.Parameter]:
+    return [p for group in wrapper.optimizer.param_groups for p in group['params']]
+
+
+def _accumulating(runner: Runner) -> dict[str, int]:
+    """Return the players that accumulate, and how many batches."""
+    counts = {name: w._accumulative_counts for name, w in runner.optim_wrapper.items()}
+    return {name: count for name, count in counts.items() if count > 1}
+
+
+def _phase_hook(runner: Runner) -> MinimaxPhaseHook:
+    hooks = [hook for hook in runner.hooks if isinstance(hook, MinimaxPhaseHook)]
+    if not hooks:
+        raise ValueError(
+            'optim_wrapper sets accumulative_counts, but custom_hooks has no MinimaxPhaseHook, '
+            'whose schedule says whose turn each batch is; add it.'
+        )
+    return hooks[0]
+
+
+def _turns(runner: Runner, epoch: int, stop: int | None = None) -> Counter:
+    """Count the iterations of an epoch, or of its first ``stop``, that update each player."""
+    hook, length = _phase_hook(runner), len(runner.train_dataloader)
+    iterations = range(length)[:stop]
+    phases = Counter(hook.phase_at(epoch, iteration, length) for iteration in iterations)
+    turns = Counter()
+    for phase, count in phases.items():
+        turns.update({player: count for player in PLAYERS[phase]})
+    return turns

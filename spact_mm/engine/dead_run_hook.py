@@ -1,0 +1,205 @@
+"""Warn of trainings that go on, but from which nothing comes."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from mmaction.registry import HOOKS
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from ..models.frames import fold_frames
+from ..registration import register
+from .phase_hook import MinimaxPhaseHook, Stage
+
+#: A grey level: pictures whose values differ by less look the same.
+_VISIBLE = 1 / 255
+#: What raw frames have to differ by, to be compared with.
+_DIFFERENT = 0.02
+#: How near a loss has to be to a bound, as a fraction of what lies between both.
+_NEAR = 0.02
+
+
+@register(HOOKS)
+class DeadRunHook(Hook):
+    """Warn while f_A is constant, f_T is at chance in the minimax, or L_B is at a bound.
+
+    Of L_T and L_B it takes the mean over the last ``window`` iterations of ``adversaries`` in the
+    stage that runs, which are logged anyway; f_A it runs on two clips, in eval mode, once in
+    ``window`` iterations, and it is constant if it was so twice in a row. Each warning comes once
+    in an epoch while its cause lasts. No weight and no random state is changed. The bounds of L_B
+    are the privacy branch's own, ``loss_bounds``; where a branch has none, or L_T is no plain cross
+    entropy, nothing is said of them.
+
+    Args:
+        window (int): Number of iterations. Defaults to 50.
+
+    Raises:
+        ValueError: If ``window`` is below 1.
+    """
+
+    # After the values are logged.
+    priority = 'LOW'
+
+    def __init__(self, window: int = 50) -> None:
+        if not isinstance(window, int) or window < 1:
+            raise ValueError(
+                f'window of DeadRunHook must be a whole number, 1 or more, but is {window!r}.'
+            )
+        self.window = window
+        self._stage: Stage | None = None
+        #: How many values there were when the stage began, and when each warning came last.
+        self._begin: dict[str, int] = {}
+        self._warned: dict[str, int] = {}
+        self._was_constant = False
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Note where the stage begins."""
+        hook = next((hook for hook in runner.hooks if isinstance(hook, MinimaxPhaseHook)), None)
+        stage = None if hook is None else hook.stage_at(runner.epoch)
+        if stage is not self._stage:
+            self._stage = stage
+            scalars = runner.message_hub.log_scalars
+            self._begin = {name: len(values.data[0]) for name, values in scalars.items()}
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs: dict | None = None
+    ) -> None:
+        """Look at the numbers if it is time."""
+        if self._stage is None or not is_main_process() or not self.every_n_train_iters(
+            runner, self.window
+        ):  # fmt: skip
+            return
+        model = _bare(runner.model)
+        findings = [*self._about_losses(runner, model, data_batch)]
+        if set(self._stage.phases) & {'reconstruction', 'anonymizer'}:
+            found = [*_about_frames(model, data_batch)]
+            # The running statistics of a network that has just begun may say so once.
+            findings += found if self._was_constant else []
+            self._was_constant = bool(found)
+        for kind, text in findings:
+            if self._warned.get(kind) != runner.epoch:
+                self._warned[kind] = runner.epoch
+                runner.logger.warning(f'Epoch {runner.epoch + 1}: {text}')
+
+    def _about_losses(self, runner: Runner, model, data_batch) -> Iterator[tuple[str, str]]:
+        """Yield kind and text of what is wrong with L_T and L_B."""
+        chance = _chance(_bare(model.recognizer))
+        loss = self._mean(runner, 'loss_cls')
+        loss = self._mean(runner, 'loss_action') if loss is None else loss
+        is_minimax = 'anonymizer' in self._stage.phases
+        if is_minimax and None not in (loss, chance) and loss >= (1 - _NEAR) * chance:
+            yield (
+                'recognizer',
+                f'the recognizer is at chance, as L_T is {loss:.3f} in the mean of its last '
+                f'{self.window} iterations and guessing has {chance:.3f}: lower privacy_weight, '
+                'set max_action_loss, or give the recognizer a higher learning rate or more '
+                'turns.',
+            )
+        loss, bounds = self._mean(runner, 'loss_privacy'), _bounds(model, data_batch)
+        if loss is None or bounds is None:
+            return
+        low, high = bounds
+        margin = _NEAR * (high - low)
+        text = f'L_B is {loss:.3f} in the mean of its last {self.window} iterations'
+        if loss >= high - margin:
+            yield (
+                'blind',
+                f'{text}, and {high:.3f} is what a privacy branch has that tells nothing apart: it '
+                'is blind or has collapsed, and the anonymizer learns nothing from it. Give '
+                'privacy_branch another learning rate or more turns (the phase adversaries), or '
+                'lower privacy_weight.',
+            )
+        elif loss <= low + margin:
+            yield (
+                'solved',
+                f'{text}, and no less than {low:.3f} is possible: what the privacy branch is '
+                'asked is trivial, and the anonymizer learns nothing from it. Use larger batches '
+                'or stronger augmentation of the views, or raise privacy_weight.',
+            )
+
+    def _mean(self, runner: Runner, name: str) -> float | None:
+        """Return the mean of the last values of this stage, None while they are too few."""
+        name = f'train/adversaries/{name}'
+        history = runner.message_hub.log_scalars.get(name)
+        if history is None or 'adversaries' not in self._stage.phases:
+            return None
+        # Where values were dropped in between, those that are there are all new.
+        values = history.data[0]
+        begin = self._begin.get(name, 0)
+        values = values[begin if begin <= len(values) else 0 :][-self.window :]
+        return float(values.mean()) if len(values) == self.window else None
+
+
+def _about_frames(model, data_batch: dict) -> Iterator[tuple[str, str]]:
+    """Yield kind and text of what is wrong with f_A."""
+    raw, anonymized = _two_clips(model, data_batch)
+    remedy = (
+        'Nothing can be learnt from it: load the last good checkpoint, lower the learning rate of '
+        'the anonymizer or privacy_weight, or train the phase reconstruction longer.'
+    )
+    flat = _flatness(anonymized)
+    if flat < _VISIBLE and _flatness(raw) > _DIFFERENT:
+        yield (
+            'constant',
+            f'the anonymizer gives frames of one colour, with a spatial standard deviation of '
+            f'{flat:.5f} of the range. {remedy}',
+        )
+    elif len(raw) > 1 and _distance(raw) > _DIFFERENT and _distance(anonymized) < _VISIBLE:
+        yield (
+            'constant',
+            'the anonymizer gives the same picture for two clips, with a mean difference of '
+            f'{_distance(anonymized):.5f} of the range. {remedy}',
+        )
+
+
+@torch.no_grad()
+def _two_clips(model, data_batch: dict) -> list[Tensor]:
+    """Return two clips, or the only one, raw and as f_A in eval mode rewrites them."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    clips = model.data_preprocessor(data_batch, False)['action']['inputs'][:2]
+    with torch.random.fork_rng([clips.device] if clips.is_cuda else []):
+        pair = [clips, model.anonymize(clips)]
+    for module, training in modes:
+        module.training = training
+    return [
+        torch.stack([fold_frames(clip, model.format_shape) for clip in version.split(1)])
+        for version in pair
+    ]
+
+
+def _flatness(clips: Tensor) -> float:
+    return clips.flatten(-2).std(-1).mean().item()
+
+
+def _distance(clips: Tensor) -> float:
+    return (clips[0] - clips[1]).abs().mean().item()
+
+
+def _bounds(model, data_batch: dict) -> tuple[float, float] | None:
+    """Ask the privacy branch for what L_B can be."""
+    branch = _bare(model.privacy_branch)
+    if not hasattr(branch, 'loss_bounds'):
+        return None
+    inputs = data_batch['privacy' if 'privacy' in data_batch else 'action']['inputs']
+    has_views = isinstance(inputs[0], (list, tuple))
+    return branch.loss_bounds(len(inputs[0]) if has_views else len(inputs))
+
+
+def _chance(recognizer: nn.Module) -> float | None:
+    """Return the loss of guessing, None where the recognizer does not choose one of its classes."""
+    head = getattr(recognizer, 'cls_head', None)
+    loss = getattr(head, 'loss_cls', None)
+    if type(loss).__name__ != 'CrossEntropyLoss' or head.multi_class:
+        return None
+    if getattr(loss, 'class_weight', None) is not None:
+        return None
+    return math.log(head.num_classes) * loss.loss_weight
+
+
+def _bare(module: nn.Module) -> nn.Module:
+    return module.module if is_model_wrapper(module) else module

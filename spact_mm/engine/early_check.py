@@ -1,0 +1,190 @@
+"""One small batch through all that a training will do, before it does anything."""
+
+import copy
+import time
+
+import torch
+from mmaction.evaluation import AccMetric
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner, autocast
+from torch import nn
+from torch.utils.data import DataLoader, IterableDataset
+
+from ..datasets.label_range import check_labels
+from ..models.minimax import PHASES, MinimaxAnonymization
+from ..registration import register
+from .explain import describe, explain
+from .phase_hook import MinimaxPhaseHook
+from .unchanged import exchanges_gradients, resting, unchanged
+
+#: Samples of the batch: BatchNorm needs two.
+_SAMPLES = 2
+
+
+@register(HOOKS)
+class EarlyCheckHook(Hook):
+    """Find in seconds what would end a training, or a test, after hours.
+
+    Before the training it compares the labels with the classes of the heads and passes a batch of
+    two samples through forward and backward pass and one prediction through the evaluator; nothing
+    is changed by it, so the training is the same, bit for bit. Before a test it compares the
+    labels. It does not find out whether a whole batch fits into the memory.
+
+    ``MinimaxTrainLoop`` checks all phases to come by itself, without this hook.
+
+    Raises:
+        ValueError: If labels are out of range.
+        RuntimeError: If a phase or the prediction fails: one sentence, from the original error.
+    """
+
+    # After the hooks that change the model.
+    priority = 'LOWEST'
+
+    def before_train(self, runner: Runner) -> None:
+        """Check a training whose loop does not do so itself."""
+        if not isinstance(_bare(runner.model), MinimaxAnonymization):
+            check_early(runner)
+
+    def before_test(self, runner: Runner) -> None:
+        """Compare the labels of the test with the classes."""
+        _check_labels(runner, dict(action=runner.test_loop.dataloader))
+
+
+def check_early(runner: Runner) -> None:
+    """Pass a small batch through each phase to come and one prediction, and change nothing.
+
+    Samples are made in this process, so that the workers' stay as they are.
+
+    Args:
+        runner (Runner): With the model, optimizers and loops of a training, weights loaded.
+
+    Raises:
+        ValueError: If labels are out of range.
+        RuntimeError: If a phase or the prediction fails: one sentence, from the original error.
+    """
+    start = time.time()
+    model = _bare(runner.model)
+    loaders = getattr(runner.train_dataloader, 'loaders', dict(action=runner.train_dataloader))
+    _check_labels(runner, loaders)
+    if runner.val_loop is not None:
+        _check_labels(runner, dict(action=runner.val_loop.dataloader))
+    is_minimax = isinstance(model, MinimaxAnonymization)
+    phases = _phases_to_come(runner) if is_minimax else [None]
+    if not phases or runner.epoch >= (runner.max_epochs or runner.epoch + 1):
+        return
+    with unchanged(runner.model, runner.message_hub):
+        least = getattr(getattr(model, 'privacy_branch', None), 'min_batch_size', 1)
+        batches = {name: _small_batch(name, loader, least) for name, loader in loaders.items()}
+        if None in batches.values():
+            runner.logger.warning('Early check: data sets without an order are not checked.')
+            return
+        for phase in phases:
+            # Mixing of samples writes into their labels.
+            batch = copy.deepcopy(batches)
+            if is_minimax:
+                model.set_phase(phase)
+            else:
+                batch = batch['action']
+            runner.model.train()
+            what = f'the phase {phase!r}' if phase else 'a training step'
+            with explain(what, 'model', model, describe(batches)):
+                runner.model.train_step(batch, optim_wrapper=resting(runner.optim_wrapper))
+            _check_gradients(runner.model)
+            for parameter in model.parameters():
+                parameter.grad = None
+        _check_prediction(runner, model, batches['action'])
+    done = ', '.join(phases) if is_minimax else 'a training step'
+    runner.logger.info(
+        f'Early check: {done} and a prediction of a small batch work '
+        f'({time.time() - start:.1f} s; whether a whole one fits into the memory is not checked).'
+    )
+
+
+def _phases_to_come(runner: Runner) -> list[str]:
+    stages = [s for hook in runner.hooks if isinstance(hook, MinimaxPhaseHook) for s in hook.stages]
+    coming = {
+        phase
+        for stage in stages
+        if stage.end > runner.epoch and stage.begin < runner.max_epochs
+        for phase in stage.phases
+    }
+    return [phase for phase in PHASES if phase in coming]
+
+
+def _small_batch(name: str, loader: DataLoader, least: int = 1) -> dict | None:
+    """Return a batch of a few samples, no more than the loader's smallest batch has.
+
+    Samples of a data set without an order would be lost for the training: None.
+    """
+    dataset = loader.dataset
+    if isinstance(dataset, IterableDataset):
+        return None
+    sizes = [max(_SAMPLES, least), len(dataset), loader.batch_size or _SAMPLES]
+    last = len(loader.sampler) % (loader.batch_size or 1)
+    if last and not loader.drop_last:
+        sizes.append(last)
+    with explain(f'the {name} samples', f'the {name} data set', dataset, 'its files'):
+        return loader.collate_fn([dataset[index] for index in range(min(sizes))])
+
+
+def _check_prediction(runner: Runner, model: nn.Module, batch: dict) -> None:
+    """Predict as the validation does, or with training samples where there is none."""
+    loop = runner.val_loop
+    if loop is not None:
+        batch = _small_batch('validation', loop.dataloader)
+    if batch is None:
+        return
+    runner.model.eval()
+    inputs = describe(dict(validation=batch))
+    with explain('a prediction', 'model', model, inputs):
+        with torch.no_grad(), autocast(enabled=getattr(loop, 'fp16', False)):
+            predictions = runner.model.val_step(copy.deepcopy(batch))
+    # The metrics keep what they are given.
+    evaluator = copy.deepcopy(getattr(loop, 'evaluator', None))
+    if evaluator is not None:
+        with explain('a prediction', 'val_evaluator', evaluator, 'what the model predicts'):
+            evaluator.process(data_samples=predictions, data_batch=batch)
+            for metric in evaluator.metrics:
+                # It takes labels of any kind, and fails when it counts.
+                if isinstance(metric, AccMetric):
+                    metric.compute_metrics(metric.results)
+
+
+def _check_gradients(wrapped: nn.Module) -> None:
+    """Refuse what distributed training does not survive: parameters that get no gradient."""
+    for name, child in wrapped.named_modules():
+        if not exchanges_gradients(child) or child.find_unused_parameters or child.static_graph:
+            continue
+        trained = [(n, p) for n, p in child.module.named_parameters() if p.requires_grad]
+        idle = [n for n, p in trained if p.grad is None]
+        if 0 < len(idle) < len(trained):
+            raise ValueError(
+                f'{len(idle)} parameters of {name.replace("module", "model", 1) or "model"} get no '
+                f'gradient, the first being {idle[0]}, which distributed training does not '
+                'survive; set model_wrapper_cfg.find_unused_parameters=True.'
+            )
+
+
+def _check_labels(runner: Runner, loaders: dict) -> None:
+    """Compare the labels of each loader with the head that learns them."""
+    model = _bare(runner.model)
+    if isinstance(model, MinimaxAnonymization):
+        heads = dict(
+            action=('model.recognizer.cls_head', getattr(model.recognizer, 'cls_head', None)),
+            privacy=('model.privacy_branch.head', getattr(model.privacy_branch, 'head', None)),
+        )
+    else:
+        names = ('cls_head', 'head')
+        heads = {f'model.{n}': getattr(model, n) for n in names if hasattr(model, n)}
+        heads = dict(action=next(iter(heads.items()), (None, None)))
+    for name, loader in loaders.items():
+        key, head = heads.get(name, (None, None))
+        classes = getattr(head, 'num_classes', None)
+        if isinstance(classes, int):
+            check_labels(loader.dataset, classes, f'{key}.num_classes')
+
+
+def _bare(model: nn.Module) -> nn.Module:
+    return model.module if is_model_wrapper(model) else model

@@ -1,0 +1,126 @@
+"""An error of somebody's network as one sentence that names the config key and the remedy."""
+
+import inspect
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmengine.model import is_model_wrapper
+from torch import Tensor, nn
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+#: Arguments of networks that depend on what they are fed.
+_SIZE_KEYS = (
+    'img_size',
+    'input_size',
+    'input_resolution',
+    'resolution',
+    'spatial_size',
+    'temporal_size',
+    't_size',
+    'num_frames',
+    'clip_len',
+    'num_segments',
+)
+
+
+@contextmanager
+def explain(what: str, name: str, thing: object, inputs: str) -> Iterator[None]:
+    """Turn an error inside into one sentence.
+
+    Args:
+        what (str): What is done inside, such as ``"the phase 'adversaries'"``.
+        name (str): The config key of what is at work inside, such as ``'model'``.
+        thing (object): What that key makes; the children of a module have keys of their own.
+        inputs (str): What it is given, in words.
+
+    Raises:
+        RuntimeError: From the original error. Errors that this package has put into words stay.
+    """
+    try:
+        yield
+    except Exception as error:
+        if _is_ours(error):
+            raise
+        frames = _frames(error)
+        if isinstance(thing, nn.Module):
+            name, thing = _innermost(frames, name, thing)
+        reason = ' '.join(str(error).split()).rstrip('.')[:400]
+        raise RuntimeError(
+            f'The early check of {what} failed in {name} ({type(thing).__name__}) with '
+            f'{type(error).__name__}: {reason}; {_remedy(error, frames, name, thing, inputs)}.'
+        ) from error
+
+
+def describe(batches: dict) -> str:
+    """Say of which shape the inputs of each batch are.
+
+    Args:
+        batches (dict): Batches by the name of their loader.
+    """
+    return ' and '.join(f'the {name} inputs of {_shape(one)}' for name, one in batches.items())
+
+
+def _is_ours(error: Exception) -> bool:
+    """Tell whether this package raised an error by itself."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return _PACKAGE in Path(frame.filename).resolve().parents and frame.line.startswith('raise')
+
+
+def _frames(error: Exception) -> list[dict]:
+    """Return the local variables of each frame, the innermost last."""
+    return [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
+
+
+def _innermost(frames: list[dict], name: str, model: nn.Module) -> tuple[str, nn.Module]:
+    """Return the innermost module at work that the config names, and its key.
+
+    The layers of a network have no key.
+    """
+    names = {id(module): path for path, module in model.named_modules()}
+    place = name, model
+    for variables in frames:
+        module = variables.get('self')
+        keys = [key for key in names.get(id(module), '').split('.') if key not in ('', 'module')]
+        # The networks of the minimax are built of networks themselves.
+        nested = bool(keys) and keys[0] in ('recognizer', 'privacy_branch')
+        if keys and not is_model_wrapper(module) and len(keys) <= 1 + nested:
+            place = '.'.join([name, *keys]), module
+    return place
+
+
+def _remedy(error: Exception, frames: list[dict], name: str, thing: object, inputs: str) -> str:
+    text = str(error)
+    if 'mmcv.ops' in text or 'mmcv._ext' in text:
+        return 'install mmcv 2.1.0 with its compiled operators in place of mmcv-lite'
+    if isinstance(error, ImportError):
+        return 'install what it lacks'
+    if 'out of memory' in text:
+        return 'make the networks or the clips smaller (docs/performance.md)'
+    linear = next((variables for variables in reversed(frames) if _is_misfit(variables)), None)
+    if linear is not None:
+        given, expected = linear['input'].shape[-1], linear['self'].in_features
+        return f'set {name}.in_channels={given}, which is what it gets, instead of {expected}'
+    arguments = inspect.signature(type(thing).__init__).parameters
+    keys = [f'{name}.{key}' for key in _SIZE_KEYS if key in arguments]
+    if keys:
+        return f'set {" and ".join(keys)} so that they fit {inputs}'
+    return f'check the config of {name} against {inputs}'
+
+
+def _is_misfit(variables: dict) -> bool:
+    """Tell whether a frame is that of a linear layer that got other features than it takes."""
+    layer, given = variables.get('self'), variables.get('input')
+    return (
+        isinstance(layer, nn.Linear)
+        and isinstance(given, Tensor)
+        and given.shape[-1] != layer.in_features
+    )
+
+
+def _shape(batch: dict) -> str:
+    inputs = batch['inputs']
+    while not isinstance(inputs, Tensor):
+        inputs = inputs[0]
+    return 'x'.join(map(str, inputs.shape))

@@ -1,0 +1,71 @@
+"""A full disk ends a training with one sentence."""
+
+import errno
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Tell whether an error says that no more can be written: the disk, a quota, a limit."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+def full_disk_error(error: OSError, what: str, last_checkpoint: str | None) -> OSError:
+    """Return the one sentence that a full disk is.
+
+    Args:
+        error (OSError): One for which :func:`is_full` is true.
+        what (str): What was to be written, where the error does not name a file.
+        last_checkpoint (str, optional): The last whole checkpoint.
+    """
+    kept = 'there is no checkpoint yet'
+    if last_checkpoint is not None:
+        kept = f'the last whole checkpoint is {last_checkpoint}'
+    return OSError(
+        f'{error.filename or what} cannot be written ({error.strerror}); {kept}: free space and go '
+        'on with --resume.'
+    )
+
+
+@contextmanager
+def refuse_full_disk(
+    logger: logging.Logger, what: str, last_checkpoint: Callable[[], str | None]
+) -> Iterator[None]:
+    """Say in one sentence that the disk is full, whatever was to be written.
+
+    Args:
+        logger (logging.Logger): Its files count, too; they are not written any more afterwards.
+        what (str): What was to be written, where the error does not name a file.
+        last_checkpoint (Callable): Returns the last whole checkpoint, None where there is none.
+
+    Raises:
+        OSError: With the sentence.
+    """
+    files = [handler for handler in logger.handlers if isinstance(handler, logging.FileHandler)]
+    for handler in files:
+        handler.handleError = _raise_if_full
+    try:
+        yield
+    except OSError as error:
+        if not is_full(error):
+            raise
+        for handler in files:
+            handler.handleError = _ignore
+        raise full_disk_error(error, what, last_checkpoint()) from error
+    for handler in files:
+        del handler.handleError
+
+
+def _raise_if_full(record: logging.LogRecord) -> None:
+    """Stand in for ``Handler.handleError``, which prints a traceback for each line and goes on."""
+    if is_full(sys.exc_info()[1]):
+        raise
+    logging.lastResort.handleError(record)
+
+
+def _ignore(record: logging.LogRecord) -> None:
+    """Leave out a line of the log, as the sentence has been said."""

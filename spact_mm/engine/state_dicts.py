@@ -1,0 +1,71 @@
+"""Weights under the names of a model that nothing is wrapped around."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+
+import torch
+from mmengine.model import is_model_wrapper
+
+from ..models.anonymizers.checkpoint import list_names
+
+
+def without_functions(state):
+    """Drop the functions that a scheduler such as ``OneCycleLR`` keeps and sets by itself."""
+    if isinstance(state, dict):
+        return {k: without_functions(v) for k, v in state.items() if not callable(v)}
+    return [without_functions(item) for item in state] if isinstance(state, list) else state
+
+
+def unwrapped(model: torch.nn.Module) -> torch.nn.Module:
+    """Return what a wrapper for distributed training holds, else the model itself."""
+    return model.module if is_model_wrapper(model) else model
+
+
+def flattener(model: torch.nn.Module) -> Callable[[str], str]:
+    """Return what turns a name of the state dict into that of a model with no wrapped children."""
+    wrapped = [f'{name}.' for name, child in model.named_modules() if is_model_wrapper(child)]
+
+    def flatten(name: str) -> str:
+        for prefix in reversed(wrapped):
+            if name.startswith(f'{prefix}module.'):
+                name = prefix + name[len(f'{prefix}module.') :]
+        return name
+
+    return flatten
+
+
+def renamed(state: dict, known: set[str]) -> OrderedDict:
+    """Give weights flat names, also where MMEngine saved those of wrapped children."""
+    renamed = OrderedDict()
+    for name, value in state.items():
+        name = re.sub(r'^module\.', '', name)
+        flat = name.replace('.module.', '.')
+        renamed[flat if name not in known and flat in known else name] = value
+    renamed._metadata = getattr(state, '_metadata', OrderedDict())
+    return renamed
+
+
+def load_flat(
+    model: torch.nn.Module, names: dict[str, str], state: OrderedDict, exact: bool
+) -> list[str]:
+    """Load weights of flat names into a model and describe what does not match, if anything."""
+    actual = {flat: name for name, flat in names.items()}
+    try:
+        missing, unexpected = model.load_state_dict(
+            OrderedDict((actual.get(name, name), value) for name, value in state.items()),
+            strict=False,
+        )
+    except RuntimeError as error:
+        shapes = re.findall(r'size mismatch for (\S+?):', str(error))
+        if not shapes:
+            raise
+        return [_listing('other shapes of', [names.get(name, name) for name in shapes])]
+    # As in MMEngine: old checkpoints lack this counter, which nothing uses.
+    missing = [names.get(name, name) for name in missing if 'num_batches_tracked' not in name]
+    problems = [_listing('no', missing)] if missing else []
+    return problems + ([_listing('also', unexpected)] if exact and unexpected else [])
+
+
+def _listing(what: str, names: list[str]) -> str:
+    return f'{what} {list_names(names)}'

@@ -1,0 +1,81 @@
+"""What a training needs beside weights and optimizers to go on in the middle of an epoch."""
+
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from mmengine.dist import get_world_size
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.runner import Runner
+
+
+def capture_state(runner: Runner) -> dict:
+    """Return what this process alone has, between two iterations.
+
+    Args:
+        runner (Runner): The runner.
+
+    Returns:
+        dict: The states of the random generators; for each optimizer how many batches it has
+        counted and, where it accumulates, the gradients that it has not applied yet; with several
+        processes the buffers of the model, which are the process's own until the epoch ends.
+    """
+    state = dict(
+        python=random.getstate(),
+        numpy=np.random.get_state(),
+        torch=torch.get_rng_state(),
+        optimizers={name: _capture_sums(wrapper) for name, wrapper in _wrappers(runner)},
+    )
+    if torch.cuda.is_available():
+        state['cuda'] = torch.cuda.get_rng_state()
+    if get_world_size() > 1:
+        state['buffers'] = [buffer.detach().cpu().clone() for buffer in runner.model.buffers()]
+    return state
+
+
+def restore_state(runner: Runner, state: dict) -> None:
+    """Go on with what :func:`capture_state` returned.
+
+    Args:
+        runner (Runner): The runner, with the weights and optimizers of the same moment.
+        state (dict): The state of this very process.
+    """
+    for name, wrapper in _wrappers(runner):
+        _restore_sums(wrapper, state['optimizers'][name])
+    if 'buffers' in state:
+        with torch.no_grad():
+            for buffer, value in zip(runner.model.buffers(), state['buffers'], strict=True):
+                buffer.copy_(value)
+    random.setstate(state['python'])
+    np.random.set_state(state['numpy'])
+    # A checkpoint is loaded to the accelerator, where no generator takes its state from.
+    torch.set_rng_state(state['torch'].cpu())
+    if 'cuda' in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state['cuda'].cpu())
+
+
+def _wrappers(runner: Runner) -> Iterator[tuple[str, OptimWrapper]]:
+    """Yield each optimizer wrapper and its name; the only one of a plain loop is ``all``."""
+    wrapper = runner.optim_wrapper
+    yield from wrapper.items() if isinstance(wrapper, OptimWrapperDict) else [('all', wrapper)]
+
+
+def _parameters(wrapper: OptimWrapper) -> list[torch.nn.Parameter]:
+    return [p for group in wrapper.optimizer.param_groups for p in group['params']]
+
+
+def _capture_sums(wrapper: OptimWrapper) -> dict:
+    sums = dict(count=wrapper._inner_count)
+    if wrapper._inner_count % wrapper._accumulative_counts:
+        sums['gradients'] = [
+            None if p.grad is None else p.grad.detach().cpu().clone() for p in _parameters(wrapper)
+        ]
+    return sums
+
+
+def _restore_sums(wrapper: OptimWrapper, sums: dict) -> None:
+    wrapper._inner_count = sums['count']
+    if 'gradients' in sums:
+        for parameter, gradient in zip(_parameters(wrapper), sums['gradients'], strict=True):
+            parameter.grad = None if gradient is None else gradient.to(parameter.device)

@@ -1,0 +1,22 @@
+"""Figures as files."""
+
+import io
+import os
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from .files import write_whole
+
+
+def write_figure(figure: Figure, path: str | os.PathLike, **options) -> None:
+    """Write a figure whole or not at all, in the format that the name's ending tells.
+
+    Args:
+        figure (Figure): What to write.
+        path: The file to create or replace; its folder is made.
+        **options: As for :meth:`matplotlib.figure.Figure.savefig`.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=Path(path).suffix[1:] or 'png', **options)
+    write_whole(path, buffer.getvalue())

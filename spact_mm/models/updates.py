@@ -1,0 +1,26 @@
+"""Updates of several networks in one iteration, on top of MMEngine's optimizer wrappers."""
+
+from mmengine.optim import OptimWrapper
+from torch import Tensor
+
+
+def partial_backward(wrapper: OptimWrapper, loss: Tensor) -> None:
+    """Add the gradients of a part of the loss; the part that is passed to ``update_params`` steps.
+
+    ``OptimWrapper.backward`` counts each call as one accumulated batch, which a part is not.
+    """
+    wrapper.backward(wrapper.scale_loss(loss))
+    wrapper._inner_count -= 1
+
+
+def backward(wrapper: OptimWrapper, loss: Tensor) -> None:
+    """Do the first half of ``OptimWrapper.update_params``: the gradients."""
+    wrapper.backward(wrapper.scale_loss(loss))
+
+
+def update(*wrappers: OptimWrapper) -> None:
+    """Do the second half of ``OptimWrapper.update_params`` for each, where it is due."""
+    for wrapper in wrappers:
+        if wrapper.should_update():
+            wrapper.step()
+            wrapper.zero_grad()

@@ -1,0 +1,78 @@
+"""The JSON files of a stage, which a damaged disk or a hand may have changed."""
+
+import json
+import math
+import warnings
+from numbers import Real
+from pathlib import Path
+
+from ..files import write_whole
+
+
+def read_json(path: Path) -> dict:
+    """Return what :func:`write_json` has written, nothing where there is no such file.
+
+    A file that holds something else counts as none, and a warning tells it.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    # No UTF-8 and no JSON are ValueErrors, and so are numbers without end.
+    except (OSError, ValueError, RecursionError) as error:
+        warn_of(path, f'{type(error).__name__}: {str(error)[:80]}')
+        return {}
+    if not isinstance(content, dict):
+        warn_of(path, f'a {type(content).__name__} in place of names and values')
+        return {}
+    return content
+
+
+def read_result(path: Path) -> dict:
+    """Return the result of a stage, nothing where there is none or it is damaged."""
+    result = read_json(path)
+    if result and not _is_result(result):
+        warn_of(path, 'no metrics by name, or no seconds')
+        return {}
+    return result
+
+
+def read_progress(path: Path) -> tuple[float, float]:
+    """Return which fraction of a training is done, and the seconds it took; 0 where unknown."""
+    state = read_json(path)
+    done, total, seconds = (state.get(key, 0) for key in ('done', 'total', 'seconds'))
+    if not all(map(_is_finite, (done, total, seconds))):
+        warn_of(path, 'no numbers')
+        return 0.0, 0.0
+    return min(max(float(done / max(total, 1)), 0.0), 1.0), max(float(seconds), 0.0)
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write a file whole or not at all."""
+    write_whole(path, json.dumps(content, indent=1))
+
+
+def warn_of(path: Path, reason: str) -> None:
+    """Warn, once, that a file is damaged and what follows."""
+    warnings.warn(f'{path} is damaged ({reason}): it counts as not there.', stacklevel=2)
+
+
+def _is_result(result: dict) -> bool:
+    metrics, values = result.get('metrics'), result.get('values', {})
+    return (
+        isinstance(metrics, dict)
+        and isinstance(values, dict)
+        # Unknown numbers are written as NaN.
+        and all(_is_finite(v, or_unknown=True) for v in (*metrics.values(), *values.values()))
+        and _is_finite(result.get('seconds'))
+        and all(isinstance(result.get(key, ''), str) for key in ('commit', 'time', 'config_hash'))
+    )
+
+
+def _is_finite(value, or_unknown: bool = False) -> bool:
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(float(value)) or or_unknown
+    except OverflowError:  # a whole number of hundreds of digits
+        return False

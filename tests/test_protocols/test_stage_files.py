@@ -1,0 +1,121 @@
+"""What a disk or a hand may have made of the files of a stage."""
+
+import json
+import shutil
+import warnings
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import ConfigDict
+
+from spact_mm.protocols import results
+from spact_mm.protocols.stage import Stage
+
+BROKEN = {
+    'no UTF-8': b'{"metrics": {}, "seconds": 1, "x": "\xff"}',
+    'cut': b'{"metrics": {"top1"',
+    'empty': b'',
+    'list': b'[1, 2]',
+    'number': b'NaN',
+    'deep': b'[' * 100_000,
+    'long': b'9' * 10_000,
+    'zeros': bytes(100),
+}
+
+
+@pytest.fixture
+def stage(tmp_path):
+    made = Stage('action', 'm', 0, None, tmp_path / 'm' / 'action', ConfigDict(x=1), True, {})
+    made.prepare()
+    return made
+
+
+def write_result(stage, **changes):
+    result = dict(metrics=dict(top1=0.5), values={}, seconds=1.0, config_hash=stage.hash)
+    result |= dict(commit='c', time='t') | changes
+    (stage.folder / 'result.json').write_text(json.dumps(result))
+
+
+@pytest.mark.parametrize('content', BROKEN.values(), ids=BROKEN)
+def test_damaged_result_is_not_done_and_said_so(stage, content):
+    (stage.folder / 'result.json').write_bytes(content)
+    with pytest.warns(UserWarning, match='result.json is damaged .* it counts as not there'):
+        assert stage.read_result() is None
+    with pytest.warns(UserWarning, match='result.json is damaged'):
+        assert results.collect_rows([stage]) == []
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [dict(metrics=[0.5]), dict(metrics=None), dict(metrics=dict(top1='high')),
+     dict(metrics=dict(top1=10**400)), dict(seconds=None), dict(seconds=float('nan')),
+     dict(values=[1]), dict(time=5), dict(commit=['c'])],
+)  # fmt: skip
+def test_result_of_another_form_is_not_done(stage, changes):
+    write_result(stage)
+    assert stage.read_result()['metrics'] == dict(top1=0.5)
+    write_result(stage, **changes)
+    with pytest.warns(UserWarning, match='result.json is damaged .no metrics by name'):
+        assert stage.read_result() is None
+
+
+def test_unknown_metric_and_absent_origin_are_no_damage(stage):
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert stage.read_result() is None
+        write_result(stage, metrics=dict(top1=float('nan'), f1=1))
+        assert stage.read_result()['metrics']['f1'] == 1
+
+
+@pytest.mark.parametrize(
+    'content',
+    [*BROKEN.values(), b'{"done": "x"}', b'{"done": NaN, "total": 1}', b'{"done": 1, "total": []}'],
+)
+def test_damaged_progress_is_no_progress(stage, content):
+    path = stage.folder / 'progress.json'
+    path.write_bytes(content)
+    with pytest.warns(UserWarning, match='progress.json is damaged'):
+        assert stage.read_progress() == 0
+    path.write_text(json.dumps(dict(done=3, total=4, seconds=2.5)))
+    assert stage.read_progress() == 0.75
+    path.unlink()
+    assert stage.read_progress() == 0
+
+
+@pytest.mark.parametrize('content', [BROKEN['no UTF-8'], BROKEN['deep'], b'[]'])
+def test_damaged_order_starts_the_stage_anew_and_keeps_what_is_not_its_own(stage, content):
+    (stage.folder / 'weights.pth').touch()
+    (stage.folder / 'run').mkdir()
+    (stage.folder / 'notes.txt').write_text('of somebody')
+    (stage.folder / 'stage.json').write_bytes(content)
+    with pytest.warns(UserWarning, match='stage.json is damaged'):
+        stage.prepare()
+    names = sorted(path.name for path in stage.folder.iterdir())
+    assert names == ['config.py', 'notes.txt', 'stage.json']
+    assert json.loads((stage.folder / 'stage.json').read_text())['hash'] == stage.hash
+
+
+def test_folder_of_others_is_no_stage(stage):
+    shutil.rmtree(stage.folder)
+    stage.folder.mkdir()
+    (stage.folder / '.stage.json.1.part').touch()  # of a stage that was killed at once
+    stage.prepare()
+    shutil.rmtree(stage.folder)
+    stage.folder.mkdir()
+    (stage.folder / 'weights.pth').write_text('of somebody')
+    with pytest.raises(FileExistsError, match='m/action has files, and no stage.json'):
+        stage.prepare()
+    assert (stage.folder / 'weights.pth').read_text() == 'of somebody'
+
+
+def test_damaged_picture_is_drawn_again(stage, tmp_path, monkeypatch):
+    picture = cv2.imencode('.png', np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    monkeypatch.setattr(results, 'find_example_stages', lambda stages: dict(m=stages[0]))
+    monkeypatch.setattr(results, 'draw_examples', lambda stage: picture)
+    assert results._read_examples(tmp_path, [stage]) == dict(m=picture)
+    (path,) = (tmp_path / 'examples').iterdir()
+    for content in (picture[:40], b''):
+        path.write_bytes(content)
+        assert results._read_examples(tmp_path, [stage]) == dict(m=picture)
+        assert path.read_bytes() == picture
