@@ -11,6 +11,7 @@ from .anonymizers import (
     UNetAnonymizer,
     UNetPlusPlusAnonymizer,
 )
+from .attackers import AnonymizedClipPreprocessor, FullResolutionCNN, MeanMaxPooling
 from .backbones import DilatedResNet3d
 from .device_augmentation import DeviceAugmentation
 from .losses import NTXentLoss
@@ -27,6 +28,7 @@ from .privacy import (
 __all__ = [
     'PHASES',
     'AnonymizedActionPreprocessor',
+    'AnonymizedClipPreprocessor',
     'AnonymizedImagePreprocessor',
     'AttributePrivacyBranch',
     'BlackenAnonymizer',
@@ -35,8 +37,10 @@ __all__ = [
     'DeviceAugmentation',
     'DilatedResNet3d',
     'DownsampleAnonymizer',
+    'FullResolutionCNN',
     'GaussianBlurAnonymizer',
     'IdentityAnonymizer',
+    'MeanMaxPooling',
     'MinimaxAnonymization',
     'MinimaxDataPreprocessor',
     'NTXentLoss',

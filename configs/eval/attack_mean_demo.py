@@ -1,0 +1,70 @@
+# An attacker who averages: the temporal mean of 16 frames of a video beside one of them, on the
+# demo set, behind a frozen anonymizer. Fresh noise in each frame does not survive it.
+_base_ = './attack_image_demo.py'
+for key in ('train_dataloader', 'test_dataloader', 'train_pipeline', 'test_pipeline'):
+    _base_.pop(key)
+
+demo_root = _base_.demo_root
+size = 48
+clip_len = 16
+model = dict(
+    data_preprocessor=dict(
+        _delete_=True,
+        type='AnonymizedClipPreprocessor',
+        anonymizer=dict(type='IdentityAnonymizer'),
+        checkpoint=None,
+        view='mean',
+        num_classes=len(_base_.attributes),
+        to_onehot=False,
+    ),
+    backbone=dict(in_channels=6),
+)
+
+# The middle of the frame, where the person is.
+crop = [
+    dict(type='SquareCrop', scale=1.0, random=False),
+    dict(type='Resize', scale=(size, size), keep_ratio=False),
+]
+pipeline = [
+    dict(type='DecordInitFromPath', cache=dict(transforms=crop)),
+    dict(type='SampleClip', clip_len=clip_len),
+    dict(type='DecordDecode'),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='mmpretrain.PackInputs', input_key='imgs', meta_keys=('video_id',)),
+]
+train_pipeline = [*pipeline[:3], dict(type='Flip', flip_ratio=0.5), *pipeline[3:]]
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=0,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='ReproducibleDataset',
+        dataset=dict(
+            type='VideoAttributeDataset',
+            ann_file=f'{demo_root}/train_video_attributes.json',
+            data_prefix=dict(video=f'{demo_root}/videos'),
+            attributes=_base_.attributes,
+            frames_per_video=2,  # clips of each video in an epoch
+            pipeline=train_pipeline,
+        ),
+    ),
+)
+test_dataloader = dict(
+    batch_size=32,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='ReproducibleDataset',
+        dataset=dict(
+            type='VideoAttributeDataset',
+            ann_file=f'{demo_root}/test_video_attributes.json',
+            data_prefix=dict(video=f'{demo_root}/videos'),
+            attributes=_base_.attributes,
+            frames_per_video=4,
+            pipeline=pipeline,
+            test_mode=True,
+        ),
+    ),
+)
+test_evaluator = dict(type='PrivacyAttributeMetric', level='video')

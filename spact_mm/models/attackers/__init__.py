@@ -1,0 +1,13 @@
+"""What attackers need beside the models of MMPretrain and MMAction2."""
+
+from .clip_preprocessor import CLIP_VIEWS, AnonymizedClipPreprocessor, view_clips
+from .full_resolution_cnn import FullResolutionCNN
+from .mean_max_pooling import MeanMaxPooling
+
+__all__ = [
+    'CLIP_VIEWS',
+    'AnonymizedClipPreprocessor',
+    'FullResolutionCNN',
+    'MeanMaxPooling',
+    'view_clips',
+]

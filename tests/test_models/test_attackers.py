@@ -1,0 +1,108 @@
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmengine.registry import init_default_scope
+
+from spact_mm.models import AnonymizedClipPreprocessor, FullResolutionCNN, MeanMaxPooling
+from spact_mm.models.attackers import CLIP_VIEWS, view_clips
+
+
+def test_mean_max_pooling_keeps_both_of_images_and_clips():
+    maps = torch.zeros(2, 3, 4, 5)
+    maps[0, 1, 2, 3] = 20
+    for inputs in (maps, maps[:, :, None]):
+        pooled = MeanMaxPooling()(inputs)
+        assert pooled.shape == (2, 6)
+        assert pooled[0].tolist() == [0, 1, 0, 0, 20, 0]
+    assert torch.equal(MeanMaxPooling()((maps,))[0], pooled)
+
+
+def test_first_pair_of_the_full_resolution_cnn_keeps_every_pixel():
+    network = FullResolutionCNN(6, widths=(4, 8, 8))
+    strides = [m.stride[0] for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert strides == [1, 1, 2, 1, 2, 1]
+    (features,) = network(torch.rand(2, 6, 16, 24))
+    assert features.shape == (2, 8, 4, 6)
+
+
+@pytest.mark.parametrize(
+    ('view', 'shape'),
+    [
+        ('frame', (2, 3, 4, 6)),
+        ('mean', (2, 6, 4, 6)),
+        ('difference', (2, 6, 4, 6)),
+        ('stack', (2, 15, 4, 6)),
+        ('clip', (2, 3, 5, 4, 6)),
+        ('clip_difference', (2, 3, 4, 4, 6)),
+    ],
+)
+def test_views_have_the_shape_that_the_attacker_expects(view, shape):
+    assert view_clips(torch.rand(2, 5, 3, 4, 6), view).shape == shape
+    assert view in CLIP_VIEWS
+
+
+def test_the_mean_averages_fresh_noise_away_and_differences_drop_what_stands_still():
+    torch.manual_seed(0)
+    still = torch.rand(1, 1, 3, 8, 8).expand(1, 64, 3, 8, 8)
+    noisy = still + torch.randn(still.shape)
+    mean = view_clips(noisy, 'mean')[:, :3]
+    assert (mean - still[:, 0]).std() < 0.2
+    assert view_clips(still, 'difference').abs().max() == 0
+
+
+def test_differences_need_two_frames():
+    with pytest.raises(ValueError, match="'difference'.*two frames.*clip_len"):
+        view_clips(torch.rand(1, 1, 3, 4, 4), 'difference')
+
+
+def test_clips_are_anonymized_frame_by_frame_before_they_are_put_together():
+    init_default_scope('mmaction')
+    preprocessor = AnonymizedClipPreprocessor(
+        'stack',
+        anonymizer=dict(type='ConstantAnonymizer', value=0.5),
+        mean=(0,) * 3,
+        std=(255,) * 3,
+    )
+    clips = [torch.randint(0, 256, (1, 3, 4, 8, 8), dtype=torch.uint8) for _ in range(2)]
+    inputs = preprocessor(dict(inputs=clips))['inputs']
+    assert inputs.shape == (2, 12, 8, 8)
+    assert torch.allclose(inputs, torch.full_like(inputs, 0.5))
+    identity = AnonymizedClipPreprocessor(
+        'clip', anonymizer=dict(type='IdentityAnonymizer'), mean=(0,) * 3, std=(255,) * 3
+    )
+    inputs = identity(dict(inputs=clips))['inputs']
+    assert torch.allclose(inputs[1] * 255, clips[1][0].float(), atol=1e-3)
+
+
+def test_unknown_views_and_bgr_are_refused():
+    anonymizer = dict(type='IdentityAnonymizer')
+    with pytest.raises(ValueError, match="view of AnonymizedClipPreprocessor is 'means'"):
+        AnonymizedClipPreprocessor('means', anonymizer=anonymizer)
+    with pytest.raises(ValueError, match='leave to_rgb out'):
+        AnonymizedClipPreprocessor('mean', anonymizer=anonymizer, to_rgb=True)
+
+
+def test_an_image_classifier_learns_from_several_frames():
+    init_default_scope('mmaction')
+    from mmpretrain.structures import DataSample
+
+    model = MODELS.build(
+        dict(
+            type='mmpretrain.ImageClassifier',
+            _scope_='mmpretrain',
+            data_preprocessor=dict(
+                type='AnonymizedClipPreprocessor',
+                view='mean',
+                anonymizer=dict(type='IdentityAnonymizer'),
+            ),
+            backbone=dict(type='FullResolutionCNN', in_channels=6, widths=(4, 8)),
+            neck=dict(type='MeanMaxPooling'),
+            head=dict(type='MultiLabelLinearClsHead', num_classes=2, in_channels=16),
+        )
+    )
+    samples = [DataSample().set_gt_score(torch.tensor([1.0, 0.0])) for _ in range(2)]
+    clips = [torch.randint(0, 256, (1, 3, 4, 8, 8), dtype=torch.uint8) for _ in range(2)]
+    data = model.data_preprocessor(dict(inputs=clips, data_samples=samples), True)
+    losses = model(**data, mode='loss')
+    losses['loss'].backward()
+    assert model.backbone.layers[0].weight.grad.abs().sum() > 0
