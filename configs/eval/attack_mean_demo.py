@@ -5,8 +5,6 @@ for key in ('train_dataloader', 'test_dataloader', 'train_pipeline', 'test_pipel
     _base_.pop(key)
 
 demo_root = _base_.demo_root
-size = 48
-clip_len = 16
 model = dict(
     data_preprocessor=dict(
         _delete_=True,
@@ -21,33 +19,32 @@ model = dict(
 )
 
 # The middle of the frame, where the person is.
-crop = [
-    dict(type='SquareCrop', scale=1.0, random=False),
-    dict(type='Resize', scale=(size, size), keep_ratio=False),
-]
-pipeline = [
-    dict(type='DecordInitFromPath', cache=dict(transforms=crop)),
-    dict(type='SampleClip', clip_len=clip_len),
+test_pipeline = [
+    dict(type='DecordInitFromPath', cache=dict()),
+    dict(type='SampleClip', clip_len=16),
     dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=1.0, random=False),
+    dict(type='Resize', scale=(48, 48), keep_ratio=False),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='mmpretrain.PackInputs', input_key='imgs', meta_keys=('video_id',)),
 ]
-train_pipeline = [*pipeline[:3], dict(type='Flip', flip_ratio=0.5), *pipeline[3:]]
+train_pipeline = [*test_pipeline[:5], dict(type='Flip', flip_ratio=0.5), *test_pipeline[5:]]
+videos = dict(
+    type='ReproducibleDataset',
+    dataset='VideoAttributeDataset',
+    data_prefix=dict(video=f'{demo_root}/videos'),
+    attributes=_base_.attributes,
+)
 train_dataloader = dict(
     batch_size=32,
     num_workers=0,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='ReproducibleDataset',
-        dataset=dict(
-            type='VideoAttributeDataset',
-            ann_file=f'{demo_root}/train_video_attributes.json',
-            data_prefix=dict(video=f'{demo_root}/videos'),
-            attributes=_base_.attributes,
-            frames_per_video=2,  # clips of each video in an epoch
-            pipeline=train_pipeline,
-        ),
+        ann_file=f'{demo_root}/train_video_attributes.json',
+        frames_per_video=2,  # clips of each video in an epoch
+        pipeline=train_pipeline,
+        **videos,
     ),
 )
 test_dataloader = dict(
@@ -55,16 +52,11 @@ test_dataloader = dict(
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='ReproducibleDataset',
-        dataset=dict(
-            type='VideoAttributeDataset',
-            ann_file=f'{demo_root}/test_video_attributes.json',
-            data_prefix=dict(video=f'{demo_root}/videos'),
-            attributes=_base_.attributes,
-            frames_per_video=4,
-            pipeline=pipeline,
-            test_mode=True,
-        ),
+        ann_file=f'{demo_root}/test_video_attributes.json',
+        frames_per_video=4,
+        pipeline=test_pipeline,
+        test_mode=True,
+        **videos,
     ),
 )
 test_evaluator = dict(type='PrivacyAttributeMetric', level='video')
