@@ -28,7 +28,11 @@ test_pipeline = [
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='mmpretrain.PackInputs', input_key='imgs', meta_keys=('video_id',)),
 ]
-train_pipeline = [*test_pipeline[:5], dict(type='Flip', flip_ratio=0.5), *test_pipeline[5:]]
+train_pipeline = [
+    *test_pipeline[:5],
+    dict(type='FlipOrErase', flip=0.5, erase=0.0),
+    *test_pipeline[5:],
+]
 videos = dict(
     type='ReproducibleDataset',
     dataset='VideoAttributeDataset',

@@ -1,10 +1,16 @@
+import math
+from pathlib import Path
+
 import pytest
 import torch
 from mmaction.registry import MODELS
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from spact_mm.models import AnonymizedClipPreprocessor, FullResolutionCNN, MeanMaxPooling
 from spact_mm.models.attackers import CLIP_VIEWS, view_clips
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'eval'
 
 
 def test_mean_max_pooling_keeps_both_of_images_and_clips():
@@ -106,3 +112,23 @@ def test_an_image_classifier_learns_from_several_frames():
     losses = model(**data, mode='loss')
     losses['loss'].backward()
     assert model.backbone.layers[0].weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize('name', ['attack_image_demo', 'attack_mean_demo'])
+def test_stronger_attackers_of_the_demo_know_nothing_at_first(name):
+    init_default_scope('mmaction')
+    from mmpretrain.structures import DataSample
+
+    config = Config.fromfile(CONFIGS / f'{name}.py')
+    model = MODELS.build(config.model)
+    shape = (3, 48, 64) if name == 'attack_image_demo' else (1, 3, 16, 48, 48)
+    labels = torch.eye(6)[:4]
+    batch = dict(
+        inputs=[torch.randint(0, 256, shape, dtype=torch.uint8) for _ in labels],
+        data_samples=[DataSample().set_gt_score(label) for label in labels],
+    )
+    losses = model(**model.data_preprocessor(batch, True), mode='loss')
+    # Six binary cross entropies, of which the head gives the sum: no better than chance.
+    assert losses['loss'].item() > 6 * math.log(2) - 1
+    samples = model.eval().val_step(batch)
+    assert all(0 <= sample.pred_score.min() <= sample.pred_score.max() <= 1 for sample in samples)
