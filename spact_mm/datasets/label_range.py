@@ -6,7 +6,7 @@ import torch
 from mmengine.dataset import BaseDataset
 from torch.utils.data import Dataset
 
-from .reproducible import _file_of, _leaves
+from .reproducible import file_of, leaves
 
 
 def check_labels(dataset: Dataset, num_classes: int, key: str) -> None:
@@ -24,7 +24,7 @@ def check_labels(dataset: Dataset, num_classes: int, key: str) -> None:
     Raises:
         ValueError: If a label is out of range, or attributes are more or fewer.
     """
-    for leaf in _leaves(dataset):
+    for leaf in leaves(dataset):
         if isinstance(leaf, BaseDataset):
             for index in range(len(leaf)):
                 _check_entry(leaf, index, num_classes, key)
@@ -55,5 +55,5 @@ def _check_entry(leaf: BaseDataset, index: int, num_classes: int, key: str) -> N
 
 
 def _name(leaf: BaseDataset, index: int, info: dict) -> str:
-    file = _file_of(info)
+    file = file_of(info)
     return f'Entry {index + 1}{f", {file}," if file else ""} of {leaf.ann_file}'

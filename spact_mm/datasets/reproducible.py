@@ -104,7 +104,7 @@ class ReproducibleDataset(Dataset):
             dataset['lazy_init'] = True
             dataset = DATASETS.build(dataset)
         self.dataset = dataset
-        self.test_mode = any(getattr(leaf, 'test_mode', False) for leaf in _leaves(dataset))
+        self.test_mode = any(getattr(leaf, 'test_mode', False) for leaf in leaves(dataset))
         self.allow_outside = allow_outside
         if self.test_mode and on_bad == 'skip':
             raise ValueError(
@@ -134,7 +134,7 @@ class ReproducibleDataset(Dataset):
         """Read and check the annotation files."""
         if self._fully_initialized:
             return
-        for leaf in _leaves(self.dataset):
+        for leaf in leaves(self.dataset):
             if isinstance(leaf, BaseDataset):
                 _full_init(leaf, self.allow_outside)
         if hasattr(self.dataset, 'full_init'):
@@ -161,7 +161,7 @@ class ReproducibleDataset(Dataset):
 
     @property
     def _leaf(self) -> Dataset:
-        leaf, *others = _leaves(self.dataset)
+        leaf, *others = leaves(self.dataset)
         if others:
             raise AttributeError(f'There are {len(others) + 1} data sets, each with a pipeline.')
         return leaf
@@ -262,20 +262,20 @@ class ReproducibleDataset(Dataset):
             torch.set_rng_state(states[1])
 
     def _path(self, idx: int) -> str:
-        return _file_of(self.dataset.get_data_info(idx)) or f'sample {idx}'
+        return file_of(self.dataset.get_data_info(idx)) or f'sample {idx}'
 
 
-def _leaves(dataset: Dataset) -> Iterator[Dataset]:
+def leaves(dataset: Dataset) -> Iterator[Dataset]:
     """Yield the data sets below wrappers."""
     children = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
     for child in children:
         if child is None:
             yield dataset
         else:
-            yield from _leaves(child)
+            yield from leaves(child)
 
 
-def _file_of(info: dict) -> str | None:
+def file_of(info: dict) -> str | None:
     """Return the file of an annotation of MMAction2 or MMPretrain."""
     return next((info[key] for key in (*_FILE_KEYS, 'frame_dir') if key in info), None)
 
@@ -357,7 +357,7 @@ def _check_entries(dataset: BaseDataset, allow_outside: bool) -> None:
     if allow_outside or hasattr(dataset, 'allow_outside') or not root:
         return
     for index in range(len(dataset)):
-        name = _file_of(dataset.get_data_info(index))
+        name = file_of(dataset.get_data_info(index))
         if name and '://' not in name:
             where = f'Sample {index} of {dataset.ann_file}'
             check_entry(os.path.abspath(name), where, None, root)
@@ -373,7 +373,7 @@ def _check_files(dataset: BaseDataset) -> None:
                 f'data_prefix.{key} or data_root.'
             )
     indices = np.unique(np.linspace(0, len(dataset) - 1, _NUM_PROBED).astype(int))
-    files = [_file_of(dataset.get_data_info(int(index))) for index in indices]
+    files = [file_of(dataset.get_data_info(int(index))) for index in indices]
     files = [file for file in files if file and '://' not in file]
     if files and not any(map(os.path.exists, files)):
         raise FileNotFoundError(

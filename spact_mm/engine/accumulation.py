@@ -5,13 +5,13 @@ from collections import Counter
 from mmaction.registry import HOOKS
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
-from torch import nn
 
 from ..models.minimax import PLAYERS
 from ..registration import register
 from .phase_hook import MinimaxPhaseHook
+from .training_state import capture_sums, restore_sums
 
 
 def check_accumulation(runner: Runner) -> None:
@@ -82,12 +82,8 @@ class GradientAccumulationHook(Hook):
         if is_minimax or runner.iter % len(runner.train_dataloader):
             return
         if wrapper._inner_count % wrapper._accumulative_counts and not wrapper.should_update():
-            gradients = [None if p.grad is None else p.grad.cpu() for p in _parameters(wrapper)]
-            checkpoint['accumulated'] = dict(
-                every=wrapper._accumulative_counts,
-                count=wrapper._inner_count,
-                gradients=gradients,
-            )
+            sums = capture_sums(wrapper)
+            checkpoint['accumulated'] = dict(every=wrapper._accumulative_counts, **sums)
             if get_world_size() > 1:
                 runner.logger.warning(
                     'The epoch ends between two updates (accumulative_counts): the checkpoint '
@@ -111,13 +107,7 @@ class GradientAccumulationHook(Hook):
                 f'{kept["count"] % kept["every"]} batches in the checkpoint are dropped.'
             )
             return
-        wrapper._inner_count = kept['count']
-        for parameter, gradient in zip(_parameters(wrapper), kept['gradients'], strict=True):
-            parameter.grad = None if gradient is None else gradient.to(parameter)
-
-
-def _parameters(wrapper: OptimWrapper) -> list[nn.Parameter]:
-    return [p for group in wrapper.optimizer.param_groups for p in group['params']]
+        restore_sums(wrapper, kept)
 
 
 def _accumulating(runner: Runner) -> dict[str, int]:

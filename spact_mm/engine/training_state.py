@@ -25,7 +25,7 @@ def capture_state(runner: Runner) -> dict:
         python=random.getstate(),
         numpy=np.random.get_state(),
         torch=torch.get_rng_state(),
-        optimizers={name: _capture_sums(wrapper) for name, wrapper in _wrappers(runner)},
+        optimizers={name: capture_sums(wrapper) for name, wrapper in _wrappers(runner)},
     )
     if torch.cuda.is_available():
         state['cuda'] = torch.cuda.get_rng_state()
@@ -42,7 +42,7 @@ def restore_state(runner: Runner, state: dict) -> None:
         state (dict): The state of this very process.
     """
     for name, wrapper in _wrappers(runner):
-        _restore_sums(wrapper, state['optimizers'][name])
+        restore_sums(wrapper, state['optimizers'][name])
     if 'buffers' in state:
         with torch.no_grad():
             for buffer, value in zip(runner.model.buffers(), state['buffers'], strict=True):
@@ -65,7 +65,8 @@ def _parameters(wrapper: OptimWrapper) -> list[torch.nn.Parameter]:
     return [p for group in wrapper.optimizer.param_groups for p in group['params']]
 
 
-def _capture_sums(wrapper: OptimWrapper) -> dict:
+def capture_sums(wrapper: OptimWrapper) -> dict:
+    """Return how many batches an optimizer has counted, and the gradients not applied yet."""
     sums = dict(count=wrapper._inner_count)
     if wrapper._inner_count % wrapper._accumulative_counts:
         sums['gradients'] = [
@@ -74,7 +75,8 @@ def _capture_sums(wrapper: OptimWrapper) -> dict:
     return sums
 
 
-def _restore_sums(wrapper: OptimWrapper, sums: dict) -> None:
+def restore_sums(wrapper: OptimWrapper, sums: dict) -> None:
+    """Go on with what :func:`capture_sums` returned."""
     wrapper._inner_count = sums['count']
     if 'gradients' in sums:
         for parameter, gradient in zip(_parameters(wrapper), sums['gradients'], strict=True):

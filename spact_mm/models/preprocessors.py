@@ -56,7 +56,7 @@ class _FrozenParameter(nn.Parameter):
         return self
 
 
-class _AnonymizingMixin:
+class AnonymizingMixin:
     """Put a frozen anonymizer in front of a data preprocessor, as the module's docstring tells."""
 
     def __init__(
@@ -270,7 +270,7 @@ class _AnonymizingMixin:
 
 
 @register(MODELS)
-class AnonymizedActionPreprocessor(_AnonymizingMixin, ActionDataPreprocessor):
+class AnonymizedActionPreprocessor(AnonymizingMixin, ActionDataPreprocessor):
     """MMAction2's ``ActionDataPreprocessor`` behind a frozen anonymizer.
 
     Any MMAction2 config of an RGB recognizer sees anonymized videos by it alone::
@@ -336,7 +336,7 @@ class AnonymizedActionPreprocessor(_AnonymizingMixin, ActionDataPreprocessor):
 
 
 @register(MODELS)
-class AnonymizedImagePreprocessor(_AnonymizingMixin, ClsDataPreprocessor):
+class AnonymizedImagePreprocessor(AnonymizingMixin, ClsDataPreprocessor):
     """MMPretrain's ``ClsDataPreprocessor`` behind a frozen anonymizer.
 
     Any MMPretrain classifier of RGB images sees anonymized images by it alone; in a config of

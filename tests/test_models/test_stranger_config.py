@@ -91,7 +91,7 @@ def test_no_name_in_it_is_imported_or_called(tmp_path, use, config):
 def test_only_exact_names_are_known(tmp_path, name):
     path = save(tmp_path, f'dict(type={name})')
     with pytest.raises(ValueError, match='minimax.pth (names the anonymizer|does not tell)'):
-        find_config(torch.load(path), path)
+        find_config(torch.load(path, weights_only=True), path)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_only_exact_names_are_known(tmp_path, name):
 def test_other_models_are_no_anonymizers(tmp_path, name):
     path = save(tmp_path, dict(type=name))
     with pytest.raises(ValueError, match=f"names '{name}' as its anonymizer, which is another"):
-        find_config(torch.load(path), path)
+        find_config(torch.load(path, weights_only=True), path)
 
 
 @USERS
@@ -111,8 +111,10 @@ def test_init_cfg_is_ignored_at_every_depth(tmp_path, use):
     config = dict(type='SequentialAnonymizer', stages=[stage], init_cfg=mkdir)
     state = {f'stages.0.{k}': v for k, v in UNetAnonymizer(2, 2).state_dict().items()}
     path = save(tmp_path, config, state)
-    assert find_config(torch.load(path), path) == dict(type='SequentialAnonymizer', stages=[UNET])
-    if use is not by_inferencer:  # which also measures what it writes
+    assert find_config(torch.load(path, weights_only=True), path) == dict(
+        type='SequentialAnonymizer', stages=[UNET]
+    )
+    if use is not by_inferencer:  # it also measures its output
         use(path, tmp_path)
     assert not (tmp_path / 'called').exists()
 
@@ -194,6 +196,6 @@ def test_unregistered_anonymizer_asks_for_the_config(tmp_path, use):
 def test_registered_anonymizer_of_a_user_is_built(tmp_path):
     config = dict(type='StrangerTestAnonymizer', shift=0.5)
     path = save(tmp_path, config, dict(shift=torch.tensor(0.75)))
-    assert find_config(torch.load(path), path) == config
+    assert find_config(torch.load(path, weights_only=True), path) == config
     preprocessor = AnonymizedActionPreprocessor(checkpoint=path, mean=[0.0] * 3, std=[1.0] * 3)
     assert preprocessor.anonymizer.shift == 0.75

@@ -7,7 +7,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from ...registration import register
-from .sampling import _reflect
+from .sampling import reflect
 
 
 @register(TRANSFORMS)
@@ -62,7 +62,7 @@ class SampleClip(BaseTransform):
             start = np.random.randint(starts)
         else:
             start = math.floor(position * starts)
-        indices = _reflect(start + np.arange(self.clip_len) * self.frame_interval, total)
+        indices = reflect(start + np.arange(self.clip_len) * self.frame_interval, total)
         results['frame_inds'] = (indices + results.get('start_index', 0)).astype(np.int32)
         results['clip_len'] = self.clip_len
         results['frame_interval'] = self.frame_interval

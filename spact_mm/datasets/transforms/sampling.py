@@ -56,7 +56,7 @@ class ReflectSampleFrames(SampleFrames):
             raise UnreadableFileError(f'The video {results.get("filename", "")} has no frame.')
         starts = self._sample_clips(total, self._get_ori_clip_len(1.0)).astype(np.int64)
         steps = np.arange(self.clip_len) * self.frame_interval
-        indices = _reflect((starts[:, None] + steps).ravel(), total)
+        indices = reflect((starts[:, None] + steps).ravel(), total)
         results['frame_inds'] = (indices + results['start_index']).astype(np.int32)
         results['clip_len'] = self.clip_len
         results['frame_interval'] = self.frame_interval
@@ -64,7 +64,7 @@ class ReflectSampleFrames(SampleFrames):
         return results
 
 
-def _reflect(indices: np.ndarray, total: int) -> np.ndarray:
+def reflect(indices: np.ndarray, total: int) -> np.ndarray:
     """Fold indices >= ``total`` back into the video; its ends are not repeated."""
     period = max(2 * (total - 1), 1)
     indices = indices % period

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...registration import register
 from ..frames import fold_frames
-from ..preprocessors import _AnonymizingMixin
+from ..preprocessors import AnonymizingMixin
 
 
 def _frame(clips: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ def view_clips(clips: Tensor, view: str) -> Tensor:
 
 
 @register(MODELS)
-class AnonymizedClipPreprocessor(_AnonymizingMixin, ClsDataPreprocessor):
+class AnonymizedClipPreprocessor(AnonymizingMixin, ClsDataPreprocessor):
     """Clips behind a frozen anonymizer, as an input of MMPretrain's ``ImageClassifier``.
 
     Frames are anonymized one by one, normalised, and put together as ``view`` says, so that any
