@@ -17,6 +17,7 @@ from .reproducible_epoch_hook import ReproducibleEpochHook
 from .resumable_loop import ResumableTrainLoop
 from .settings_hook import SettingsHook
 from .stage_schedulers import resolve_stages
+from .validation_file_hook import ValidationFileHook
 from .visualization_hook import AnonymizationVisualizationHook
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     'ResumableTrainLoop',
     'SettingsHook',
     'TrainingCurvesHook',
+    'ValidationFileHook',
     'parse_schedule',
     'resolve_stages',
 ]

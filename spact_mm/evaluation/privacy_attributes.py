@@ -25,7 +25,8 @@ class PrivacyAttributeMetric(BaseMetric):
     - ``privacy/cMAP_chance``: the mean positive rate, which an attacker reaches that ranks at
       random.
     - ``privacy/F1``: macro mean of F1 at scores above the threshold; 0/0 counts 0.
-    - ``privacy/AP_<attribute>`` and ``privacy/count``, the number of images or videos.
+    - ``privacy/AP_<attribute>``, ``privacy/chance_<attribute>`` (its positive rate) and
+      ``privacy/count``, the number of images or videos.
     - With ``single_label``: ``privacy/top1`` and ``privacy/top1_chance`` (the share of the largest
       class). AP is one class against the rest, and F1 takes the best-scored class as the
       prediction: none of many classes need pass a threshold.
@@ -199,6 +200,7 @@ class PrivacyAttributeMetric(BaseMetric):
         if self.single_label:
             values.update(top1=(best == targets.argmax(1)).mean(), top1_chance=rates.max())
         values.update({f'AP_{name}': ap for name, ap in zip(names, precisions, strict=True)})
+        values.update({f'chance_{name}': rate for name, rate in zip(names, rates, strict=True)})
         return dict({key: float(value) for key, value in values.items()}, count=len(results))
 
     def _names(self, num_classes: int) -> tuple[str, ...]:

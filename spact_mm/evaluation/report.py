@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 from ..files import write_whole
+from .panel_report import PanelReport
 from .summary import Summary, advantage_removed
 
 #: Rows of cells, the first being the head.
@@ -102,6 +103,7 @@ class Report:
         goals (Mapping, optional): From :func:`spact_mm.evaluation.summary.goals`.
         notes (Sequence[str]): What a reader must know, such as what is not protected.
         provenance (Mapping): Command, data, machine, date and the like.
+        panel (PanelReport, optional): The attackers of whom the strongest is shown first.
     """
 
     title: str
@@ -114,26 +116,42 @@ class Report:
     goals: Mapping[str, Mapping] | None = None
     notes: Sequence[str] = ()
     provenance: Mapping[str, object] = field(default_factory=dict)
+    panel: PanelReport | None = None
 
     @cached_property
-    def tables(self) -> list[Table]:
-        """The table in the paper's layout, and that of further attackers, if any.
+    def sections(self) -> list[tuple[str, Table]]:
+        """Titles and tables: the panel's, the paper's layout, further attackers.
 
-        The first row of each is its head.
+        The first row of a table is its head.
         """
         columns = [to_column(c) for c in self.columns]
-        tables = [_table(self.summary, columns, self.raw, self.published or {})]
+        table = _table(self.summary, columns, self.raw, self.published or {})
+        sections = [('Utility and privacy', table)]
+        if self.panel is not None:
+            sections = [*self.panel.tables(self.summary), ('One attacker, as published', table)]
+            if not self.published:
+                sections.pop()
         if self.attack_columns:
             columns = [to_column(c) for c in self.attack_columns]
-            tables.append(_table(self.summary, columns, self.raw, {}))
-        return tables
+            sections.append(('Further attackers', _table(self.summary, columns, self.raw, {})))
+        return sections
+
+    @property
+    def headline(self) -> list[str]:
+        """What is protected against, as measured, in sentences."""
+        return self.panel.headline() if self.panel is not None else []
 
     @property
     def legend(self) -> list[str]:
         """What the numbers and marks of the tables mean, in sentences."""
-        cells = [cell for table in self.tables for row in table for cell in row]
+        cells = [cell for _, table in self.sections for row in table for cell in row]
         raw = self.raw
-        sentences = [
+        sentences = []
+        if self.panel is not None:
+            sentences += [*self.panel.legend(), self.panel.strength_legend()]
+        if self.panel is not None and not (self.published or self.attack_columns):
+            return sentences
+        sentences += [
             'Mean ± sample standard deviation over seeds, each the mean over its folds; in '
             f'parentheses the relative change against {raw}. Advantage removed = (A({raw}) − A) / '
             f'(A({raw}) − chance), A the attacker in the column before it.'
@@ -176,9 +194,10 @@ def write_markdown(path: str | os.PathLike, report: Report) -> str:
     Returns:
         str: The text that was written.
     """
-    parts = [f'# {report.title}', _markdown(report.tables[0]), *report.legend]
-    if len(report.tables) > 1:
-        parts += ['## Further attackers', _markdown(report.tables[1])]
+    (_, first), *others = report.sections
+    parts = [f'# {report.title}', *report.headline, _markdown(first), *report.legend]
+    for title, table in others:
+        parts += [f'## {title}', _markdown(table)]
     if report.goals:
         goals = [
             ['**missed**' if cell == 'missed' else cell for cell in row]

@@ -54,9 +54,15 @@ def _average(seeds: dict[int, dict]) -> dict:
     """Average ``{seed: {fold: value}}``."""
     all_folds = set().union(*seeds.values())
     complete = [folds for folds in seeds.values() if set(folds) == all_folds]
-    means = [fmean(folds.values()) for folds in complete or seeds.values()]
-    entry = dict(mean=fmean(means), std=stdev(means) if len(means) > 1 else 0.0, n=len(means))
+    entry = spread(fmean(folds.values()) for folds in complete or seeds.values())
     return entry if complete else dict(entry, complete=False)
+
+
+def spread(values: Iterable[float]) -> dict:
+    """Return ``mean``, ``std`` (the sample standard deviation, 0 for one value) and ``n``."""
+    values = list(values)
+    deviation = stdev(values) if len(values) > 1 else 0.0
+    return dict(mean=fmean(values), std=deviation, n=len(values))
 
 
 def advantage_removed(value: float, raw: float, chance: float) -> float:

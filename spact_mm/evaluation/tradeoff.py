@@ -31,6 +31,7 @@ _MAX_STRETCH = (4, 2)
 _MIN_RANGE = 5
 _FRONT = dict(color='#B8B8B8', lw=5, alpha=0.5, solid_joinstyle='round', solid_capstyle='round')
 _NAMES = dict(
+    advantage='advantage over chance of the strongest attacker',
     cmap='cMAP of a fresh attacker',
     cmap_finetuned='cMAP of a fine-tuned attacker',
     cmap_video='video-level cMAP of a fresh attacker',

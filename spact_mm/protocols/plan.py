@@ -17,6 +17,7 @@ from ..models.anonymizers.checkpoint import (
     find_weights,
     load_checkpoint,
 )
+from .attackers import TWICE, lengthen, prepare_attacker
 from .imports import add_imports, check_imported, imports_of, read_config
 from .spec import folder_name, read_spec, resolve, stages_of
 from .stage import Stage, find_files
@@ -94,7 +95,13 @@ def load_protocol(
       - ``inverter='reconstruction'``: put the network trained by that stage behind the anonymizer.
       - ``slot``: where in the config the anonymizer goes. Defaults to
         ``'model.data_preprocessor'``; None leaves the config as it is.
+      - ``attacker=dict(score=..., chance=...)``: it is one of the panel, of which the report takes
+        the strongest; ``score`` and ``chance`` name the metrics that tell. Its config has a
+        validation split (``val_dataloader``, ``val_evaluator``), on which it is measured four times
+        in its training, and by which the strongest is chosen.
       - ``skip``: methods that have no such stage.
+    - ``strength=dict(methods=[...], seeds=[...], folds=[...])``: for these (all where a list is
+      absent) each attacker also trains twice as long, which tells whether the training was enough.
     - ``report``: see :func:`~spact_mm.protocols.write_report`.
 
     A stage imports what its own config, those of the stages that it needs and the protocol's file
@@ -160,8 +167,17 @@ class _Planner:
                 continue
             for name, spec in stages_of(self.methods[method], self.spec):
                 self._make(method, name, spec, seed, fold, made)
+                if self._is_doubled(method, spec, seed, fold):
+                    self._make(method, name + TWICE, spec, seed, fold, made)
         # The long ones first, so that none is waited for at the end.
         return sorted(made.values(), key=lambda stage: stage.name != 'train')
+
+    def _is_doubled(self, method: str, spec: Mapping, seed: int, fold: int | None) -> bool:
+        """Tell whether a stage is also run with twice the training, to measure its strength."""
+        if 'attacker' not in spec or not spec.get('train', True) or 'strength' not in self.spec:
+            return False
+        place = dict(methods=method, seeds=seed, folds=fold)
+        return all(item in self.spec.strength.get(key, [item]) for key, item in place.items())
 
     def check_anonymizer(self, method: str) -> None:
         """Build the anonymizer of a method, unless it is to be trained, and fill it.
@@ -235,6 +251,10 @@ class _Planner:
         for need in needs:
             add_imports(config, imports_of(need.config))
         self._check_imported(config, method, slot)
+        if 'attacker' in spec:
+            prepare_attacker(config, f'The stage {name!r} of {self.path}')
+            if name.endswith(TWICE):
+                lengthen(config)
         config.randomness = dict(config.get('randomness', {}), seed=seed)
         folder = Path(self.work_dir, folder_name(method), f'seed{seed}')
         folder = folder if fold is None else folder / f'fold{fold}'
@@ -249,7 +269,8 @@ class _Planner:
             folder=folder / name,
             config=config._cfg_dict,
             is_trained=spec.get('train', True),
-            metrics=dict(spec.get('metrics', {})),
+            metrics={} if name.endswith(TWICE) else dict(spec.get('metrics', {})),
+            attacker=dict(spec.get('attacker', {})),
             needs=needs,
             files=sorted(files),
         )
@@ -268,7 +289,7 @@ class _Planner:
             check_imported(node.anonymizer, imports_of(config), owner, path)
 
     def _read_config(self, spec, method, name, seed, fold) -> Config:
-        method = self.methods[method]
+        method, name = self.methods[method], name.removesuffix(TWICE)
         path = Path(self.path.parent, method.get('configs', {}).get(name, spec.config))
         if not path.is_file():
             raise FileNotFoundError(

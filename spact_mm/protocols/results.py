@@ -12,10 +12,12 @@ import cv2
 import numpy as np
 
 from ..evaluation.html_report import write_html
+from ..evaluation.panel_report import PanelReport
 from ..evaluation.report import Report, to_column, write_json, write_markdown
-from ..evaluation.summary import goals, summarize
+from ..evaluation.summary import Summary, goals, summarize
 from ..evaluation.tradeoff import plot_tradeoff
 from ..files import write_whole
+from .attackers import TWICE
 from .examples import draw_examples, draw_grid, find_example_stages
 from .plan import Protocol
 from .spec import folder_name
@@ -31,7 +33,8 @@ def collect_rows(stages: Sequence[Stage]) -> list[dict]:
     Returns:
         list[dict]: ``method``, ``seed``, ``fold``, the metrics, and where they are from:
         ``config_hash`` (of all stages of the row), ``commit`` (several if they differ), ``time``
-        (of the last stage) and ``seconds`` (of all).
+        (of the last stage) and ``seconds`` (of all). With ``attackers``, ``{name: result}``, where
+        stages are attackers of a panel, see :func:`~spact_mm.evaluation.panel.find_strongest`.
     """
     groups: dict[tuple, list[dict]] = {}
     for stage in stages:
@@ -50,6 +53,7 @@ def collect_rows(stages: Sequence[Stage]) -> list[dict]:
                 seed=seed,
                 fold=fold,
                 **metrics,
+                **_find_attackers(results),
                 config_hash=hashlib.sha256(hashes.encode()).hexdigest()[:12],
                 commit=' '.join(sorted({result.get('commit', '') for result in results})),
                 time=max(result.get('time', '') for result in results),
@@ -57,6 +61,26 @@ def collect_rows(stages: Sequence[Stage]) -> list[dict]:
             )
         )
     return rows
+
+
+def _find_attackers(results: Sequence[Mapping]) -> dict:
+    """Return ``attackers`` of a row, nothing where no stage is one."""
+    by_name = {r.get('name', ''): r['attacker'] for r in results if r.get('attacker')}
+    attackers = {}
+    for name, found in by_name.items():
+        if 'score' not in found:  # of a training that is only to tell the strength
+            continue
+        longer = by_name.get(name + TWICE, {}).get('validation', {})
+        validation = dict(found['validation'], **{k: v for k, v in longer.items() if k == '2'})
+        chosen_by = validation['1']
+        attackers[name] = dict(
+            score=found['score'],
+            chance=found['chance'],
+            val_score=chosen_by['score'],
+            val_chance=chosen_by['chance'],
+            validation=validation,
+        )
+    return dict(attackers=attackers) if attackers else {}
 
 
 def write_report(
@@ -71,6 +95,7 @@ def write_report(
     obfuscations: Sequence[str] = (),
     chance: Mapping[str, str] | None = None,
     x: str = 'cmap',
+    x_title: str = 'cMAP',
     goal: Mapping | None = None,
     notes: Sequence[str] = (),
     data: str = '',
@@ -90,7 +115,9 @@ def write_report(
         obfuscations (Sequence[str]): Methods that are not trained.
         chance (Mapping, optional): Metric to the metric that is its chance level. Defaults to
             ``dict(top1='top1_chance', cmap='cmap_chance')``.
-        x (str): Metric of the attacker in the plot.
+        x (str): Metric of the attacker in the plot. Where the protocol has a panel of attackers,
+            the plot shows the advantage of the strongest, and this is their score's key.
+        x_title (str): What that is called in the tables of the panel.
         goal (Mapping, optional): ``min_top1_kept`` and ``min_advantage_removed``.
         notes (Sequence[str]): What a reader must know.
         data (str): The data, for the provenance.
@@ -103,6 +130,16 @@ def write_report(
         return None
     order = {name: position for position, name in enumerate(protocol.methods)}
     rows.sort(key=lambda row: (order[row['method']], row['seed'], row['fold'] or 0))
+    panel = None
+    if any('attackers' in row for row in rows):
+        panel = PanelReport(rows, x, x_title, raw, method)
+        for row, entry, named in zip(rows, panel.strongest, panel.entries(), strict=True):
+            if entry is not None:
+                row.update(advantage=entry['advantage'], advantage_chance=0.0, strongest=named)
+    attribute_metric = x
+    if panel is not None:
+        x, chance = 'advantage', dict(chance or {}, advantage='advantage_chance')
+        goal = dict(goal or {}, chance='advantage_chance')
     summary = summarize(rows)
     judged = None
     if method in summary:
@@ -127,7 +164,7 @@ def write_report(
     write_json(
         protocol.work_dir / 'report.json',
         rows,
-        summary,
+        _with_strongest(summary, panel),
         dict(protocol=protocol.name, command=command, goals=judged),
     )
     plot = None
@@ -154,6 +191,7 @@ def write_report(
         goals=judged,
         notes=notes,
         provenance={key: value for key, value in provenance.items() if value},
+        panel=panel,
     )
     stages = sorted(protocol.stages, key=lambda stage: order[stage.method])
     examples = _read_examples(protocol.work_dir, stages)
@@ -164,7 +202,7 @@ def write_report(
         report,
         plot=plot,
         examples=examples,
-        attributes=average_precisions(stages, x),
+        attributes=average_precisions(stages, attribute_metric, rows),
         configs=_read_configs(stages),
     )
     path = protocol.work_dir / 'report.md'
@@ -172,26 +210,57 @@ def write_report(
     return path
 
 
-def average_precisions(stages: Sequence[Stage], metric: str) -> dict[str, dict[str, float]]:
+def average_precisions(
+    stages: Sequence[Stage], metric: str, rows: Sequence[Mapping] = ()
+) -> dict[str, dict[str, float]]:
     """Return the average precision of each attribute, the mean over the seeds and folds done.
 
     Args:
         stages (Sequence[Stage]): Stages, done or not.
         metric (str): Key of a metric in the report; the stages that measure it are asked.
+        rows (Sequence[Mapping]): With ``strongest``, if the protocol has a panel: then only the
+            strongest attacker of each row is asked.
 
     Returns:
-        dict: ``{method: {attribute: value}}``, without methods that have none.
+        dict: ``{method: {attribute: value}}``, without methods that have none, and ``'chance'``
+        last.
     """
+    strongest = {
+        (row['method'], row['seed'], row.get('fold')): row['strongest']['attacker']
+        for row in rows
+        if row.get('strongest')
+    }
     found: dict[str, dict[str, list[float]]] = {}
+    chance: dict[str, list[float]] = {}
     for stage in stages:
-        result = stage.read_result() if metric in stage.metrics else None
+        if strongest:
+            is_asked = strongest.get((stage.method, stage.seed, stage.fold)) == stage.name
+        else:
+            is_asked = metric in stage.metrics
+        result = stage.read_result() if is_asked else None
         for name, value in (result or {}).get('values', {}).items():
-            if '/AP_' in name and math.isfinite(value):
-                attribute = name.partition('/AP_')[2]
+            kind, _, attribute = name.rpartition('/')[2].partition('_')
+            if not math.isfinite(value):
+                continue
+            if kind == 'AP':
                 found.setdefault(stage.method, {}).setdefault(attribute, []).append(value)
+            elif kind == 'chance':
+                chance.setdefault(attribute, []).append(value)
+    if chance:
+        found['chance'] = chance
     return {
         method: {attribute: statistics.fmean(values) for attribute, values in entries.items()}
         for method, entries in found.items()
+    }
+
+
+def _with_strongest(summary: Summary, panel: PanelReport | None) -> dict:
+    if panel is None:
+        return summary
+    entries = panel.summary_entries()
+    return {
+        method: dict(metrics, strongest=entries[method]) if method in entries else metrics
+        for method, metrics in summary.items()
     }
 
 

@@ -5,12 +5,14 @@ from pathlib import Path
 
 from mmengine.config import ConfigDict
 
+from .attackers import TWICE
 from .imports import imports_of, read_config
 
-_PROTOCOL_KEYS = {'title', 'seeds', 'folds', 'methods', 'stages', 'report'}
+_PROTOCOL_KEYS = {'title', 'seeds', 'folds', 'methods', 'stages', 'strength', 'report'}
 _METHOD_KEYS = {'name', 'anonymizer', 'train', 'checkpoint', 'configs', 'options', 'seeds'}
 _TRAIN_KEYS = {'config', 'options', 'load'}
 _STAGE_KEYS = {'config', 'options', 'metrics', 'train', 'load', 'inverter', 'slot', 'skip'}
+_STAGE_KEYS |= {'attacker'}
 #: What a row of the report has beside the metrics.
 ROW_KEYS = ('method', 'seed', 'fold', 'config_hash', 'commit', 'time', 'seconds')
 
@@ -55,6 +57,7 @@ def read_spec(path: Path, options: Mapping | None = None) -> tuple[ConfigDict, l
         _check_method(method, spec, path)
     for name, stage in spec.stages.items():
         _check_stage(name, stage, spec, path)
+    _check_strength(spec.get('strength', {}), spec, path)
     _check_folders([method.name for method in spec.methods], path)
     for method in spec.methods:
         _check_metrics(method.name, spec, path)
@@ -114,8 +117,15 @@ def _check_method(method: ConfigDict, spec: ConfigDict, path: Path) -> None:
 def _check_stage(name: str, stage: ConfigDict, spec: ConfigDict, path: Path) -> None:
     what = f'The stage {name!r} of {path}'
     _check_keys(stage, _STAGE_KEYS, ('config',), what)
-    if name == 'train' or not all(c.isalnum() or c in '_-' for c in name):
-        raise ValueError(f'{what} needs another name, of letters and digits and not "train".')
+    is_taken = name == 'train' or name.endswith(TWICE)
+    if is_taken or not all(c.isalnum() or c in '_-' for c in name):
+        raise ValueError(
+            f'{what} needs another name, of letters and digits and neither "train" nor ending in '
+            f'"{TWICE}".'
+        )
+    if 'attacker' in stage:
+        keys = ('score', 'chance')
+        _check_keys(stage.attacker, set(keys), keys, f'attacker of the stage {name!r} of {path}')
     skip, known = stage.get('skip', []), [method.name for method in spec.methods]
     unknown = [skip] if isinstance(skip, str) else [item for item in skip if item not in known]
     if unknown:
@@ -123,6 +133,19 @@ def _check_stage(name: str, stage: ConfigDict, spec: ConfigDict, path: Path) -> 
             f'{what} skips {unknown[0]!r}, which is no list of methods or no method; choose from '
             f'{known}.'
         )
+
+
+def _check_strength(strength: Mapping, spec: ConfigDict, path: Path) -> None:
+    what = f'strength of {path}'
+    _check_keys(strength, {'methods', 'seeds', 'folds'}, (), what)
+    for key, known in (
+        ('methods', [method.name for method in spec.methods]),
+        ('seeds', list(spec.seeds)),
+        ('folds', list(spec.get('folds', [None]))),
+    ):
+        unknown = [item for item in strength.get(key, ()) if item not in known]
+        if unknown:
+            raise ValueError(f'{what} has {unknown[0]!r} in {key}; choose from {known}.')
 
 
 def _check_folders(methods: Sequence[str], path: Path) -> None:

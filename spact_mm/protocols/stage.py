@@ -15,6 +15,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner, save_checkpoint
 
 from ..engine.checkpoint_files import is_whole
+from .attackers import TWICE, collect_validation, measure_attacker
 from .stage_files import read_json, read_progress, read_result, write_json
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -29,7 +30,8 @@ _SHOWING_HOOKS = (
     'curves',
 )
 #: What a stage leaves in its folder, beside the folder ``run``; the order goes last.
-_STAGE_FILES = ('result.json', 'progress.json', 'weights.pth', 'config.py', 'log.txt', 'stage.json')
+_STAGE_FILES = ('result.json', 'progress.json', 'validation.json', 'weights.pth', 'config.py')
+_STAGE_FILES += ('log.txt', 'stage.json')
 _SHOWING_KEYS = ('visualizer', 'vis_backends', 'log_level', 'log_processor')
 
 
@@ -47,6 +49,8 @@ class Stage:
         is_trained (bool): Whether it trains, or only tests.
         metrics (dict[str, str]): Key in the report to name of MMEngine's metric.
         needs (list[Stage]): Stages that must be done before.
+        attacker (dict[str, str]): ``score`` and ``chance``, names of metrics, for one of the panel;
+            else empty.
         files (list[str]): Files and folders that the config names: data, and an anonymizer's
             checkpoint that no stage makes.
     """
@@ -61,6 +65,7 @@ class Stage:
     metrics: dict[str, str]
     needs: list['Stage'] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    attacker: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.hash = self._hash()
@@ -93,6 +98,8 @@ class Stage:
             needs=[stage.hash for stage in self.needs],
             lists={file: _digest(file) for file in self.files if os.path.isfile(file)},
         )
+        if self.attacker:
+            content['attacker'] = self.attacker
         text = json.dumps(content, sort_keys=True, default=str)
         # What the weights are counts, not the work dir that they are in.
         for stage in self.needs:
@@ -118,7 +125,7 @@ class Stage:
         if self.folder.exists() and read_json(order).get('hash') != self.hash:
             self._clear(order)
         self.folder.mkdir(parents=True, exist_ok=True)
-        keys = ('name', 'method', 'seed', 'fold', 'is_trained', 'metrics', 'hash')
+        keys = ('name', 'method', 'seed', 'fold', 'is_trained', 'metrics', 'attacker', 'hash')
         write_json(order, {key: getattr(self, key) for key in keys})
         Config(self.config, format_python_code=False).dump(self.folder / 'config.py')
 
@@ -165,7 +172,7 @@ def run_stage(folder: str | os.PathLike) -> dict:
         dict: What is written to ``result.json``: the metrics and where they are from.
 
     Raises:
-        KeyError: If the test yields no metric that the protocol asks for.
+        KeyError: If a test or validation yields no metric that the protocol asks for.
     """
     folder = Path(folder)
     start = time.time()
@@ -180,7 +187,8 @@ def run_stage(folder: str | os.PathLike) -> dict:
         config.load_from = None
         start -= read_progress(folder / 'progress.json')[1]
     else:
-        (folder / 'progress.json').unlink(missing_ok=True)
+        for name in ('progress.json', 'validation.json'):
+            (folder / name).unlink(missing_ok=True)
     config.custom_hooks = [
         *config.get('custom_hooks', []),
         dict(
@@ -188,11 +196,14 @@ def run_stage(folder: str | os.PathLike) -> dict:
             path=str(folder / 'progress.json'),
             seconds=round(time.time() - start, 1),
         ),
+        dict(type='ValidationFileHook', path=str(folder / 'validation.json')),
     ]
     runner = Runner.from_cfg(config)
     if order['is_trained']:
         runner.train()
         _save_weights(runner, folder / 'weights.pth')
+    elif order['attacker']:
+        runner.val()
     values = runner.test() if order['metrics'] else {}
     absent = [name for name in order['metrics'].values() if name not in values]
     if absent:
@@ -211,11 +222,26 @@ def run_stage(folder: str | os.PathLike) -> dict:
         seconds=round(time.time() - start, 1),
     )
     del result['hash']
+    if order['attacker']:
+        result['attacker'] = _judge(order, config, folder, values)
     write_json(folder / 'result.json', result)
     # What is only for resuming.
     for checkpoint in (folder / 'run').glob('*.pth'):
         checkpoint.unlink()
     return result
+
+
+def _judge(order: dict, config: Config, folder: Path, values: Mapping[str, float]) -> dict:
+    """Return what an attacker found on the validation split, and on the test persons."""
+    found = read_json(folder / 'validation.json')
+    # One that is not trained was measured once, after no epoch.
+    epochs = config.train_cfg.max_epochs if order['is_trained'] else 1
+    if not order['is_trained']:
+        found = {'1': found['0']}
+    validation = collect_validation(found, epochs, order['attacker'])
+    if order['name'].endswith(TWICE):
+        return dict(validation={f'{2 * float(k):.4g}': entry for k, entry in validation.items()})
+    return dict(measure_attacker(values, order['attacker']), validation=validation)
 
 
 @cache

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from ..files import write_whole
 
+#: What an attacker's stage that is not tested says of the test.
+_NOTHING = dict(score=0.0, chance=0.0)
+
 
 def read_json(path: Path) -> dict:
     """Return what :func:`write_json` has written, nothing where there is no such file.
@@ -65,8 +68,35 @@ def _is_result(result: dict) -> bool:
         # Unknown numbers are written as NaN.
         and all(_is_finite(v, or_unknown=True) for v in (*metrics.values(), *values.values()))
         and _is_finite(result.get('seconds'))
-        and all(isinstance(result.get(key, ''), str) for key in ('commit', 'time', 'config_hash'))
+        and all(
+            isinstance(result.get(key, ''), str)
+            for key in ('name', 'commit', 'time', 'config_hash')
+        )
+        and _is_attacker(result.get('attacker', {}))
     )
+
+
+def _is_attacker(attacker) -> bool:
+    """Tell whether it is what a stage says of an attacker, nothing where it is none."""
+    if not isinstance(attacker, dict):
+        return False
+    scores = {key: value for key, value in attacker.items() if key != 'validation'}
+    validation = attacker.get('validation', {})
+    return (
+        isinstance(validation, dict)
+        and (not attacker or '1' in validation)
+        and all(isinstance(entry, dict) for entry in validation.values())
+        and all(_is_part(part) for part in validation)
+        and all({'score', 'chance'} == set(e) for e in (*validation.values(), scores or _NOTHING))
+        and all(_is_finite(value) for e in (*validation.values(), scores) for value in e.values())
+    )
+
+
+def _is_part(part: str) -> bool:
+    try:
+        return math.isfinite(float(part))
+    except ValueError:
+        return False
 
 
 def _is_finite(value, or_unknown: bool = False) -> bool:

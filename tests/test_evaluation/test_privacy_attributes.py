@@ -86,7 +86,9 @@ def test_values_are_those_of_sklearn():
     assert values['F1'] == pytest.approx(SKLEARN_F1, abs=1e-9)
     assert values['cMAP_chance'] == pytest.approx((0.6 + 0 + 0.6 + 0) / 4)
     assert values['count'] == 5
-    assert set(values) == {'cMAP', 'F1', 'cMAP_chance', 'count', *(f'AP_{c}' for c in 'wxyz')}
+    names = [f'{kind}_{c}' for kind in ('AP', 'chance') for c in 'wxyz']
+    assert set(values) == {'cMAP', 'F1', 'cMAP_chance', 'count', *names}
+    assert [values[f'chance_{c}'] for c in 'wxyz'] == pytest.approx([0.6, 0, 0.6, 0])
 
 
 def test_attributes_without_a_positive_are_named(monkeypatch):

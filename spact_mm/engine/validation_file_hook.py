@@ -1,0 +1,44 @@
+"""What each validation of a run has found, for those who judge the run afterwards."""
+
+import json
+from pathlib import Path
+
+from mmaction.registry import HOOKS
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ..files import write_whole
+from ..registration import register
+
+
+@register(HOOKS)
+class ValidationFileHook(Hook):
+    """Write the metrics of each validation to a file.
+
+    A run that is resumed keeps the validations of before.
+
+    Args:
+        path (str): The file, JSON: ``{epochs done: {metric: value}}``.
+    """
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+
+    @master_only
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Add what was found after this many epochs."""
+        found = self._read(runner)
+        found[str(runner.epoch)] = {key: float(value) for key, value in (metrics or {}).items()}
+        write_whole(self.path, json.dumps(found))
+
+    def _read(self, runner: Runner) -> dict:
+        try:
+            return dict(json.loads(self.path.read_bytes()))
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError, RecursionError):
+            runner.logger.warning(f'{self.path} is damaged; its validations are lost.')
+            return {}

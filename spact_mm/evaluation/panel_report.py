@@ -1,0 +1,243 @@
+"""What a report tells of a panel of attackers: the strongest first, then one by one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+
+from .panel import RISE, advantage, describe_strength, find_strongest, summarize_strongest
+from .summary import Summary, advantage_removed, spread
+
+_MISSING = '–'
+#: Part of an attacker's advantage that must be gone to speak of protection against him.
+_PROTECTED = 0.5
+
+
+@dataclass(frozen=True)
+class PanelReport:
+    """The attackers of a protocol.
+
+    Attributes:
+        rows (Sequence[Mapping]): As for :func:`~spact_mm.evaluation.panel.find_strongest`; the
+            results may have ``validation``, ``{part of the training: result}``.
+        metric (str): Key of the attackers' score in files, such as ``'cmap'``.
+        title (str): What it is called in tables, such as ``'cMAP'``.
+        raw (str): The method that stands for raw video.
+        method (str): The method that the first line is about.
+    """
+
+    rows: Sequence[Mapping]
+    metric: str = 'cmap'
+    title: str = 'cMAP'
+    raw: str = 'raw'
+    method: str = 'SPAct'
+
+    @cached_property
+    def strongest(self) -> list[dict | None]:
+        """For each row its strongest attacker, None where nobody attacked."""
+        return find_strongest(self.rows, self.raw)
+
+    @cached_property
+    def summary(self) -> dict[str, dict]:
+        """From :func:`~spact_mm.evaluation.panel.summarize_strongest`."""
+        return summarize_strongest(self.rows, self.strongest, self.raw)
+
+    def entries(self) -> list[dict | None]:
+        """Return for each row what a file says of its strongest attacker, with the metric's key."""
+        return [None if entry is None else self._named(entry) for entry in self.strongest]
+
+    def summary_entries(self) -> dict[str, dict]:
+        """Return the summary of each method with the metric's key, as for a file."""
+        return {method: self._named(entry) for method, entry in self.summary.items()}
+
+    def _named(self, entry: Mapping) -> dict:
+        named = {self.metric if key == 'score' else key: value for key, value in entry.items()}
+        best = named.get('best_on_test')
+        if isinstance(best, Mapping) and 'score' in best:
+            named['best_on_test'] = {
+                self.metric if key == 'score' else key: value for key, value in best.items()
+            }
+        return named
+
+    @cached_property
+    def attackers(self) -> list[str]:
+        """Names of all attackers, in the order of the protocol."""
+        return list(dict.fromkeys(name for row in self.rows for name in row.get('attackers', ())))
+
+    def headline(self) -> list[str]:
+        """Say in sentences what the method protects against, as measured."""
+        entry = self.summary.get(self.method)
+        if entry is None or 'advantage_removed' not in entry or self.raw not in self.summary:
+            return []
+        removed = entry['advantage_removed']
+        seeds = f'{removed["n"]} seed{"s" if removed["n"] > 1 else ""}'
+        raw = self.summary[self.raw]['score']
+        sentences = [
+            f"Of the strongest attacker's advantage over chance {self.method} removes "
+            f'{_percent(removed["mean"])} % (mean of {seeds}; worst, seed {removed["worst_seed"]}: '
+            f'{_percent(removed["worst"])} %). He reaches {self._score(entry["score"])} behind it '
+            f'and {self._score(raw)} on {self.raw}, where chance is '
+            f'{_percent(entry["chance"]["mean"])} %.'
+        ]
+        parts = self._removed_by_attacker()
+        against = [f'{n} ({_percent(p)} %)' for n, p in parts.items() if p > _PROTECTED]
+        others = [f'{n} ({_percent(p)} %)' for n, p in parts.items() if p <= _PROTECTED]
+        if against:
+            sentences.append(
+                f'More than half of the advantage is gone of: {", ".join(against)}.'
+                + (f' Less of: {", ".join(others)}.' if others else '')
+            )
+        else:
+            sentences.append(
+                f'It protects against no attacker that was tried: of none it removes half ('
+                f'{", ".join(others)}).'
+            )
+        return sentences
+
+    def _removed_by_attacker(self) -> dict[str, float]:
+        """Return which part of each attacker's own advantage on raw video the method removes."""
+        found = {}
+        for name in self.attackers:
+            ours, theirs = self._mean_advantage(self.method, name), self._raw_advantage(name)
+            if ours is not None and theirs:
+                found[name] = advantage_removed(ours, theirs, 0.0)
+        return found
+
+    def _mean_advantage(self, method: str, name: str) -> float | None:
+        results = [
+            row['attackers'][name]
+            for row in self.rows
+            if row['method'] == method and name in row.get('attackers', ())
+        ]
+        return fmean(advantage(r['score'], r['chance']) for r in results) if results else None
+
+    def _raw_advantage(self, name: str) -> float | None:
+        """Return an attacker's own advantage on raw video, the strongest's where he has none."""
+        own = self._mean_advantage(self.raw, name)
+        if own is not None:
+            return own
+        entries = [
+            entry
+            for row, entry in zip(self.rows, self.strongest, strict=True)
+            if entry and row['method'] == self.raw
+        ]
+        return fmean(entry['advantage'] for entry in entries) if entries else None
+
+    def _score(self, values: Mapping) -> str:
+        return f'a {self.title} of {_spread(values)} %'
+
+    def tables(self, utility: Summary) -> list[tuple[str, list[list[str]]]]:
+        """Return titles and tables: the strongest, one by one, and how strength grew.
+
+        Args:
+            utility (dict): ``{method: {metric: spread}}``, of which ``top1`` is shown.
+        """
+        tables = [('Utility and privacy', self._strongest_table(utility))]
+        tables.append((f'Attackers one by one: {self.title} (%)', self._single_table()))
+        strength = self._strength_table()
+        if len(strength) > 1:
+            tables.append(
+                (f'Strength: {self.title} (%) on the validation split, by training', strength)
+            )
+        return tables
+
+    def legend(self) -> list[str]:
+        """Say what the tables mean."""
+        return [
+            "The strongest attacker is the one with the greatest advantage on the attackers' "
+            'validation split, in which there is no test person; his result on the test persons is '
+            'shown. Advantage = (score − chance) / (1 − chance), advantage removed = 1 − advantage '
+            f'/ that of the strongest on {self.raw}; worst is the seed of which least is removed. '
+            'The best on test, chosen on the test persons, flatters the attacker a little. Mean ± '
+            'sample standard deviation over seeds, each the mean over its folds.'
+        ]
+
+    def _strongest_table(self, utility: Summary) -> list[list[str]]:
+        head = ['method', 'seeds', 'Top-1 (%) ↑', f'strongest attacker, {self.title} (%) ↓']
+        head += ['chance (%)', 'who (seeds)', 'advantage removed (%) ↑', 'worst seed (%)']
+        head += ['best on test (%)']
+        table = [head]
+        for method, entry in self.summary.items():
+            top1, removed = utility.get(method, {}).get('top1'), entry.get('advantage_removed')
+            table.append(
+                [
+                    method,
+                    str(entry['score']['n']),
+                    _spread(top1) if top1 else _MISSING,
+                    _spread(entry['score']),
+                    _percent(entry['chance']['mean']),
+                    ', '.join(f'{name} ({n})' for name, n in entry['attackers'].items()),
+                    _spread(removed) if removed else _MISSING,
+                    _percent(removed['worst']) if removed else _MISSING,
+                    _spread(entry['best_on_test']),
+                ]
+            )
+        return table
+
+    def _single_table(self) -> list[list[str]]:
+        table = [['method', *self.attackers]]
+        chance: dict[str, float] = {}
+        for method in self.summary:
+            cells = [method]
+            for name in self.attackers:
+                seeds: dict = {}
+                for row in self.rows:
+                    result = row.get('attackers', {}).get(name)
+                    if row['method'] == method and result is not None:
+                        seeds.setdefault(row['seed'], []).append(result['score'])
+                        chance.setdefault(name, result['chance'])
+                means = [fmean(values) for values in seeds.values()]
+                cells.append(_spread(spread(means)) if means else _MISSING)
+            table.append(cells)
+        return [*table, ['chance', *(_percent(chance[name]) for name in self.attackers)]]
+
+    def _strength_table(self) -> list[list[str]]:
+        told = {method: describe_strength(self._validation(method)) for method in self.summary}
+        parts = {part for method in told.values() for t in method.values() for part in t['scores']}
+        parts = sorted(parts, key=float)
+        table = [['method', 'attacker', *(f'× {part}' for part in parts), '']]
+        for method, attackers in told.items():
+            for name, entry in attackers.items():
+                words = {True: 'still rising', False: '', None: _MISSING}
+                cells = [
+                    _percent(entry['scores'][p]) if p in entry['scores'] else _MISSING
+                    for p in parts
+                ]
+                table.append([method, name, *cells, words[entry['is_rising']]])
+        return table
+
+    def _validation(self, method: str) -> dict[str, dict[str, dict]]:
+        """Return the mean validation result of each attacker by the part of its training.
+
+        Where some rows have a training twice as long, only these count: others would not compare.
+        """
+        found: dict[str, dict[str, dict]] = {}
+        for name in self.attackers:
+            rows = [
+                row['attackers'][name].get('validation', {})
+                for row in self.rows
+                if row['method'] == method and name in row.get('attackers', ())
+            ]
+            rows = [row for row in rows if '2' in row] or rows
+            parts = set.intersection(*map(set, rows)) if rows else set()
+            found[name] = {
+                part: dict(score=fmean(row[part]['score'] for row in rows)) for part in parts
+            }
+        return found
+
+    def strength_legend(self) -> str:
+        """Say what the table of strength shows."""
+        return (
+            'The score when a part of the training was done, the rate still being high before the '
+            f'end, and × 2 after another training of twice the length; still rising: by more than '
+            f'{100 * RISE:.0f} point.'
+        )
+
+
+def _percent(value: float) -> str:
+    return f'{100 * value:.1f}'
+
+
+def _spread(values: Mapping) -> str:
+    text = _percent(values['mean'])
+    return f'{text} ± {_percent(values["std"])}' if values['n'] > 1 else text
