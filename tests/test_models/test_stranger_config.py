@@ -189,7 +189,9 @@ def test_meta_of_other_kinds_is_one_sentence(meta):
 @USERS
 def test_unregistered_anonymizer_asks_for_the_config(tmp_path, use):
     path = save(tmp_path, dict(type='AnonymizerOfOnesOwn', ratio=0.5))
-    with pytest.raises(ValueError, match=r"'AnonymizerOfOnesOwn', which is not registered.*--config of"):
+    with pytest.raises(
+        ValueError, match=r"'AnonymizerOfOnesOwn', which is not registered.*--config of"
+    ):
         use(path, tmp_path)
 
 
