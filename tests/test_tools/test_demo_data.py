@@ -1,6 +1,7 @@
 import dataclasses
 import importlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,7 +13,17 @@ import pytest
 from spact_mm.datasets.annotation_files import read_attribute_file
 
 FOLDER = Path(__file__).resolve().parents[2] / 'tools' / 'data' / 'demo'
-SIBLINGS = ('pen', 'figure', 'actions', 'people', 'scene', 'dataset', 'preview', 'render')
+SIBLINGS = (
+    'pen',
+    'figure',
+    'actions',
+    'people',
+    'scene',
+    'attackers',
+    'dataset',
+    'preview',
+    'render',
+)
 SIZE = (160, 120)
 
 
@@ -150,6 +161,94 @@ def test_no_two_parts_share_a_person(scene, dataset):
         path.relative_to(dataset / 'videos').as_posix()
         for path in (dataset / 'videos' / 'train').iterdir()
     }
+
+
+@pytest.fixture(scope='module')
+def attackers(demo):
+    return importlib.import_module('attackers')
+
+
+def read_items(path):
+    content = read_attribute_file(path)
+    return content['metainfo'], {e['img_path']: e['attributes'] for e in content['data_list']}
+
+
+@pytest.mark.parametrize('kind, ending', [('images', 'attributes'), ('videos', 'video_attributes')])
+def test_attackers_lists_divide_the_training_list_by_person(dataset, kind, ending):
+    persons = json.loads((dataset / 'persons.json').read_text())[kind]['train']
+    metainfo, train = read_items(dataset / f'train_{ending}.json')
+    people, together = [], {}
+    for side in ('train', 'val'):
+        info, items = read_items(dataset / f'attacker_{side}_{ending}.json')
+        assert info == metainfo
+        people.append({persons[name] for name in items})
+        together |= items
+    assert all(people) and not people[0] & people[1]
+    assert together == train
+
+
+@pytest.mark.parametrize('number', [2, 3, 8, 9, 28, 63, 64, 240])
+def test_one_training_person_in_eight_is_for_validation(attackers, number):
+    persons = [4 * rank + 2 for rank in range(number)]
+    chosen = attackers.validation_persons(persons + persons)
+    assert chosen < set(persons) and len(chosen) in (number // 8, number // 8 + 1) and chosen
+    if number % 8 == 0:
+        assert len(chosen) == number // 8
+    assert attackers.validation_persons(reversed(persons)) == chosen
+
+
+def test_all_actions_and_attributes_are_on_both_sides_of_the_default_data(files, scene, attackers):
+    for kind in ('videos', 'images'):
+        count = files.Options().count(kind, 'train')
+        numbers = [scene.person_number(kind, 'train', index) for index in range(count)]
+        chosen = attackers.validation_persons(numbers)
+        actions = {True: [], False: []}
+        for index, number in enumerate(numbers):
+            actions[number in chosen].append(index % len(files.CLASSES))
+        for done in actions.values():
+            share = np.bincount(done, minlength=8) / len(done)
+            assert np.all(np.abs(share - 1 / 8) < 0.01)
+        people = [scene.draw_person(0, number) for number in set(numbers)]
+        for name in files.ATTRIBUTES:
+            if name == 'companion':  # of the moment, not of the person
+                continue
+            for side in (True, False):
+                have = [name in p.attributes for p in people if (p.number in chosen) == side]
+                assert 0.2 < np.mean(have) < 0.6
+
+
+def test_lists_that_older_data_lack_are_added_without_rendering(
+    demo, files, options, dataset, attackers, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / 'demo'
+    shutil.copytree(dataset, out)
+    good = contents(out)
+    monkeypatch.setattr(files, 'write_sample', lambda *a, **k: pytest.fail('rendered again'))
+    names = attackers.attacker_list_names()
+    for damage in (
+        lambda path: path.unlink(),
+        lambda path: path.write_text('half'),
+        lambda path: path.write_bytes((out / 'train_attributes.json').read_bytes()),
+    ):
+        for name in names:
+            damage(out / name)
+        assert files.render(out, options)
+        assert contents(out) == good
+        assert not files.render(out, options)
+
+
+def test_a_single_training_person_is_not_divided(demo, capsys, attackers, tmp_path):
+    arguments = ['--out', str(tmp_path), '--images', '1', '1', '--workers', '1', '--videos']
+    assert demo.main([*arguments, '3', '1']) == 0
+    note = capsys.readouterr().out.splitlines()[-1]
+    assert 'attacker_val_attributes.json' in note and 'video_attributes' not in note
+    assert {path.name for path in tmp_path.glob('attacker_*')} == {
+        'attacker_train_video_attributes.json',
+        'attacker_val_video_attributes.json',
+    }
+    # Those of the former data are not left beside the new.
+    assert demo.main([*arguments, '2', '1']) == 0
+    assert not list(tmp_path.glob('attacker_*'))
 
 
 def test_different_persons_look_different(scene):

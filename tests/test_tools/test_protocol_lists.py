@@ -165,3 +165,47 @@ def test_weizmann_keeps_test_persons_and_test_actions_apart(weizmann, fold):
     everything = action['action_train'] | action['action_test']
     assert anonymizer == everything - tests and len(everything) == 83
     assert set(identity['identity_train']) | set(identity['identity_test']) == everything
+
+
+@pytest.mark.parametrize('fold', range(3))
+def test_weizmann_attackers_share_no_clip_and_no_action(weizmann, fold):
+    folder = weizmann / f'fold{fold}'
+    lists = {
+        name: set(read_attributes(folder / f'{name}.json'))
+        for name in ('attacker_train', 'attacker_val', 'identity_train', 'identity_test')
+    }
+    assert lists['attacker_train'] | lists['attacker_val'] == lists['identity_train']
+    parts = [lists[name] for name in ('attacker_train', 'attacker_val', 'identity_test')]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 83
+
+    # Lena's clips of an action are numbered.
+    done = [{re.match(r'[a-z]+_(wave[12]|[a-z]+)', name)[1] for name in part} for part in parts]
+    assert sum(map(len, done)) == len(set.union(*done)) == 9
+    # A closed set: the attacker is to know all whom it is chosen by and tested on.
+    for part in parts:
+        assert len({video.split('_')[0] for video in part}) == 9
+
+
+@pytest.fixture(scope='module')
+def demo(tmp_path_factory):
+    out = tmp_path_factory.mktemp('demo')
+    numbers = ('--videos', '20', '4', '--images', '20', '4', '--size', '64', '64')
+    command = [sys.executable, str(ROOT / 'tools/data/demo/render.py'), '--out', str(out)]
+    subprocess.run([*command, *numbers, '--workers', '1'], check=True, capture_output=True)
+    return out
+
+
+@pytest.mark.parametrize('kind, ending', [('images', 'attributes'), ('videos', 'video_attributes')])
+def test_demo_attackers_share_no_person_with_each_other_and_with_tests(demo, kind, ending):
+    persons = json.loads((demo / 'persons.json').read_text())
+    person_of = {**persons[kind]['train'], **persons[kind]['test']}
+    lists = {
+        name: set(read_attributes(demo / f'{name}_{ending}.json'))
+        for name in ('attacker_train', 'attacker_val', 'train', 'test')
+    }
+    assert lists['attacker_train'] | lists['attacker_val'] == lists['train']
+    people = {name: {person_of[sample] for sample in samples} for name, samples in lists.items()}
+    assert not people['attacker_train'] & people['attacker_val']
+    tested = {person for kinds in persons.values() for person in kinds['test'].values()}
+    assert people['test'] <= tested
+    assert not tested & (people['attacker_train'] | people['attacker_val'])

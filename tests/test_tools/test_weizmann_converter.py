@@ -11,6 +11,7 @@ from spact_mm.datasets.annotation_files import read_attribute_file
 ROOT = Path(__file__).resolve().parents[2]
 VIDEO_LISTS = ('action_train', 'action_test', 'anonymizer_train')
 IDENTITY_LISTS = ('identity_train', 'identity_test', 'anonymizer_identity')
+ATTACKER_LISTS = ('attacker_train', 'attacker_val')
 
 
 @pytest.fixture(scope='module')
@@ -48,7 +49,7 @@ def read_fold(out, fold):
         lines = (folder / f'{name}.txt').read_text().splitlines()
         lists[name] = {line.split(' ')[0]: int(line.split(' ')[1]) for line in lines}
         assert len(lists[name]) == len(lines)
-    for name in IDENTITY_LISTS:
+    for name in IDENTITY_LISTS + ATTACKER_LISTS:
         content = read_attribute_file(folder / f'{name}.json')
         assert len(content['metainfo']['attributes']) == 9
         lists[name] = {item['img_path']: item['attributes'] for item in content['data_list']}
@@ -126,6 +127,43 @@ def test_folds_test_each_clip_once_and_use_every_clip(converter, layout):
         tests = set(lists['action_test']) | set(lists['identity_test'])
         assert set(lists['anonymizer_train']) == set(tested) - tests
         assert set(lists['anonymizer_train']) == set(lists['anonymizer_identity'])
+
+
+@pytest.mark.parametrize(('fold', 'action'), [(0, 'bend'), (1, 'jump'), (2, 'run')])
+def test_attackers_are_validated_on_one_action_of_all_persons(converter, layout, fold, action):
+    assert run(converter, layout) == 0
+    lists = read_fold(layout / 'out', fold)
+    clips = {n: [converter.parse_clip(video) for video in lists[n]] for n in ATTACKER_LISTS}
+    assert {clip.action for clip in clips['attacker_val']} == {action}
+    for part in clips.values():
+        assert {clip.person for clip in part} == set(converter.PERSONS)
+    done = {clip.action for clip in clips['attacker_train']}
+    assert done == set(converter.ACTIONS) - {action, *converter.FOLDS[fold][1]}
+    assert lists['attacker_train'] | lists['attacker_val'] == lists['identity_train']
+
+
+def test_attackers_are_validated_on_an_action_that_no_person_lacks(converter, layout):
+    videos = layout / 'videos'
+    (videos / 'bend' / 'eli_bend.avi').unlink()
+    assert run(converter, layout, '--allow-missing') == 0
+    assert set(read_fold(layout / 'out', 0)['attacker_val']) == {
+        f'side/{person}_side.avi' for person in converter.PERSONS
+    }
+    for action in ('side', 'wave1'):
+        for person in ('eli', 'ido'):
+            (videos / action / f'{person}_{action}.avi').unlink()
+    assert run(converter, layout, '--allow-missing') == 0
+    assert set(read_fold(layout / 'out', 0)['attacker_val']) == {
+        f'bend/{person}_bend.avi' for person in converter.PERSONS if person != 'eli'
+    }
+
+
+def test_attackers_have_both_lists_where_each_fold_has_one_action(converter, layout):
+    assert run(converter, layout, '--actions', 'wave2', 'run', 'bend') == 0
+    for fold, (train, val) in enumerate((('wave2', 'bend'), ('run', 'wave2'), ('bend', 'run'))):
+        lists = read_fold(layout / 'out', fold)
+        assert {converter.parse_clip(video).action for video in lists['attacker_train']} == {train}
+        assert {converter.parse_clip(video).action for video in lists['attacker_val']} == {val}
 
 
 def test_stored_clips_give_nine_classes(converter, shared_data, tmp_path, capsys):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 from actions import CLASSES
+from attackers import attacker_list_names, write_attacker_lists
 from figure import ATTRIBUTES
 from scene import FPS, PARTS, draw_sample, labels_of, render_frames
 
@@ -137,7 +138,8 @@ def render(out: Path, options: Options, num_workers: int = 1) -> bool:
     """Render the data set, unless the very same one is there already.
 
     The manifest is removed first and written last, so that what an interrupted run leaves is never
-    taken for a data set.
+    taken for a data set. It does not seal the attackers' lists: they follow from the other files,
+    and what is missing of them is added without rendering.
 
     Args:
         out: Folder of the data set; it is made.
@@ -145,7 +147,7 @@ def render(out: Path, options: Options, num_workers: int = 1) -> bool:
         num_workers: Number of processes; the files do not depend on it.
 
     Returns:
-        bool: False if the data set was there and complete.
+        bool: False if all was there and complete, the attackers' lists too.
 
     Raises:
         OSError: If a file cannot be written.
@@ -156,24 +158,30 @@ def render(out: Path, options: Options, num_workers: int = 1) -> bool:
     try:
         for kind, split in PARTS:
             (out / kind / split).mkdir(parents=True, exist_ok=True)
-        if is_complete(out, options):
-            return False
-        manifest.unlink(missing_ok=True)
+        is_rendered = is_complete(out, options)
+        if not is_rendered:
+            manifest.unlink(missing_ok=True)
     except OSError as error:
         raise OSError(
             f'The folder {out} cannot be used ({error.strerror}: {error.filename}); give another '
             'by --out.'
         ) from error
+    if is_rendered:
+        return bool(write_attacker_lists(out))
     tasks = list(options.tasks())
     work = partial(write_sample, out=out, options=options)
     write_lists(out, _track(work, tasks, num_workers))
     content = dict(_fingerprint(options), content=_content_hash(out, options))
+    write_attacker_lists(out)
     write_whole(manifest, json.dumps(content, indent=2) + '\n')
     return True
 
 
 def is_complete(out: Path, options: Options) -> bool:
-    """Return whether a folder holds the data set of these options, unchanged."""
+    """Return whether a folder holds the data set of these options, unchanged.
+
+    The attackers' lists, which are made from it, may be missing.
+    """
     try:
         manifest = json.loads((out / MANIFEST).read_text(encoding='utf-8'))
         return manifest == dict(_fingerprint(options), content=_content_hash(out, options))
@@ -186,7 +194,8 @@ def _check_folder(out: Path) -> None:
     classes = out / 'classes.txt'
     if classes.is_file() and classes.read_bytes() == _CLASS_LINES.encode():
         return
-    found = [name for name in (*_list_names(), MANIFEST) if os.path.lexists(out / name)]
+    names = (*_list_names(), *attacker_list_names(), MANIFEST)
+    found = [name for name in names if os.path.lexists(out / name)]
     if found:
         raise ValueError(
             f'{out / found[0]} is there, and not of the demo data set: give another folder by '

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+from attackers import attacker_list_names
 from dataset import Options, render
 from preview import draw_preview
 
@@ -82,6 +83,11 @@ def run(args: argparse.Namespace) -> int:
         print(f'The demo data set is in {args.out}.')
     else:
         print(f'The demo data set in {args.out} is complete; nothing to do.')
+    undivided = [name for name in attacker_list_names() if not (args.out / name).is_file()]
+    if undivided:
+        print(
+            f'  note: without {", ".join(undivided)}, as a single training person cannot be divided'
+        )
     return 0
 
 

@@ -78,6 +78,34 @@ def split_fold(clips: Iterable[Clip], fold: int) -> dict[str, list[Clip]]:
     return lists
 
 
+def split_attack(identity_train: Sequence[Clip], fold: int) -> dict[str, list[Clip]]:
+    """Divide a fold's identity training list into what an attacker learns from and is chosen by.
+
+    The test is known persons in unseen actions, so the choice is by an unseen action too. It is one
+    action: nine clips or ten are few, but the attacker needs the others, and over the folds, which
+    take different actions, it is a clip of each person thrice.
+
+    Args:
+        identity_train: The list of :func:`split_fold`.
+        fold: Index into :data:`FOLDS`.
+
+    Returns:
+        dict[str, list[Clip]]: ``attacker_val`` are the clips of one action: the first of those that
+        the next fold holds out in which no person lacks a clip or, if there is none, the fewest do;
+        ``attacker_train`` the rest.
+    """
+    candidates = FOLDS[(fold + 1) % len(FOLDS)][1]
+    people = {
+        action: {clip.person for clip in identity_train if clip.action == action}
+        for action in candidates
+    }
+    held_out = max(candidates, key=lambda action: len(people[action]))
+    return dict(
+        attacker_train=[clip for clip in identity_train if clip.action != held_out],
+        attacker_val=[clip for clip in identity_train if clip.action == held_out],
+    )
+
+
 def convert(args: argparse.Namespace) -> int:
     """Check the data set and write the lists.
 
@@ -126,6 +154,9 @@ def convert(args: argparse.Namespace) -> int:
     report.add_count('clips', len(clips), num_published, len(usable))
     folds = [split_fold(usable, fold) for fold in range(len(FOLDS))]
     _check_lists(folds, classes)
+    # Neither list is empty, as each fold holds out an action that is there.
+    for fold, lists in enumerate(folds):
+        lists.update(split_attack(lists['identity_train'], fold))
 
     _write_names(out / 'classes.txt', classes)
     _write_names(out / 'persons.txt', PERSONS)
@@ -177,13 +208,15 @@ def _write_fold(
     classes: Sequence[str],
     report: ConversionReport,
 ) -> None:
-    """Write the six files of one fold and count them."""
+    """Write the eight files of one fold and count them."""
     for name, key in (
         ('action_train.txt', 'action_train'),
         ('action_test.txt', 'action_test'),
         ('anonymizer_train.txt', 'anonymizer'),
         ('identity_train.json', 'identity_train'),
         ('identity_test.json', 'identity_test'),
+        ('attacker_train.json', 'attacker_train'),
+        ('attacker_val.json', 'attacker_val'),
         ('anonymizer_identity.json', 'anonymizer'),
     ):
         path, clips = out / fold / name, lists[key]

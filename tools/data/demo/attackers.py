@@ -1,0 +1,92 @@
+"""Lists to choose an attacker by: the training lists of attributes, divided by person.
+
+They are made from the training lists and ``persons.json`` alone, so data that were rendered before
+these lists existed get them without being rendered again.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from spact_mm.datasets.annotation_files import read_attribute_file, write_attribute_file
+
+#: One person in so many goes to the validation list.
+ONE_IN = 8
+#: How the names of the divided training lists end, and those of the lists that they give.
+_DIVIDED = {'images': 'attributes.json', 'videos': 'video_attributes.json'}
+
+
+def attacker_list_names() -> list[str]:
+    """Return the names of all attackers' lists."""
+    return [name for kind in _DIVIDED for name in _names(kind)]
+
+
+def validation_persons(persons: Iterable[int]) -> set[int]:
+    """Choose the persons whose samples an attacker is validated on.
+
+    Of each eight persons in turn one is taken: the first of the first eight, the second of the
+    second, and so on. As the actions take turns too, every action is among theirs from 28 persons
+    on; attributes are drawn person by person, so any choice that does not look at them is fair.
+
+    Args:
+        persons: The numbers of all training persons; repetitions do not matter.
+
+    Returns:
+        set[int]: One in :data:`ONE_IN` of them, at least one; nobody where there is one person
+        only, as no list may then be without persons.
+    """
+    numbers = sorted(set(persons))
+    if len(numbers) < 2:
+        return set()
+    return {n for rank, n in enumerate(numbers) if rank % ONE_IN == rank // ONE_IN % ONE_IN}
+
+
+def write_attacker_lists(out: Path) -> list[str]:
+    """Write the attackers' lists that are absent or not those of the training lists.
+
+    Where there is only one training person, no list is written, and those of other data are
+    removed.
+
+    Args:
+        out: Folder of the data set, whose training lists and persons are there.
+
+    Returns:
+        list[str]: The names of the files that were written.
+
+    Raises:
+        OSError: If a file cannot be read or written.
+        ValueError: If a training list or ``persons.json`` is damaged.
+    """
+    persons = json.loads((out / 'persons.json').read_text(encoding='utf-8'))
+    changed = []
+    for kind, ending in _DIVIDED.items():
+        person_of = persons[kind]['train']
+        held_out = validation_persons(person_of.values())
+        content = read_attribute_file(out / f'train_{ending}')
+        for name, is_val in zip(_names(kind), (False, True), strict=True):
+            part = [
+                (entry['img_path'], entry['attributes'])
+                for entry in content['data_list']
+                if (person_of[entry['img_path']] in held_out) == is_val
+            ]
+            if not held_out:
+                (out / name).unlink(missing_ok=True)
+            elif _write_if_other(out / name, content['metainfo'], part):
+                changed.append(name)
+    return changed
+
+
+def _write_if_other(path: Path, metainfo: dict, part: list[tuple[str, list[str]]]) -> bool:
+    """Write a list, and return whether the file was absent or had other content."""
+    entries = [dict(img_path=sample, attributes=present) for sample, present in part]
+    try:
+        if json.loads(path.read_bytes()) == dict(metainfo=metainfo, data_list=entries):
+            return False
+    except (FileNotFoundError, ValueError, RecursionError):
+        pass
+    write_attribute_file(path, metainfo['attributes'], part, metainfo['dataset'])
+    return True
+
+
+def _names(kind: str) -> tuple[str, str]:
+    return f'attacker_train_{_DIVIDED[kind]}', f'attacker_val_{_DIVIDED[kind]}'
