@@ -1,8 +1,10 @@
 # An attacker who averages: the temporal mean of 16 frames of a video beside one of them, on the
 # demo set, behind a frozen anonymizer. Fresh noise in each frame does not survive it.
 _base_ = './attack_image_demo.py'
-for key in ('train_dataloader', 'test_dataloader', 'train_pipeline', 'test_pipeline'):
+for key in ('train_pipeline', 'test_pipeline'):
     _base_.pop(key)
+for split in ('train', 'val', 'test'):
+    _base_.pop(f'{split}_dataloader')
 
 demo_root = _base_.demo_root
 model = dict(
@@ -45,22 +47,19 @@ train_dataloader = dict(
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        ann_file=f'{demo_root}/train_video_attributes.json',
+        ann_file=f'{demo_root}/attacker_train_video_attributes.json',
         frames_per_video=2,  # clips of each video in an epoch
         pipeline=train_pipeline,
         **videos,
     ),
 )
-test_dataloader = dict(
-    batch_size=32,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        ann_file=f'{demo_root}/test_video_attributes.json',
-        frames_per_video=4,
-        pipeline=test_pipeline,
-        test_mode=True,
-        **videos,
-    ),
+evaluated = dict(frames_per_video=4, pipeline=test_pipeline, test_mode=True, **videos)
+val_dataloader = dict(
+    **_base_.loader,
+    dataset=dict(ann_file=f'{demo_root}/attacker_val_video_attributes.json', **evaluated),
 )
-test_evaluator = dict(type='PrivacyAttributeMetric', level='video')
+test_dataloader = dict(
+    **_base_.loader, dataset=dict(ann_file=f'{demo_root}/test_video_attributes.json', **evaluated)
+)
+val_evaluator = dict(type='PrivacyAttributeMetric', level='video')
+test_evaluator = val_evaluator

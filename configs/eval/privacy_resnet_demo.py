@@ -1,5 +1,6 @@
 # A fresh privacy attacker f'_B on the images of the demo set, behind a frozen anonymizer; raw
-# images by default. It sees the whole image, 64 x 48.
+# images by default. It sees the whole image, 64 x 48. It trains on seven in eight training persons;
+# on the eighth attackers are compared.
 _base_ = '../_base_/default_runtime.py'
 _base_.pop('model_wrapper_cfg')
 _base_.default_hooks.pop('pictures')
@@ -67,25 +68,28 @@ train_dataloader = dict(
     dataset=dict(
         type='ReproducibleDataset',
         dataset='VISPRDataset',
-        ann_file=f'{demo_root}/train_attributes.json',
+        ann_file=f'{demo_root}/attacker_train_attributes.json',
         data_prefix=dict(img_path=f'{demo_root}/images'),
         attributes=attributes,
         pipeline=train_pipeline,
     ),
 )
-test_dataloader = dict(
-    batch_size=32,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='ReproducibleDataset',
-        dataset='VISPRDataset',
-        ann_file=f'{demo_root}/test_attributes.json',
-        data_prefix=dict(img_path=f'{demo_root}/images'),
-        attributes=attributes,
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
+evaluated = dict(
+    type='ReproducibleDataset',
+    dataset='VISPRDataset',
+    data_prefix=dict(img_path=f'{demo_root}/images'),
+    attributes=attributes,
+    pipeline=test_pipeline,
+    test_mode=True,
 )
+loader = dict(batch_size=32, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
+val_dataloader = dict(
+    **loader, dataset=dict(ann_file=f'{demo_root}/attacker_val_attributes.json', **evaluated)
+)
+test_dataloader = dict(
+    **loader, dataset=dict(ann_file=f'{demo_root}/test_attributes.json', **evaluated)
+)
+val_cfg = dict()
 test_cfg = dict()
-test_evaluator = dict(type='PrivacyAttributeMetric')
+val_evaluator = dict(type='PrivacyAttributeMetric')
+test_evaluator = val_evaluator

@@ -26,10 +26,7 @@ protocol = dict(
             ),
         ),
     ],
-    stages=dict(
-        action=dict(config='../eval/action_r3d_demo.py', metrics=dict(top1='acc/top1')),
-        privacy=dict(config='../eval/privacy_resnet_demo.py', metrics=_base_.attacker_metrics),
-    ),
+    stages=_base_.from_scratch,
     report=dict(
         data='the rendered demo set (480/160 videos, 1200/400 images; 8 actions, 6 attributes)',
         notes=['Grey video has one picture for all: a network can only always answer the same.'],

@@ -204,7 +204,8 @@ def run_stage(folder: str | os.PathLike) -> dict:
         _save_weights(runner, folder / 'weights.pth')
     elif order['attacker']:
         runner.val()
-    values = runner.test() if order['metrics'] else {}
+    is_tested = order['metrics'] or (order['attacker'] and not order['name'].endswith(TWICE))
+    values = runner.test() if is_tested else {}
     absent = [name for name in order['metrics'].values() if name not in values]
     if absent:
         raise KeyError(

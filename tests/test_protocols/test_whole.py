@@ -19,15 +19,18 @@ ATTRIBUTES = ['hat', 'glasses']
 
 def write_attributes(data):
     rng = np.random.default_rng(0)
-    for split, count in (('train', 24), ('test', 12)):
+    for split, count in (('train', 24), ('attacker_train', 16), ('attacker_val', 8), ('test', 12)):
         names = [f'{split}/{index:02}.jpg' for index in range(count)]
         for index, name in enumerate(names):
             write_image(data / 'images' / name, index)
         entries = [(n, [a for a in ATTRIBUTES if rng.random() < 0.5]) for n in names]
         write_attribute_file(data / f'{split}_attributes.json', ATTRIBUTES, entries, 'test')
-    videos = [f'test/{index:02}.mp4' for index in range(8)]
-    entries = [(n, ATTRIBUTES[: i % 3]) for i, n in enumerate(videos)]
-    write_attribute_file(data / 'test_video_attributes.json', ATTRIBUTES, entries, 'test')
+    videos = sorted(path.relative_to(data / 'videos') for path in data.glob('videos/*/*.mp4'))
+    entries = [(str(n), ATTRIBUTES[: i % 3]) for i, n in enumerate(videos)]
+    for split in ('attacker_train', 'attacker_val', 'test'):
+        part = [entry for entry in entries if entry[0].startswith(split.removeprefix('attacker_'))]
+        part = part or entries[:8]
+        write_attribute_file(data / f'{split}_video_attributes.json', ATTRIBUTES, part, 'test')
 
 
 def write_protocol(folder, data, recipe):
@@ -39,16 +42,22 @@ def write_protocol(folder, data, recipe):
         planned = next(s for s in demo.stages if s.name == name)
         stage['config'] = str(ROOT / 'configs' / 'protocols' / stage['config'])
         options = {'train_cfg.max_epochs': 1, 'param_scheduler': []}
-        for loader in ('train_dataloader', 'test_dataloader'):
+        loaders = ['train_dataloader', 'test_dataloader']
+        if 'attacker' in stage:
+            loaders.append('val_dataloader')
+        for loader in loaders:
             dataset = f'{loader}.dataset'
             for key, path in find_files(planned.config[loader]):
                 options[f'{dataset}.{key}'] = str(data / Path(path).relative_to('data/demo'))
             if name != 'action':
                 options[f'{dataset}.attributes'] = ATTRIBUTES
             options[f'{loader}.batch_size'] = 4
-        if name in ('privacy', 'video', 'finetuned', 'reconstruction'):
+        if 'attacker' in stage:
             options['model.head.num_classes'] = len(ATTRIBUTES)
             options['model.data_preprocessor.num_classes'] = len(ATTRIBUTES)
+            if 'widths' in planned.config.model.backbone:
+                options['model.backbone.widths'] = (4, 8)
+                options['model.head.in_channels'] = 16
         if name == 'action':
             options['model.cls_head.num_classes'] = 4
         stage['options'] = options
@@ -58,9 +67,10 @@ def write_protocol(folder, data, recipe):
         dict(name='grey', anonymizer=dict(type='ConstantAnonymizer')),
         dict(name='SPAct', train=dict(config=str(recipe))),
     ]
-    for name in ('video', 'finetuned', 'inverter', 'reconstruction'):
+    for name in ('video', 'target', 'finetuned', 'inverter', 'undone', 'undone_mean'):
         stages[name]['skip'] = ['raw', 'identity', 'grey']
     protocol = dict(title='Tiny', seeds=[0], methods=methods, stages=stages, report={})
+    protocol['strength'] = dict(methods=['SPAct'])
     path = folder / 'whole.py'
     path.write_text(f'protocol = {protocol!r}\n')
     return path
@@ -88,7 +98,9 @@ def test_whole_protocol_goes_on_where_it_stopped(tmp_path, tiny_data, monkeypatc
     protocol = load_protocol(path, tmp_path / 'work')
     assert not protocol.find_missing()
     assert [s.name for s in protocol.stages if s.method == 'SPAct'] == [
-        'train', 'action', 'privacy', 'video', 'finetuned', 'inverter', 'reconstruction',
+        'train', 'action', 'image', 'image_twice', 'resnet', 'resnet_twice', 'video', 'mean',
+        'mean_twice', 'difference', 'difference_twice', 'clip', 'clip_twice', 'target',
+        'target_twice', 'finetuned', 'finetuned_twice', 'inverter', 'undone', 'undone_mean',
     ]  # fmt: skip
     last = protocol.stages[-1]
     for stage in protocol.stages[:-1]:
@@ -108,12 +120,25 @@ def test_whole_protocol_goes_on_where_it_stopped(tmp_path, tiny_data, monkeypatc
     report = json.loads((tmp_path / 'work' / 'report.json').read_text())
     rows = {row['method']: row for row in report['rows']}
     # The same seed and the same anonymizer give the same numbers.
-    for metric in ('top1', 'cmap', 'f1'):
+    for metric in ('top1', 'f1', 'attackers', 'strongest'):
         assert rows['identity'][metric] == rows['raw'][metric]
     # One picture for all: one class for all, and precision at the rate of the positives.
-    assert rows['grey']['cmap'] == pytest.approx(rows['grey']['cmap_chance'], abs=1e-9)
-    assert rows['grey']['top1'] == 0.25
-    assert set(rows['SPAct']) >= {'cmap_video', 'cmap_finetuned', 'psnr', 'cmap_reconstructed'}
+    attackers = rows['grey']['attackers']
+    assert set(attackers) == {'image', 'resnet', 'mean', 'difference', 'clip'}
+    for found in attackers.values():
+        assert found['score'] == pytest.approx(found['chance'], abs=1e-9)
+    assert rows['grey']['top1'] == 0.25 and rows['grey']['advantage'] == pytest.approx(0, abs=1e-9)
+    attackers = rows['SPAct']['attackers']
+    others = {'video', 'target', 'finetuned', 'undone', 'undone_mean'}
+    assert set(attackers) == {*rows['grey']['attackers'], *others} and 'psnr' in rows['SPAct']
+    assert set(attackers['image']['validation']) == {'1', '2'}
+    assert set(attackers['undone']['validation']) == {'1'}
+    chosen = rows['SPAct']['strongest']
+    assert chosen['cmap'] == attackers[chosen['attacker']]['score']
+    best = report['summary']['SPAct']['strongest']
+    assert best['attackers'] == {chosen['attacker']: 1} and best['cmap']['mean'] == chosen['cmap']
+    removed = best['advantage_removed']
+    assert removed['worst'] == removed['mean'] == chosen['advantage_removed']
     assert (tmp_path / 'work' / 'report.md').exists()
     assert (tmp_path / 'work' / 'tradeoff.png').exists()
     html = (tmp_path / 'work' / 'report.html').read_text()
