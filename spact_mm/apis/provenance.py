@@ -9,8 +9,8 @@ _HOOKS = ('custom_hooks', 'default_hooks')
 #: Anonymizers that hide nothing, alone or in a row with one another.
 _CONTROLS = {
     'IdentityAnonymizer': 'leaves raw video as it is',
-    'NoiseAnonymizer': 'adds fresh noise, which a mean over frames takes away',
-    'RecolorAnonymizer': 'only recolours, which can be undone',
+    'NoiseAnonymizer': 'adds fresh noise and leaves the mean over frames',
+    'RecolorAnonymizer': 'only recolours and can be undone',
 }
 #: The entry of a published checkpoint's meta data.
 PUBLISHED_KEY = 'spact'

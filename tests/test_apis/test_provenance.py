@@ -76,7 +76,7 @@ def test_epochs_of_the_minimax_are_counted(epoch, phase, schedule, expected):
         ),
         (dict(type='SequentialAnonymizer', stages=[UNET, INVERTER]), 'the inverter of a recons'),
         (dict(type='SequentialAnonymizer', stages=[IDENTITY, UNET]), ''),
-        (RECOLOR, 'ends in RecolorAnonymizer, which only recolours'),
+        (RECOLOR, 'ends in RecolorAnonymizer, which only recolours and can'),
         (NOISE, 'ends in NoiseAnonymizer, which adds fresh noise'),
         (dict(type='SequentialAnonymizer', stages=[NOISE, IDENTITY, RECOLOR]), 'ends in Recolor'),
         (dict(type='SequentialAnonymizer', stages=[UNET, RECOLOR]), ''),
