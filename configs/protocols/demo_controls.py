@@ -1,6 +1,7 @@
 # Does the protocol measure what it says? Anonymizers of which the answer is known, on the demo set:
 # grey leaves nothing, so chance; a UNet that was trained to reproduce its input leaves all, so
-# raw's numbers; what an untrained one leaves is for the table to say.
+# raw's numbers, and so does a recolouring, which can be undone; what an untrained UNet leaves is
+# for the table to say.
 _base_ = './demo.py'
 _base_.pop('protocol')
 
@@ -10,6 +11,7 @@ protocol = dict(
     methods=[
         _base_.untrained[0],
         dict(name='grey', anonymizer=dict(type='ConstantAnonymizer')),
+        dict(name='recolouring', anonymizer=dict(type='RecolorAnonymizer')),
         dict(
             name='untrained UNet',
             anonymizer=dict(type='UNetAnonymizer', base_channels=8, num_levels=3),

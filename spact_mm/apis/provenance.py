@@ -6,6 +6,12 @@ from ..models.anonymizers.checkpoint import find_raw_config, read_config_entry
 
 #: Where a config keeps its hooks.
 _HOOKS = ('custom_hooks', 'default_hooks')
+#: Anonymizers that hide nothing, alone or in a row with one another.
+_CONTROLS = {
+    'IdentityAnonymizer': 'leaves raw video as it is',
+    'NoiseAnonymizer': 'adds fresh noise and leaves the mean over frames',
+    'RecolorAnonymizer': 'only recolours and can be undone',
+}
 #: The entry of a published checkpoint's meta data.
 PUBLISHED_KEY = 'spact'
 
@@ -51,8 +57,8 @@ def find_flaw(checkpoint: Mapping, config: Mapping | None = None) -> str:
     """
     config = config if config is not None else find_raw_config(checkpoint)
     last = _last_stage(config)
-    if last.get('type') == 'IdentityAnonymizer':
-        return 'its anonymizer ends in IdentityAnonymizer, which leaves raw video as it is'
+    if last.get('type') == 'IdentityAnonymizer' or _stage_types(config) <= _CONTROLS.keys():
+        return f'its anonymizer ends in {last["type"]}, which {_CONTROLS[last["type"]]}'
     if str(_mapping(last.get('init_cfg')).get('prefix', '')).startswith('inverter'):
         return (
             'its anonymizer ends in the inverter of a reconstruction attack, which makes raw video '
@@ -78,6 +84,19 @@ def _last_stage(config) -> Mapping:
         config = _mapping(stages[-1])
         stages = config.get('stages')
     return config
+
+
+def _stage_types(config) -> set:
+    """Return the types of all stages of an anonymizer, None for what has no name."""
+    types, waiting = set(), [_mapping(config)]
+    while waiting:
+        stage = waiting.pop()
+        kind, stages = stage.get('type'), stage.get('stages')
+        if kind == 'SequentialAnonymizer' and _is_list(stages) and stages:
+            waiting += map(_mapping, stages)
+        else:
+            types.add(kind if isinstance(kind, str) else None)
+    return types
 
 
 def _count_minimax_epochs(checkpoint: Mapping, done: int | None) -> int | None:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from media import draw_frames, read_video, write_video
+from mmaction.registry import MODELS
 
 from spact_mm.apis import AnonymizeInferencer
 from spact_mm.models.anonymizers import UNetAnonymizer
@@ -104,6 +105,22 @@ def test_config_tells_what_the_checkpoint_does_not(network, tmp_path):
     config.write_text(f'model = dict(anonymizer={CONFIG})')
     anonymize = AnonymizeInferencer(str(config), checkpoint, 'cpu', show_progress=False)
     assert_same(anonymize(draw_frames(2))['predictions'][0], run(network, draw_frames(2)))
+
+
+def test_a_random_anonymizer_gives_other_frames_in_each_run(tmp_path):
+    stages = [dict(type='PixelateAnonymizer', block=4), dict(type='NoiseAnonymizer', std=0.1)]
+    config = dict(type='SequentialAnonymizer', stages=stages)
+    source = str(write_video(tmp_path / 'walk.mkv', codec='ffv1', pix_fmt='bgr0'))
+    checkpoint = save(torch.nn.Identity(), tmp_path, f'model = dict(anonymizer={config})')
+    anonymize = AnonymizeInferencer(weights=checkpoint, device='cpu', show_progress=False)
+    first, second = (anonymize(source)['predictions'][0].astype(float) for _ in range(2))
+    expected = run(MODELS.build(stages[0]), draw_frames()).astype(float)
+    for found in (first, second):
+        assert 10 < np.abs(found - expected).mean() < 25
+    assert np.abs(first - second).mean() > 10
+    for _ in range(2):
+        (path,) = anonymize(source, out_dir=str(tmp_path / 'out'))['predictions']
+        assert len(read_video(path)[0]) == len(expected)
 
 
 def test_weights_behind_a_preprocessor_are_found(network, tmp_path):

@@ -9,6 +9,8 @@ from spact_mm.models.anonymizers import UNetAnonymizer
 
 UNET = dict(type='UNetAnonymizer', base_channels=2, num_levels=2)
 IDENTITY = dict(type='IdentityAnonymizer')
+RECOLOR = dict(type='RecolorAnonymizer', seed=3)
+NOISE = dict(type='NoiseAnonymizer', std=0.3)
 SCHEDULE = [
     dict(phase='reconstruction', epochs=2),
     dict(phase='adversaries', epochs=3),
@@ -74,6 +76,15 @@ def test_epochs_of_the_minimax_are_counted(epoch, phase, schedule, expected):
         ),
         (dict(type='SequentialAnonymizer', stages=[UNET, INVERTER]), 'the inverter of a recons'),
         (dict(type='SequentialAnonymizer', stages=[IDENTITY, UNET]), ''),
+        (RECOLOR, 'ends in RecolorAnonymizer, which only recolours and can'),
+        (NOISE, 'ends in NoiseAnonymizer, which adds fresh noise'),
+        (dict(type='SequentialAnonymizer', stages=[NOISE, IDENTITY, RECOLOR]), 'ends in Recolor'),
+        (dict(type='SequentialAnonymizer', stages=[UNET, RECOLOR]), ''),
+        (dict(type='SequentialAnonymizer', stages=[UNET, NOISE]), ''),
+        (dict(type='SequentialAnonymizer', stages=[NOISE, dict(type='SequentialAnonymizer')]), ''),
+        (dict(type='SequentialAnonymizer', stages=[]), ''),
+        (dict(type='SequentialAnonymizer', stages=[NOISE, 3]), ''),
+        (dict(type=['NoiseAnonymizer']), ''),
         (UNET, ''),
     ],
 )
@@ -119,6 +130,7 @@ def test_publishing_keeps_what_tells(tmp_path):
         (dict(epoch=5, phase='adversaries'), 'before an epoch of the minimax was over'),
         (dict(epoch=5, phase='reconstruction', schedule=None), r'\(in the phase reconstruction\)'),
         (dict(anonymizer=IDENTITY), 'ends in IdentityAnonymizer'),
+        (dict(anonymizer=RECOLOR), 'ends in RecolorAnonymizer'),
         (dict(anonymizer=dict(type='SequentialAnonymizer', stages=[INVERTER])), 'the inverter'),
     ],
 )

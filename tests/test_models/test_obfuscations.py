@@ -10,7 +10,9 @@ from spact_mm.models import (
     DownsampleAnonymizer,
     GaussianBlurAnonymizer,
     IdentityAnonymizer,
+    NoiseAnonymizer,
     PixelateAnonymizer,
+    RecolorAnonymizer,
     SequentialAnonymizer,
     UNetAnonymizer,
 )
@@ -31,6 +33,8 @@ def as_images(frames):
         GaussianBlurAnonymizer(13, 10),
         PixelateAnonymizer(4),
         ConstantAnonymizer(),
+        RecolorAnonymizer(),
+        NoiseAnonymizer(),
         SequentialAnonymizer([dict(type='PixelateAnonymizer', block=3)]),
     ],
     ids=lambda x: repr(x).splitlines()[0],
@@ -170,6 +174,100 @@ class TestBlacken:
 
 def test_constant_is_grey():
     assert (ConstantAnonymizer(0.3)(torch.rand(2, 3, 4, 5)) == 0.3).all()
+
+
+def ramps():
+    """All 256 grey levels in each channel, (1, 3, 1, 256)."""
+    return (torch.arange(256) / 255).expand(1, 3, 1, 256).clone()
+
+
+class TestRecolor:
+    @pytest.mark.parametrize('seed', range(12))
+    def test_looks_different_and_is_undone_in_8_bits(self, seed):
+        recolor = RecolorAnonymizer(seed)
+        frames = torch.rand(2, 3, 32, 32)
+        assert (recolor(frames) - frames).abs().mean() > 0.25
+        torch.testing.assert_close(recolor.inverse(recolor(frames)), frames)
+        written = (recolor(ramps()) * 255).round() / 255
+        lost = (recolor.inverse(written) - ramps()).abs() * 255
+        assert lost.max() < 3 and lost.mean() < 0.6
+
+    @pytest.mark.parametrize('seed', range(12))
+    def test_each_channel_becomes_another_by_a_monotone_curve_onto_all_values(self, seed):
+        recolor = RecolorAnonymizer(seed)
+        out = recolor(ramps())[0, :, 0]
+        steps = out.diff(dim=1) * 255
+        for channel in steps:
+            # Strictly monotone; six neighbouring levels are one level at least.
+            assert (channel > 1 / 6).all() or (channel < -1 / 6).all()
+        assert (steps[:, 0] < 0).any()
+        assert out.min(1).values.tolist() == [0] * 3 and out.max(1).values.tolist() == [1] * 3
+        source = []
+        for channel in range(3):
+            frames = torch.full((1, 3, 1, 1), 0.5)
+            before = recolor(frames)
+            frames[0, channel] = 0.75
+            (changed,) = (recolor(frames) != before)[0, :, 0, 0].nonzero().flatten().tolist()
+            source.append(changed)
+        assert sorted(source) == [0, 1, 2] != source
+
+    def test_seed_alone_decides_and_the_global_generator_is_left_alone(self):
+        frames = torch.rand(1, 3, 8, 8)
+        state = torch.get_rng_state()
+        first = RecolorAnonymizer(5)(frames)
+        assert torch.equal(torch.get_rng_state(), state)
+        torch.manual_seed(1)
+        assert torch.equal(MODELS.build(dict(type='RecolorAnonymizer', seed=5))(frames), first)
+        others = [RecolorAnonymizer(seed)(frames) for seed in range(5)]
+        assert all((other - first).abs().mean() > 0.03 for other in others)
+        assert not getattr(RecolorAnonymizer(), 'is_random', False)
+
+    def test_gradients_are_finite_at_the_ends(self):
+        frames = torch.tensor([0.0, 1.0]).expand(1, 3, 1, 2).clone().requires_grad_()
+        RecolorAnonymizer()(frames).sum().backward()
+        assert torch.isfinite(frames.grad).all()
+
+    @pytest.mark.parametrize('seed', [-1, 4097, 1.5, True, '0', None])
+    def test_wrong_seed_is_refused(self, seed):
+        with pytest.raises(ValueError, match='seed of RecolorAnonymizer must be a whole number'):
+            RecolorAnonymizer(seed)
+
+
+class TestNoise:
+    def test_has_the_stated_strength_and_is_new_in_each_frame_and_call(self):
+        frames = torch.full((64, 3, 16, 16), 0.5)
+        noise = NoiseAnonymizer(0.1).eval()
+        outs = [noise(frames) - frames for _ in range(2)]
+        for out in outs:
+            assert abs(out.mean()) < 0.003 and abs(out.std() - 0.1) < 0.003
+        for first, second in [outs, (outs[0][1:], outs[0][:-1])]:
+            assert abs((first * second).mean()) < 0.1 * 0.1**2
+
+    def test_the_mean_over_frames_takes_it_away(self):
+        frames = 0.3 + 0.4 * torch.rand(1, 3, 16, 16)
+        left = NoiseAnonymizer(0.1)(frames.expand(400, -1, -1, -1)).mean(0) - frames[0]
+        assert left.std() < 0.1 / 400**0.5 * 1.1
+
+    def test_comes_from_the_global_generator(self):
+        frames = torch.rand(2, 3, 4, 4)
+        outs = []
+        for _ in range(2):
+            torch.manual_seed(3)
+            outs.append(NoiseAnonymizer()(frames))
+        assert torch.equal(*outs)
+
+    @pytest.mark.parametrize('std', [0, -0.1, 1.1, float('nan')])
+    def test_wrong_std_is_refused(self, std):
+        with pytest.raises(ValueError, match=r'must be in \(0, 1\]'):
+            NoiseAnonymizer(std)
+
+    def test_only_it_and_rows_with_it_are_random(self):
+        assert NoiseAnonymizer.is_random
+        row = [dict(type='IdentityAnonymizer'), dict(type='NoiseAnonymizer')]
+        assert SequentialAnonymizer(row).is_random
+        assert SequentialAnonymizer([dict(type='SequentialAnonymizer', stages=row)]).is_random
+        assert not SequentialAnonymizer(row[:1]).is_random
+        assert not getattr(UNetAnonymizer(2, 1), 'is_random', False)
 
 
 class TestSequential:

@@ -135,6 +135,13 @@ def test_init_cfg_is_ignored_at_every_depth(tmp_path, use):
         dict(UNET, color='red'),
         dict(UNET, base_channels=-1),
         dict(UNET, base_channels='many'),
+        dict(type='RecolorAnonymizer', seed=10**9),
+        dict(type='RecolorAnonymizer', seed=-1),
+        dict(type='RecolorAnonymizer', seed='0'),
+        dict(type='RecolorAnonymizer', seed=dict(value=1)),
+        dict(type='NoiseAnonymizer', std=4000.0),
+        dict(type='NoiseAnonymizer', std='0.2'),
+        dict(type='NoiseAnonymizer', std=None),
     ],
 )
 def test_sizes_that_the_weights_do_not_have_take_no_memory(tmp_path, use, config):
@@ -193,6 +200,28 @@ def test_unregistered_anonymizer_asks_for_the_config(tmp_path, use):
         ValueError, match=r"'AnonymizerOfOnesOwn', which is not registered.*--config of"
     ):
         use(path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    'config',
+    [
+        dict(type='RecolorAnonymizer', seed=7),
+        dict(type='NoiseAnonymizer', std=0.5),
+        dict(
+            type='SequentialAnonymizer',
+            stages=[dict(type='RecolorAnonymizer'), dict(type='NoiseAnonymizer')],
+        ),
+    ],
+)
+def test_controls_of_a_file_are_built(tmp_path, config):
+    path = save(tmp_path, config, {})
+    frames = torch.rand(1, 3, 4, 4)
+    outputs = []
+    for settings in (dict(checkpoint=path), dict(anonymizer=config)):
+        preprocessor = AnonymizedActionPreprocessor(mean=[0.0] * 3, std=[1.0] * 3, **settings)
+        torch.manual_seed(0)
+        outputs.append(preprocessor.anonymizer(frames))
+    assert torch.equal(*outputs) and outputs[0].device == frames.device
 
 
 def test_registered_anonymizer_of_a_user_is_built(tmp_path):

@@ -5,7 +5,9 @@ from .constant import ConstantAnonymizer
 from .downsample import DownsampleAnonymizer
 from .gaussian_blur import GaussianBlurAnonymizer
 from .identity import IdentityAnonymizer
+from .noise import NoiseAnonymizer
 from .pixelate import PixelateAnonymizer
+from .recolor import RecolorAnonymizer
 from .sequential import SequentialAnonymizer
 from .unet import UNetAnonymizer
 from .unet_plus_plus import UNetPlusPlusAnonymizer
@@ -16,7 +18,9 @@ __all__ = [
     'DownsampleAnonymizer',
     'GaussianBlurAnonymizer',
     'IdentityAnonymizer',
+    'NoiseAnonymizer',
     'PixelateAnonymizer',
+    'RecolorAnonymizer',
     'SequentialAnonymizer',
     'UNetAnonymizer',
     'UNetPlusPlusAnonymizer',

@@ -51,6 +51,11 @@ class SequentialAnonymizer(BaseModule):
         """Whether a stage covers persons."""
         return any(getattr(stage, 'needs_boxes', False) for stage in self.stages)
 
+    @property
+    def is_random(self) -> bool:
+        """Whether a stage draws, so that the same frames come out differently in another call."""
+        return any(getattr(stage, 'is_random', False) for stage in self.stages)
+
     def forward(self, frames: Tensor, boxes: Sequence[Tensor] | None = None) -> Tensor:
         """Anonymize frames.
 
