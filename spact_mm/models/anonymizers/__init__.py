@@ -7,6 +7,7 @@ from .gaussian_blur import GaussianBlurAnonymizer
 from .identity import IdentityAnonymizer
 from .pixelate import PixelateAnonymizer
 from .sequential import SequentialAnonymizer
+from .traits import is_cacheable, is_random
 from .unet import UNetAnonymizer
 from .unet_plus_plus import UNetPlusPlusAnonymizer
 
@@ -20,4 +21,6 @@ __all__ = [
     'SequentialAnonymizer',
     'UNetAnonymizer',
     'UNetPlusPlusAnonymizer',
+    'is_cacheable',
+    'is_random',
 ]

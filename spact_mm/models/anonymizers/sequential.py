@@ -7,6 +7,7 @@ from mmengine.model import BaseModule, ModuleList
 from torch import Tensor
 
 from ...registration import register
+from .traits import is_random
 
 
 @register(MODELS)
@@ -50,6 +51,11 @@ class SequentialAnonymizer(BaseModule):
     def needs_boxes(self) -> bool:
         """Whether a stage covers persons."""
         return any(getattr(stage, 'needs_boxes', False) for stage in self.stages)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether a stage draws."""
+        return any(map(is_random, self.stages))
 
     def forward(self, frames: Tensor, boxes: Sequence[Tensor] | None = None) -> Tensor:
         """Anonymize frames.
