@@ -96,12 +96,16 @@ class AnonymizedCache:
         joined = bytearray().join(known[key] for key in keys)
         return torch.frombuffer(joined, dtype=torch.uint8).view(frames.shape).to(frames.device)
 
+    def close(self) -> None:
+        """Close the store's file; the next use opens it again."""
+        self._store.close()
+
     def _open(self, network: nn.Module, device: str) -> None:
         """Open the store of the anonymizer as it is now."""
         tensors = chain(network.parameters(), network.buffers())
         fingerprint = device, [(x.data_ptr(), x._version, x.dtype) for x in tensors]
         if fingerprint != self._fingerprint:
-            self._store.close()
+            self.close()
             name = f'{type(network).__name__}-{_hash_network(network, self._settings + device)}'
             self._store = ByteStore(self._folder / name, self._max_gib)
             self._fingerprint, self._is_checked = fingerprint, False
