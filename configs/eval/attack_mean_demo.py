@@ -14,13 +14,15 @@ model = dict(
         anonymizer=dict(type='IdentityAnonymizer'),
         checkpoint=None,
         view='mean',
+        augment=dict(flip=0.5, shift=4),
         num_classes=len(_base_.attributes),
         to_onehot=False,
     ),
     backbone=dict(in_channels=6),
 )
 
-# The middle of the frame, where the person is.
+# The middle of the frame, where the person is. In training, too, only the choice of the frames is
+# drawn, as clips are augmented behind the anonymizer.
 test_pipeline = [
     dict(type='DecordInitFromPath', cache=dict()),
     dict(type='SampleClip', clip_len=16),
@@ -30,11 +32,7 @@ test_pipeline = [
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='mmpretrain.PackInputs', input_key='imgs', meta_keys=('video_id',)),
 ]
-train_pipeline = [
-    *test_pipeline[:5],
-    dict(type='FlipOrErase', flip=0.5, erase=0.0),
-    *test_pipeline[5:],
-]
+train_pipeline = test_pipeline
 videos = dict(
     type='ReproducibleDataset',
     dataset='VideoAttributeDataset',

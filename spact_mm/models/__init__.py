@@ -12,9 +12,12 @@ from .anonymizers import (
     SequentialAnonymizer,
     UNetAnonymizer,
     UNetPlusPlusAnonymizer,
+    is_cacheable,
+    is_random,
 )
 from .attackers import AnonymizedClipPreprocessor, FullResolutionCNN, MeanMaxPooling
 from .backbones import DilatedResNet3d
+from .clip_augmentation import ClipAugmentation
 from .device_augmentation import DeviceAugmentation
 from .losses import NTXentLoss
 from .minimax import PHASES, MinimaxAnonymization
@@ -34,6 +37,7 @@ __all__ = [
     'AnonymizedImagePreprocessor',
     'AttributePrivacyBranch',
     'BlackenAnonymizer',
+    'ClipAugmentation',
     'ConstantAnonymizer',
     'ContrastivePrivacyBranch',
     'DeviceAugmentation',
@@ -54,4 +58,6 @@ __all__ = [
     'SequentialAnonymizer',
     'UNetAnonymizer',
     'UNetPlusPlusAnonymizer',
+    'is_cacheable',
+    'is_random',
 ]

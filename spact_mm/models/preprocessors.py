@@ -22,10 +22,17 @@ travel in its checkpoints. Their rule:
 An anonymizer without weights needs none, but takes no state dict that has some either: it is that
 of a model behind another anonymizer. Loading a part of the model, such as its backbone, is free of
 all this.
+
+With ``cache=dict(folder=..., max_gib=4.0)`` each frame is anonymized once for all epochs, and for
+all processes that attack the same anonymizer (:class:`~.anonymized_cache.AnonymizedCache`), and its
+output is rounded to what a video file would hold. It pays where frames come again: with pipelines
+that do not augment. What augments goes behind the anonymizer then. Anonymizers that draw or need
+boxes have no cache. The identity, which costs nothing, is left without one.
 """
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 
 import torch
@@ -37,12 +44,15 @@ from mmpretrain.models.utils import ClsDataPreprocessor
 from torch import Tensor, nn
 
 from ..registration import register
+from .anonymized_cache import AnonymizedCache
+from .anonymizers import IdentityAnonymizer, is_cacheable
 from .anonymizers.checkpoint import (
     describe_mismatch,
     find_config,
     load_checkpoint,
     load_weights,
 )
+from .clip_augmentation import ClipAugmentation
 from .frames import check_format, fold_frames, map_chunks, unfold_frames
 from .memory_format import use_channels_last
 
@@ -64,6 +74,7 @@ class AnonymizingMixin:
         anonymizer: dict | None = None,
         checkpoint: str | None = None,
         max_frames_per_pass: int | None = 256,
+        cache: dict | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -77,12 +88,16 @@ class AnonymizingMixin:
         self._source = None
         #: What is wrong while the weights are still to come.
         self._absence = None
-        self.anonymizer = self._build_anonymizer(anonymizer, checkpoint)
+        self.anonymizer, config = self._build_anonymizer(anonymizer, checkpoint)
+        #: Where anonymized frames are kept, None if nowhere.
+        self.cache = None if cache is None else self._build_cache(config, cache)
         _freeze(self.anonymizer)
         # Without gradients it is the faster format on every device.
         use_channels_last(self.anonymizer, trained=False)
 
-    def _build_anonymizer(self, config: dict | None, filename: str | None) -> nn.Module:
+    def _build_anonymizer(
+        self, config: dict | None, filename: str | None
+    ) -> tuple[nn.Module, dict]:
         content = None
         if filename is not None:
             try:
@@ -125,7 +140,17 @@ class AnonymizingMixin:
                 logger='current',
                 level=logging.WARNING,
             )
-        return anonymizer
+        return anonymizer, config
+
+    def _build_cache(self, config: dict, settings: dict) -> AnonymizedCache | None:
+        if not is_cacheable(self.anonymizer):
+            raise ValueError(
+                f'cache of {type(self).__name__} cannot keep frames of '
+                f'{type(self.anonymizer).__name__}, since a frame alone does not decide what '
+                'becomes of it (it draws, or needs boxes): set cache=None.'
+            )
+        cache = AnonymizedCache(config, self.to_rgb, **settings)
+        return None if isinstance(self.anonymizer, IdentityAnonymizer) else cache
 
     def train(self, mode: bool = True) -> nn.Module:
         """Set the mode of everything but the anonymizer, which stays in eval mode."""
@@ -199,8 +224,8 @@ class AnonymizingMixin:
         """Anonymize frames in the colour order and range of the base class.
 
         Args:
-            frames (Tensor): (N, 3, H, W) in [0, 255], of any type; BGR if the base class is to
-                convert them.
+            frames (Tensor): (N, 3, H, W) in [0, 255], of any type, uint8 if there is a cache; BGR
+                if the base class is to convert them.
             boxes (Sequence[Tensor], optional): Boxes of persons, (K, 4) for each frame.
 
         Returns:
@@ -227,7 +252,17 @@ class AnonymizingMixin:
             return part.contiguous() * 255
 
         with torch.autocast(frames.device.type, enabled=False):
-            return map_chunks(anonymize, frames, self.max_frames_per_pass)
+            run = partial(map_chunks, anonymize, chunk=self.max_frames_per_pass)
+            if self.cache is None:
+                return run(frames)
+            if frames.dtype != torch.uint8:
+                raise ValueError(
+                    f'{type(self).__name__} has a cache, which is for uint8 frames that come again,'
+                    f' but got {frames.dtype}: take what augments out of the pipeline and put it '
+                    'behind the anonymizer (augment=dict(...) of the preprocessor), or set '
+                    'cache=None.'
+                )
+            return self.cache(self.anonymizer, run, frames).to(dtype)
 
     def _boxes_of(
         self,
@@ -289,13 +324,16 @@ class AnonymizedActionPreprocessor(AnonymizingMixin, ActionDataPreprocessor):
             (``data_preprocessor.anonymizer.*``). f_A's ``init_cfg`` is ignored then.
         max_frames_per_pass (int, optional): Bound on the frames that pass f_A at a time, which
             bounds the memory. None means all at once. Defaults to 256.
+        cache (dict, optional): ``folder`` and ``max_gib`` of an
+            :class:`~spact_mm.models.anonymized_cache.AnonymizedCache`: each frame is anonymized
+            once, and rounded. Defaults to None.
         **kwargs: As those of ``ActionDataPreprocessor``; ``format_shape`` is ``'NCHW'`` or
             ``'NCTHW'``.
 
     Raises:
         FileNotFoundError: If ``checkpoint`` should name f_A and does not exist.
-        ValueError: If there is no config of f_A, ``checkpoint`` holds no or another f_A, or the
-            layout is not one of frames.
+        ValueError: If there is no config of f_A, ``checkpoint`` holds no or another f_A, ``cache``
+            is given although f_A draws or needs boxes, or the layout is not one of frames.
     """
 
     def __init__(
@@ -303,9 +341,10 @@ class AnonymizedActionPreprocessor(AnonymizingMixin, ActionDataPreprocessor):
         anonymizer: dict | None = None,
         checkpoint: str | None = None,
         max_frames_per_pass: int | None = 256,
+        cache: dict | None = None,
         **kwargs,
     ) -> None:
-        super().__init__(anonymizer, checkpoint, max_frames_per_pass, **kwargs)
+        super().__init__(anonymizer, checkpoint, max_frames_per_pass, cache, **kwargs)
         check_format(self.format_shape)
 
     def preprocess(
@@ -324,7 +363,9 @@ class AnonymizedActionPreprocessor(AnonymizingMixin, ActionDataPreprocessor):
 
         Raises:
             FileNotFoundError: If f_A's weights are missing.
-            ValueError: If the inputs are not RGB, or f_A needs boxes and there are none.
+            OSError: If the folder of the cache cannot be used.
+            ValueError: If the inputs are not RGB, f_A needs boxes and there are none, or there is a
+                cache and the inputs are not uint8.
         """
         clips = stack_batch(list(inputs))
         boxes = self._boxes_of(inputs, data_samples, clips.shape[-2:])
@@ -347,12 +388,28 @@ class AnonymizedImagePreprocessor(AnonymizingMixin, ClsDataPreprocessor):
         anonymizer (dict, optional): As in :class:`AnonymizedActionPreprocessor`.
         checkpoint (str, optional): As in :class:`AnonymizedActionPreprocessor`.
         max_frames_per_pass (int, optional): As in :class:`AnonymizedActionPreprocessor`.
+        cache (dict, optional): As in :class:`AnonymizedActionPreprocessor`.
+        augment (dict, optional): Arguments of a :class:`~spact_mm.models.ClipAugmentation` of each
+            anonymized image, in training only. Defaults to None.
         **kwargs: As those of ``ClsDataPreprocessor``.
 
     Raises:
         FileNotFoundError: If ``checkpoint`` should name f_A and does not exist.
-        ValueError: If there is no config of f_A, or ``checkpoint`` holds no or another f_A.
+        ValueError: If there is no config of f_A, ``checkpoint`` holds no or another f_A, ``cache``
+            is given although f_A draws or needs boxes, or ``augment`` is out of range.
     """
+
+    def __init__(
+        self,
+        anonymizer: dict | None = None,
+        checkpoint: str | None = None,
+        max_frames_per_pass: int | None = 256,
+        cache: dict | None = None,
+        augment: dict | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(anonymizer, checkpoint, max_frames_per_pass, cache, **kwargs)
+        self.augmentation = None if augment is None else ClipAugmentation(**augment)
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Anonymize, and go on as the base class.
@@ -360,14 +417,16 @@ class AnonymizedImagePreprocessor(AnonymizingMixin, ClsDataPreprocessor):
         Args:
             data (dict): ``inputs``, images in [0, 255]: (N, 3, H, W) or a list of (3, H, W), whose
                 sizes may differ; ``data_samples`` may be absent.
-            training (bool): Whether to augment the batch. Defaults to False.
+            training (bool): Whether to augment the images and the batch. Defaults to False.
 
         Returns:
             dict: As of the base class.
 
         Raises:
             FileNotFoundError: If f_A's weights are missing.
-            ValueError: If the inputs are not RGB, or f_A needs boxes and there are none.
+            OSError: If the folder of the cache cannot be used.
+            ValueError: If the inputs are not RGB, f_A needs boxes and there are none, or there is a
+                cache and the inputs are not uint8.
         """
         images = self.cast_data(data['inputs'])
         boxes = self._boxes_of(images, data.get('data_samples'))
@@ -380,7 +439,18 @@ class AnonymizedImagePreprocessor(AnonymizingMixin, ClsDataPreprocessor):
                 self._anonymize(image[None], None if boxes is None else boxes[index : index + 1])[0]
                 for index, image in enumerate(images)
             ]
+        if training and self.augmentation is not None:
+            if isinstance(images, Tensor):
+                images = self._augment(images)
+            else:
+                images = [self._augment(image[None])[0] for image in images]
         return super().forward(dict(data, inputs=images), training)
+
+    def _augment(self, images: Tensor) -> Tensor:
+        """Augment anonymized images (N, 3, H, W) in the colour order of the base class."""
+        if self.to_rgb:
+            return self.augmentation(images.flip(1)[:, None])[:, 0].flip(1)
+        return self.augmentation(images[:, None])[:, 0]
 
 
 def _freeze(network: nn.Module) -> None:

@@ -9,6 +9,7 @@ from .noise import NoiseAnonymizer
 from .pixelate import PixelateAnonymizer
 from .recolor import RecolorAnonymizer
 from .sequential import SequentialAnonymizer
+from .traits import is_cacheable, is_random
 from .unet import UNetAnonymizer
 from .unet_plus_plus import UNetPlusPlusAnonymizer
 
@@ -24,4 +25,6 @@ __all__ = [
     'SequentialAnonymizer',
     'UNetAnonymizer',
     'UNetPlusPlusAnonymizer',
+    'is_cacheable',
+    'is_random',
 ]

@@ -7,6 +7,7 @@ from mmengine.model import BaseModule, ModuleList
 from torch import Tensor
 
 from ...registration import register
+from .traits import is_random
 
 
 @register(MODELS)
@@ -54,7 +55,7 @@ class SequentialAnonymizer(BaseModule):
     @property
     def is_random(self) -> bool:
         """Whether a stage draws, so that the same frames come out differently in another call."""
-        return any(getattr(stage, 'is_random', False) for stage in self.stages)
+        return any(map(is_random, self.stages))
 
     def forward(self, frames: Tensor, boxes: Sequence[Tensor] | None = None) -> Tensor:
         """Anonymize frames.

@@ -9,6 +9,7 @@ from mmpretrain.models.utils import ClsDataPreprocessor
 from torch import Tensor
 
 from ...registration import register
+from ..clip_augmentation import ClipAugmentation
 from ..frames import fold_frames
 from ..preprocessors import AnonymizingMixin
 
@@ -73,13 +74,15 @@ class AnonymizedClipPreprocessor(AnonymizingMixin, ClsDataPreprocessor):
         view (str): One of :data:`CLIP_VIEWS`.
         mean (Sequence[float]): Of [0, 255] frames, R, G, B. Defaults to 127.5 each.
         std (Sequence[float]): As ``mean``. Defaults to 60 each.
-        anonymizer (dict, optional): As in :class:`AnonymizedActionPreprocessor`.
-        checkpoint (str, optional): As in :class:`AnonymizedActionPreprocessor`.
-        max_frames_per_pass (int, optional): As in :class:`AnonymizedActionPreprocessor`.
-        **kwargs: As those of ``ClsDataPreprocessor``.
+        augment (dict, optional): Arguments of a :class:`~spact_mm.models.ClipAugmentation` of each
+            anonymized clip, before the view is made, in training only. Defaults to None.
+        **kwargs: As those of :class:`AnonymizedActionPreprocessor` that concern f_A
+            (``anonymizer``, ``checkpoint``, ``max_frames_per_pass``, ``cache``), and those of
+            ``ClsDataPreprocessor``.
 
     Raises:
-        ValueError: If there is no such view, or the frames should be BGR.
+        ValueError: If there is no such view, the frames should be BGR, ``augment`` is out of range,
+            or ``cache`` is given although f_A draws or needs boxes.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class AnonymizedClipPreprocessor(AnonymizingMixin, ClsDataPreprocessor):
         view: str,
         mean: Sequence[float] = (127.5,) * 3,
         std: Sequence[float] = (60.0,) * 3,
+        augment: dict | None = None,
         **kwargs,
     ) -> None:
         if view not in CLIP_VIEWS:
@@ -100,6 +104,7 @@ class AnonymizedClipPreprocessor(AnonymizingMixin, ClsDataPreprocessor):
             )
         super().__init__(**kwargs)
         self.view = view
+        self.augmentation = None if augment is None else ClipAugmentation(**augment)
         self.register_buffer('frame_mean', torch.tensor(mean).view(-1, 1, 1), False)
         self.register_buffer('frame_std', torch.tensor(std).view(-1, 1, 1), False)
 
@@ -109,20 +114,24 @@ class AnonymizedClipPreprocessor(AnonymizingMixin, ClsDataPreprocessor):
         Args:
             data (dict): ``inputs``, clips in [0, 255] of one size: (N, M, 3, T, H, W) or a list of
                 (M, 3, T, H, W), whose M clips are taken for one; ``data_samples`` may be absent.
-            training (bool): Whether to augment the batch. Defaults to False.
+            training (bool): Whether to augment the clips and the batch. Defaults to False.
 
         Returns:
             dict: ``inputs`` as :func:`view_clips` makes them, and ``data_samples``.
 
         Raises:
-            ValueError: If the inputs are not RGB, or f_A needs boxes and there are none.
+            OSError: If the folder of the cache cannot be used.
+            ValueError: If the inputs are not RGB, f_A needs boxes and there are none, or there is a
+                cache and the inputs are not uint8.
         """
         clips = self.cast_data(data['inputs'])
         if not isinstance(clips, Tensor):
             clips = stack_batch(list(clips))
         boxes = self._boxes_of(clips, data.get('data_samples'))
-        frames = self._anonymize(fold_frames(clips, 'NCTHW'), boxes)
-        frames = (frames.float() - self.frame_mean) / self.frame_std
+        frames = self._anonymize(fold_frames(clips, 'NCTHW'), boxes).float()
         clips = frames.reshape(len(clips), -1, *frames.shape[1:])
+        if training and self.augmentation is not None:
+            clips = self.augmentation(clips)
+        clips = (clips - self.frame_mean) / self.frame_std
         inputs = view_clips(clips, self.view)
         return super().forward(dict(data, inputs=inputs), training)
