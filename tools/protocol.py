@@ -181,6 +181,8 @@ def run(protocol: Protocol, jobs: int | None) -> int:
             return 130
         finally:
             report(protocol)
+    if not failed:
+        protocol.forget_frames()
     for stage in protocol.stages:
         log = failed.get(stage.id)
         if log == stage.log:

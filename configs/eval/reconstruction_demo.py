@@ -1,6 +1,7 @@
 # A reconstruction attack on the images of the demo set: a UNet learns to undo the anonymizer.
 _base_ = './privacy_resnet_demo.py'
-_base_.pop('model')
+for key in ('model', 'param_scheduler', 'val_dataloader', 'val_cfg', 'val_evaluator'):
+    _base_.pop(key)
 
 model = dict(
     type='ReconstructionAttack',

@@ -1,6 +1,7 @@
 """A protocol's config as a list of stages."""
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from mmengine.config import Config, ConfigDict
 
 from ..config_keys import READ_KEYS
 from ..engine.run_schedulers import refuse_schedulers
+from ..models.anonymizers import is_cacheable
 from ..models.anonymizers.checkpoint import (
     describe_mismatch,
     find_config,
@@ -20,7 +22,7 @@ from ..models.anonymizers.checkpoint import (
 from .attackers import TWICE, lengthen, prepare_attacker
 from .imports import add_imports, check_imported, imports_of, read_config
 from .spec import folder_name, read_spec, resolve, stages_of
-from .stage import Stage, find_files
+from .stage import FRAMES, Stage, find_files
 
 #: How to get the files of a key, where no converter writes them.
 _SOURCES = dict(box_file='as docs/person_boxes.md tells')
@@ -45,6 +47,10 @@ class Protocol:
     stages: list[Stage]
     methods: list[str]
     report: dict = field(default_factory=dict)
+
+    def forget_frames(self) -> None:
+        """Remove the anonymized frames that attackers have shared, which take gigabytes."""
+        shutil.rmtree(self.work_dir / FRAMES, ignore_errors=True)
 
     def find_missing(self) -> list[str]:
         """Return a sentence for each file or folder of data that is needed and does not exist."""
@@ -255,6 +261,7 @@ class _Planner:
             prepare_attacker(config, f'The stage {name!r} of {self.path}')
             if name.endswith(TWICE):
                 lengthen(config)
+            self._keep_frames(config, slot)
         config.randomness = dict(config.get('randomness', {}), seed=seed)
         folder = Path(self.work_dir, folder_name(method), f'seed{seed}')
         folder = folder if fold is None else folder / f'fold{fold}'
@@ -276,6 +283,15 @@ class _Planner:
         )
         made[method, name] = stage
         return stage
+
+    def _keep_frames(self, config: Config, slot: str | None) -> None:
+        """Let all attackers of one anonymizer share its frames, if it alone decides them."""
+        node = config
+        for key in (slot or '').split('.'):
+            node = node.get(key) or {}
+        # Augmented behind the anonymizer: in front of it the same frames come again and again.
+        if 'augment' in node and is_cacheable(node.anonymizer):
+            node.cache = dict(folder=str(self.work_dir / FRAMES))
 
     def _check_imported(self, config: Config, method: str, slot: str | None) -> None:
         """Refuse an anonymizer that the process of a stage will not know."""

@@ -29,6 +29,8 @@ _SHOWING_HOOKS = (
     'visualization',
     'curves',
 )
+#: The folder, in a work dir, of frames that attackers of one anonymizer share.
+FRAMES = 'frames'
 #: What a stage leaves in its folder, beside the folder ``run``; the order goes last.
 _STAGE_FILES = ('result.json', 'progress.json', 'validation.json', 'weights.pth', 'config.py')
 _STAGE_FILES += ('log.txt', 'stage.json')
@@ -104,6 +106,9 @@ class Stage:
         # What the weights are counts, not the work dir that they are in.
         for stage in self.needs:
             text = text.replace(json.dumps(str(stage.weights)), f'"{stage.hash}"')
+        preprocessor = (config.get('model') or {}).get('data_preprocessor') or {}
+        if preprocessor.get('cache'):
+            text = text.replace(json.dumps(preprocessor['cache']['folder']), f'"{FRAMES}"')
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def read_result(self) -> dict | None:
