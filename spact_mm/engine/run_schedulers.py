@@ -51,6 +51,7 @@ def refuse_schedulers_beyond(
             begin=begin + 1,
             end=scheduler.get('end') or 0,
             T_max=begin + (scheduler.get('T_max') or 0),
+            total_steps=begin + (scheduler.get('total_steps') or 0),
             milestones=begin + max(scheduler.get('milestones') or [0]),
         )
         for name, value in reached.items():

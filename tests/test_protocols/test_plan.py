@@ -40,8 +40,12 @@ def find(protocol, method, name, **keys):
 
 def test_demo_plans_every_stage_of_every_method_and_seed():
     protocol = load_protocol(DEMO)
-    # 7 methods, each with action, privacy, video; 3 with three more attacks; 2 trainings.
-    assert len(protocol.stages) == 3 * (7 * 3 + 3 * 3 + 2)
+    # 7 methods, each with an action target and 7 attackers; 3 with three more attackers and their
+    # inverter; 2 trainings.
+    longer = [stage for stage in protocol.stages if stage.name.endswith('_twice')]
+    assert len(protocol.stages) - len(longer) == 3 * (7 * 8 + 3 * 4 + 2)
+    # Those of raw and SPAct that train, with one seed, and from raw weights.
+    assert len(longer) == 2 * 6 + 1 and {stage.seed for stage in longer} == {0}
     assert protocol.methods[0] == 'raw' and protocol.methods[-1] == 'SPAct'
     assert protocol.work_dir == Path('work_dirs/protocols/demo')
     assert len({stage.folder for stage in protocol.stages}) == len(protocol.stages)
@@ -63,7 +67,7 @@ def test_trained_anonymizer_reaches_the_stages_with_its_weights():
     assert training in action.needs
     inverter = find(protocol, 'SPAct', 'inverter')
     assert inverter.config.model.checkpoint == str(training.weights)
-    attack = find(protocol, 'SPAct', 'reconstruction')
+    attack = find(protocol, 'SPAct', 'undone')
     chain = attack.config.model.data_preprocessor.anonymizer
     assert chain.type == 'SequentialAnonymizer'
     assert [(s.init_cfg.checkpoint, s.init_cfg.prefix) for s in chain.stages] == [
@@ -71,9 +75,9 @@ def test_trained_anonymizer_reaches_the_stages_with_its_weights():
         (str(inverter.weights), 'inverter.'),
     ]
     # The attacker of raw images comes along, and is reported.
-    assert attack.config.load_from == str(find(protocol, 'raw', 'privacy').weights)
+    assert attack.config.load_from == str(find(protocol, 'raw', 'image').weights)
     assert protocol.methods == ['raw', 'SPAct']
-    assert {s.name for s in protocol.stages if s.method == 'raw'} == {'privacy'}
+    assert {s.name for s in protocol.stages if s.method == 'raw'} == {'image', 'mean'}
 
 
 @pytest.mark.parametrize('path', [DEMO, DEMO.with_name('demo_controls.py')])
@@ -84,10 +88,82 @@ def test_test_persons_are_in_no_training_of_the_demo(path):
             stage.config.get('privacy_dataloader'),
         ):
             if loader is not None:
-                assert '/train_' in loader.dataset.ann_file
-        # Nothing is selected: no stage that is measured looks at test data while it trains.
-        if stage.metrics:
+                assert Path(loader.dataset.ann_file).name.startswith(('train_', 'attacker_train_'))
+        # Nothing is selected on test data: attackers are chosen on persons of their own.
+        if stage.attacker:
+            assert '/attacker_val_' in stage.config.val_dataloader.dataset.ann_file
+            assert '/attacker_train_' in stage.config.train_dataloader.dataset.ann_file
+        elif stage.metrics:
             assert stage.config.get('val_dataloader') is None
+
+
+def test_attackers_of_one_anonymizer_share_its_frames(tmp_path):
+    protocol = load_protocol(DEMO, tmp_path / 'w', seeds=[0], methods=['SPAct', 'raw'])
+    kept = {
+        stage.name: stage.config.model.data_preprocessor.cache.folder
+        for stage in protocol.stages
+        if stage.attacker and stage.method == 'SPAct'
+    }
+    assert set(kept.values()) == {str(tmp_path / 'w' / 'frames')} and len(kept) == 17
+    # Where they are kept is no part of what a result depends on.
+    other = load_protocol(DEMO, tmp_path / 'v', seeds=[0], methods=['SPAct', 'raw'])
+    assert [stage.hash for stage in other.stages] == [stage.hash for stage in protocol.stages]
+
+
+def test_noise_is_drawn_anew_for_each_attacker(tmp_path):
+    noise = dict(name='noise', anonymizer=dict(type='NoiseAnonymizer'))
+    stages = dict(
+        image=dict(
+            config=str(CONFIGS / 'eval' / 'attack_image_demo.py'),
+            attacker=dict(score='privacy/cMAP', chance='privacy/cMAP_chance'),
+        )
+    )
+    protocol = load_protocol(write_protocol(tmp_path, [RAW, noise], stages), tmp_path / 'w')
+    assert find(protocol, 'noise', 'image').config.model.data_preprocessor.get('cache') is None
+
+
+def test_strength_is_of_what_the_protocol_says(tmp_path):
+    stages = dict(
+        image=dict(
+            config=str(CONFIGS / 'eval' / 'attack_image_demo.py'),
+            attacker=dict(score='privacy/cMAP', chance='privacy/cMAP_chance'),
+            metrics=dict(f1='privacy/F1'),
+        )
+    )
+    methods = [RAW, dict(name='other', anonymizer=dict(type='IdentityAnonymizer'))]
+
+    def plan(**strength):
+        path = write_protocol(tmp_path, methods, stages, seeds=[0, 1], strength=strength)
+        return load_protocol(path, tmp_path / 'w').stages
+
+    longer = [s for s in plan(methods=['other'], seeds=[1]) if s.name == 'image_twice']
+    (stage,) = longer
+    assert (stage.method, stage.seed, stage.metrics) == ('other', 1, {})
+    assert stage.config.train_cfg.max_epochs == 24
+    assert stage.config.param_scheduler.total_steps == 24
+    assert len([s for s in plan() if s.name == 'image_twice']) == 4
+    with pytest.raises(ValueError, match="strength of .*mine.py has 'nobody' in methods"):
+        plan(methods=['nobody'])
+
+
+@pytest.mark.parametrize(
+    ('attacker', 'message'),
+    [
+        (dict(score='a'), "attacker of the stage 'image' of .*mine.py has no 'chance'"),
+        (dict(score='a', chance='b', best=1), "has the unknown key 'best'"),
+    ],
+)
+def test_attacker_without_what_it_is_judged_by_is_refused(tmp_path, attacker, message):
+    config = str(CONFIGS / 'eval' / 'attack_image_demo.py')
+    stages = dict(image=dict(config=config, attacker=attacker))
+    with pytest.raises(ValueError, match=message):
+        load_protocol(write_protocol(tmp_path, [RAW], stages))
+
+
+def test_name_of_a_longer_training_is_taken(tmp_path):
+    stages = dict(image_twice=dict(config='x.py'))
+    with pytest.raises(ValueError, match='"_twice"'):
+        load_protocol(write_protocol(tmp_path, [RAW], stages))
 
 
 def test_hash_changes_with_config_lists_and_stages_before(tmp_path):
@@ -246,7 +322,7 @@ def test_what_is_wrong_is_said_before_anything_runs(tmp_path, changes, sentence)
         (
             dict(a=dict(config='eval/privacy_resnet_demo.py', options={'train_cfg.max_epochs': 2})),
             [RAW],
-            r"^The stage 'a' of .* cannot run: param_scheduler.0.end \(LinearLR\) reaches to 3",
+            r"^The stage 'a' .* cannot run: param_scheduler.total_steps \(OneCycleLR\) reaches to 12",
         ),
         (
             dict(a=dict(config='eval/privacy_resnet_demo.py')),
