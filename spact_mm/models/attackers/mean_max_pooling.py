@@ -15,16 +15,21 @@ class MeanMaxPooling(nn.Module):
     neck for MMPretrain's ``ImageClassifier``; the head has twice the backbone's channels.
     """
 
-    def forward(self, inputs: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+    def forward(self, inputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Pool feature maps.
 
         Args:
             inputs (Tensor | tuple[Tensor, ...]): Of images (N, C, H, W), of clips (N, C, T, H, W).
+                One alone is as a tuple of one: MMAction2's backbones give no tuple, of which
+                MMPretrain's heads take the last.
 
         Returns:
-            Tensor | tuple[Tensor, ...]: (N, 2 * C) of each.
+            tuple[Tensor, ...]: (N, 2 * C) of each.
         """
-        if isinstance(inputs, tuple):
-            return tuple(map(self.forward, inputs))
-        positions = inputs.flatten(2)
-        return torch.cat([positions.mean(2), positions.amax(2)], 1)
+        maps = inputs if isinstance(inputs, tuple) else (inputs,)
+        return tuple(map(_pool, maps))
+
+
+def _pool(features: Tensor) -> Tensor:
+    positions = features.flatten(2)
+    return torch.cat([positions.mean(2), positions.amax(2)], 1)
