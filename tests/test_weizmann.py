@@ -243,13 +243,15 @@ def test_tiny_run_on_real_people(real):
     protocol = config.protocol
     for spec in [method.train for method in protocol.methods if 'train' in method]:
         spec.config = str(PROTOCOL.parent / spec.config)
-    protocol.stages = {name: protocol.stages[name] for name in ('action', 'privacy')}
+    protocol.stages = {name: protocol.stages[name] for name in ('action', 'privacy', 'linking')}
     for stage in protocol.stages.values():
         stage.config = str(PROTOCOL.parent / stage.config)
     protocol.stages.action.options['train_dataloader.dataset.dataset.times'] = 1
     protocol.stages.action.options.update({'train_cfg.max_epochs': 1, 'param_scheduler': []})
     protocol.stages.privacy.options['train_dataloader.dataset.frames_per_video'] = 1
     protocol.stages.privacy.options.update({'train_cfg.max_epochs': 1, 'param_scheduler': []})
+    protocol.stages.linking.options['train_dataloader.dataset.frames_per_video'] = 1
+    protocol.stages.linking.options.update({'train_cfg.max_epochs': 1, 'param_scheduler': []})
     (spact,) = (method for method in protocol.methods if method.name == 'SPAct')
     epochs = {f'custom_hooks.0.schedule.{index}.epochs': 1 for index in range(3)}
     spact.train.options.update(
@@ -270,5 +272,10 @@ def test_tiny_run_on_real_people(real):
     assert (row['method'], row['seed'], row['fold']) == ('SPAct', 0, 0)
     assert row['identity_chance'] == pytest.approx(5 / 29)
     assert row['cmap_chance'] == pytest.approx(1 / 9)
+    # Of different actions are 3 * 36 pairs of one person and 3 * 72 of two; a tie counts half.
+    assert 0 <= row['link_rank1_motion'] <= 1 and 0 <= row['link_eer_motion'] <= 1
+    assert row['link_auc_motion'] * 108 * 216 * 2 == pytest.approx(
+        round(row['link_auc_motion'] * 108 * 216 * 2)
+    )
     assert row['top1'] * 27 == pytest.approx(round(row['top1'] * 27))
     assert 'identity Top-1' in (real / 'work_dirs/protocols/tiny/report.md').read_text()
