@@ -185,8 +185,11 @@ protocol = dict(
             'Chance is that of always naming the person with the most clips. A random order '
             'already has a cMAP somewhat above its chance level, as each person has three or four '
             'test clips.',
-            'Frames are rewritten one by one. Gait, body shape, place and time stay, and no '
-            'attacker here looks at motion.',
+            'Frames are rewritten one by one. Gait, body shape, place and time stay; linking by '
+            'motion alone looks at them.',
+            'Linking: are two videos, of different actions, of the same person, one of three who '
+            'are in no training. By frames it is in large part the wall of the day; by motion, '
+            'differences of frames, what stands still is not seen.',
         ],
     ),
 )
