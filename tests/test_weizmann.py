@@ -102,6 +102,8 @@ def test_plan_has_all_methods_folds_and_stages(plan):
     for method in METHODS:
         names = {stage.name for stage in plan.stages if stage.method == method}
         expected = {'action', 'privacy'}
+        is_weak = method in ('downsample 2×', 'weak blur')
+        expected |= set() if is_weak else {'linking', 'linking_image'}
         expected |= {'train', *attacks} if method in TRAINED else set()
         expected |= attacks if method == 'downsample 4×' else set()
         assert names == expected
@@ -136,7 +138,7 @@ def test_no_test_clip_is_in_any_training_before_it(plan, lists):
             continue
         seen, tested = trained_on(stage, lists), evaluated_on(stage, lists)
         assert seen and tested and not seen & tested, stage.id
-        if stage.name == 'action':
+        if stage.name == 'action' or 'linking' in stage.name:
             assert not persons(seen) & persons(tested), stage.id
         else:
             assert not actions(seen) & actions(tested), stage.id
@@ -170,6 +172,14 @@ def test_evaluation_configs_build_for_raw_video():
     with torch.no_grad():
         logits = attacker(**attacker.data_preprocessor(dict(inputs=images)), mode='tensor')
     assert logits.shape == (2, 9)
+    clips = action_batch(clips=2, shape=(1, 3, 8, 64, 64))['inputs']
+    for name, inputs, length in (('image', images, 128), ('clip', clips, 64)):
+        linker = MODELS.build(Config.fromfile(CONFIGS / f'eval/link_{name}_weizmann.py').model)
+        linker.eval()
+        with torch.no_grad():
+            predictions = linker.test_step(dict(inputs=inputs))
+        assert [p.embedding.shape for p in predictions] == [(length,)] * 2
+        assert [p.pred_score.shape for p in predictions] == [(9,), (9,)]
     inverter = MODELS.build(Config.fromfile(CONFIGS / 'eval/reconstruction_weizmann.py').model)
     batch = inverter.data_preprocessor(dict(inputs=images))
     assert inverter(batch['inputs']).shape == (2, 3, 64, 64)
@@ -207,7 +217,7 @@ def real(shared_data, tmp_path):
 def test_pipelines_yield_frames_of_the_size_with_a_label(real, monkeypatch):
     monkeypatch.chdir(real)
     paths = [*CONFIGS.glob('*weizmann*.py'), *CONFIGS.glob('eval/*weizmann*.py')]
-    assert len(paths) == 5
+    assert len(paths) == 7
     for path in paths:
         config = Config.fromfile(path)
         privacy = config.get('privacy_dataloader') or {}
@@ -220,6 +230,8 @@ def test_pipelines_yield_frames_of_the_size_with_a_label(real, monkeypatch):
             assert len(views) == (2 if is_pair else 1)
             for view in views:
                 assert view.shape[-2:] == (64, 64) and view.dtype == torch.uint8
+            if path.name.startswith('link') and dataset is config.test_dataloader.dataset:
+                assert sample['data_samples'].action in sample['data_samples'].video_id
             if len(views) == 1:
                 assert 0 <= int(sample['data_samples'].gt_label) < 9
 
@@ -231,13 +243,15 @@ def test_tiny_run_on_real_people(real):
     protocol = config.protocol
     for spec in [method.train for method in protocol.methods if 'train' in method]:
         spec.config = str(PROTOCOL.parent / spec.config)
-    protocol.stages = {name: protocol.stages[name] for name in ('action', 'privacy')}
+    protocol.stages = {name: protocol.stages[name] for name in ('action', 'privacy', 'linking')}
     for stage in protocol.stages.values():
         stage.config = str(PROTOCOL.parent / stage.config)
     protocol.stages.action.options['train_dataloader.dataset.dataset.times'] = 1
     protocol.stages.action.options.update({'train_cfg.max_epochs': 1, 'param_scheduler': []})
     protocol.stages.privacy.options['train_dataloader.dataset.frames_per_video'] = 1
     protocol.stages.privacy.options.update({'train_cfg.max_epochs': 1, 'param_scheduler': []})
+    protocol.stages.linking.options['train_dataloader.dataset.frames_per_video'] = 1
+    protocol.stages.linking.options.update({'train_cfg.max_epochs': 1, 'param_scheduler': []})
     (spact,) = (method for method in protocol.methods if method.name == 'SPAct')
     epochs = {f'custom_hooks.0.schedule.{index}.epochs': 1 for index in range(3)}
     spact.train.options.update(
@@ -258,5 +272,10 @@ def test_tiny_run_on_real_people(real):
     assert (row['method'], row['seed'], row['fold']) == ('SPAct', 0, 0)
     assert row['identity_chance'] == pytest.approx(5 / 29)
     assert row['cmap_chance'] == pytest.approx(1 / 9)
+    # Of different actions are 3 * 36 pairs of one person and 3 * 72 of two; a tie counts half.
+    assert 0 <= row['link_rank1_motion'] <= 1 and 0 <= row['link_eer_motion'] <= 1
+    assert row['link_auc_motion'] * 108 * 216 * 2 == pytest.approx(
+        round(row['link_auc_motion'] * 108 * 216 * 2)
+    )
     assert row['top1'] * 27 == pytest.approx(round(row['top1'] * 27))
     assert 'identity Top-1' in (real / 'work_dirs/protocols/tiny/report.md').read_text()

@@ -22,6 +22,34 @@ identity_data = {
 attack = dict(
     higher_is_better=False, chance='identity_chance', is_attack=True, raw_metric='identity_top1'
 )
+# Are two videos of one person, for the three who are in no training.
+link_data = {
+    'train_dataloader.dataset.ann_file': f'{fold}/link_train.json',
+    'test_dataloader.dataset.ann_file': f'{fold}/link_test.json',
+}
+link_metrics = dict(
+    image=dict(
+        link_auc='link/AUC',
+        link_eer='link/EER',
+        link_rank1='link/Rank1',
+        link_chance='link/AUC_chance',
+        link_rank1_chance='link/Rank1_chance',
+    ),
+    motion=dict(
+        link_auc_motion='link/AUC', link_eer_motion='link/EER', link_rank1_motion='link/Rank1'
+    ),
+)
+link_columns = [
+    dict(
+        metric=f'link_{key}{suffix}',
+        title=f'linking {title} by {what}',
+        higher_is_better=key == 'eer',
+        chance='link_rank1_chance' if key == 'rank1' else 'link_chance',
+        is_attack=key == 'auc',
+    )
+    for suffix, what in (('', 'frames'), ('_motion', 'motion'))
+    for key, title in (('auc', 'AUC'), ('eer', 'EER'), ('rank1', 'Rank-1'))
+]
 
 # The attacks that undo the anonymizer, and those from raw weights, cost most of the time; they are
 # tried where there is something to undo.
@@ -114,6 +142,19 @@ protocol = dict(
             metrics=dict(identity_top1_reconstructed='video/top1'),
             skip=unstressed,
         ),
+        # Attackers who link videos of persons that are in no training.
+        linking_image=dict(
+            config='../eval/link_image_weizmann.py',
+            options=link_data,
+            metrics=link_metrics['image'],
+            skip=['downsample 2×', 'weak blur'],
+        ),
+        linking=dict(
+            config='../eval/link_clip_weizmann.py',
+            options=link_data,
+            metrics=link_metrics['motion'],
+            skip=['downsample 2×', 'weak blur'],
+        ),
     ),
     report=dict(
         columns=['top1', 'identity_top1', 'cmap'],
@@ -129,6 +170,7 @@ protocol = dict(
             dict(metric='identity_top1_reconstructed', title='on reconstructions', **attack),
             'psnr',
             'ssim',
+            *link_columns,
         ],
         obfuscations=[method.name for method in _base_.untrained[1:]],
         x='identity_top1',
@@ -143,8 +185,11 @@ protocol = dict(
             'Chance is that of always naming the person with the most clips. A random order '
             'already has a cMAP somewhat above its chance level, as each person has three or four '
             'test clips.',
-            'Frames are rewritten one by one. Gait, body shape, place and time stay, and no '
-            'attacker here looks at motion.',
+            'Frames are rewritten one by one. Gait, body shape, place and time stay; linking by '
+            'motion alone looks at them.',
+            'Linking: are two videos, of different actions, of the same person, one of three who '
+            'are in no training. By frames it is in large part the wall of the day; by motion, '
+            'differences of frames, what stands still is not seen.',
         ],
     ),
 )

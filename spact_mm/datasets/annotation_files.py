@@ -44,6 +44,7 @@ def write_attribute_file(
     attributes: Sequence[str],
     images: Iterable[tuple[str, Sequence[str]]],
     dataset: str = 'VISPR',
+    actions: Mapping[str, str] | None = None,
 ) -> int:
     """Write the JSON annotation file that ``VISPRDataset`` reads.
 
@@ -52,6 +53,7 @@ def write_attribute_file(
         attributes: All attribute ids that may occur, in order.
         images: Pairs of a path relative to the image root and the ids present in the image.
         dataset: Name of the data set, kept in ``metainfo``.
+        actions: What is done in each image or video, by its path, where that is known.
 
     Returns:
         int: Number of images written.
@@ -69,7 +71,8 @@ def write_attribute_file(
                 f'The image {image} has the unlisted attributes {unknown}; add them to the list.'
             )
         check_entry(image, f'The annotation file {path}')
-        data_list.append(dict(img_path=image, attributes=list(present)))
+        action = {} if actions is None else dict(action=actions[image])
+        data_list.append(dict(img_path=image, attributes=list(present), **action))
     metainfo = dict(dataset=dataset, attributes=list(attributes))
     write_whole(path, json.dumps(dict(metainfo=metainfo, data_list=data_list), indent=0))
     return len(data_list)
@@ -89,6 +92,11 @@ def read_attribute_file(path: str | os.PathLike) -> Mapping:
         _check_keys(entry, ('img_path', 'attributes'), where)
         check_entry(entry['img_path'], where, allow_outside=True)
         _check_names(entry['attributes'], known, f'{where}, {entry["img_path"]!r},')
+        if not isinstance(entry.get('action', ''), str):
+            raise ValueError(
+                f'{where}, {entry["img_path"]!r}, has action = {shorten(entry["action"])} in place '
+                'of a name; correct the file.'
+            )
     return content
 
 

@@ -21,7 +21,8 @@ class VideoAttributeDataset(AttributeDataset):
     - ``frame_position``: None, any frame, in training; in test mode the centre of one of
       ``frames_per_video`` equal parts of the video, as a fraction in [0, 1),
     - ``gt_label`` and ``gt_score``, as in :class:`VISPRDataset`; with ``single_label``,
-      ``gt_label`` is one class index.
+      ``gt_label`` is one class index,
+    - ``action``, what is done in the video, where the file says it.
 
     The frames of a video follow one another. ``PrivacyAttributeMetric(level='video')`` averages
     over them, by the ``video_id`` that ``PackInputs`` is to be given::
@@ -85,6 +86,8 @@ class VideoAttributeDataset(AttributeDataset):
             frame_position=None,
             **self._labels(entry),
         )
+        if 'action' in entry:
+            info['action'] = entry['action']
         if self.single_label:
             if len(info['gt_label']) != 1:
                 present = [self.attributes[index] for index in info['gt_label']]

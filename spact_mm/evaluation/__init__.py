@@ -7,12 +7,14 @@ from .reconstruction import ReconstructionMetric
 from .report import Report, write_json, write_markdown
 from .summary import goals, summarize
 from .tradeoff import pareto_front, plot_tradeoff
+from .verification import VerificationMetric
 
 __all__ = [
     'FrameChangeMetric',
     'PrivacyAttributeMetric',
     'ReconstructionMetric',
     'Report',
+    'VerificationMetric',
     'goals',
     'pareto_front',
     'plot_tradeoff',

@@ -15,7 +15,12 @@ from .anonymizers import (
     is_cacheable,
     is_random,
 )
-from .attackers import AnonymizedClipPreprocessor, FullResolutionCNN, MeanMaxPooling
+from .attackers import (
+    AnonymizedClipPreprocessor,
+    EmbeddingClassifier,
+    FullResolutionCNN,
+    MeanMaxPooling,
+)
 from .backbones import DilatedResNet3d
 from .clip_augmentation import ClipAugmentation
 from .device_augmentation import DeviceAugmentation
@@ -42,6 +47,7 @@ __all__ = [
     'ContrastivePrivacyBranch',
     'DeviceAugmentation',
     'DilatedResNet3d',
+    'EmbeddingClassifier',
     'DownsampleAnonymizer',
     'FullResolutionCNN',
     'GaussianBlurAnonymizer',

@@ -60,3 +60,13 @@ def test_other_files_are_refused_by_name(tmp_path, content):
 def test_absent_attribute_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'absent\.json.*tools/data'):
         read_attribute_file(tmp_path / 'absent.json')
+
+
+def test_attribute_file_may_hold_actions(tmp_path):
+    path = tmp_path / 'link.json'
+    write_attribute_file(path, ['ann'], [('a.avi', ['ann'])], actions={'a.avi': 'run'})
+    content = read_attribute_file(path)
+    assert content['data_list'] == [dict(img_path='a.avi', attributes=['ann'], action='run')]
+    path.write_text(path.read_text().replace('"run"', '["run"]'))
+    with pytest.raises(ValueError, match=r"Entry 0 .*'a.avi', has action = \['run'\] in place"):
+        read_attribute_file(path)

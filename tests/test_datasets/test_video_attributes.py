@@ -164,6 +164,20 @@ def test_single_label_is_a_class_index(root):
     assert dataset.get_cat_ids(1) == [1]
 
 
+def test_actions_of_the_file_are_in_the_samples(root):
+    actions = {path: path.split('/')[0] for path, _ in IDENTITIES}
+    write_attribute_file(root / 'actions.json', KNOWN, IDENTITIES, actions=actions)
+    pack = dict(type='mmpretrain.PackInputs', meta_keys=('video_id', 'action'))
+    settings = dict(
+        frames_per_video=2, test_mode=True, pipeline=[dict(type='LoadVideoFrame'), pack]
+    )
+    dataset = build(root, ann_file='actions.json', single_label=True, **settings)
+    found = [dataset[index]['data_samples'].action for index in range(6)]
+    assert found == ['run'] * 4 + ['walk'] * 2
+    plain = build(root, ann_file='identities.json', single_label=True, **settings)
+    assert 'action' not in plain[0]['data_samples']
+
+
 def test_linear_head_of_mmpretrain_takes_single_labels(root):
     dataset = build(root, ann_file='identities.json', single_label=True)
     batch = pseudo_collate([dataset[index] for index in range(3)])

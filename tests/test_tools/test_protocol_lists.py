@@ -144,7 +144,13 @@ def test_weizmann_keeps_test_persons_and_test_actions_apart(weizmann, fold):
     action = {n: read_videos(folder / f'{n}.txt') for n in ('action_train', 'action_test')}
     identity = {
         name: read_attributes(folder / f'{name}.json')
-        for name in ('identity_train', 'identity_test', 'anonymizer_identity')
+        for name in (
+            'identity_train',
+            'identity_test',
+            'anonymizer_identity',
+            'link_train',
+            'link_test',
+        )
     }
     anonymizer = read_videos(folder / 'anonymizer_train.txt')
     assert anonymizer == set(identity['anonymizer_identity'])
@@ -165,6 +171,12 @@ def test_weizmann_keeps_test_persons_and_test_actions_apart(weizmann, fold):
     everything = action['action_train'] | action['action_test']
     assert anonymizer == everything - tests and len(everything) == 83
     assert set(identity['identity_train']) | set(identity['identity_test']) == everything
+    # Linking: those who are compared are in no training, be it of the attacker or of f_A.
+    assert {person(video) for video in identity['link_test']} == held_out
+    assert len({person(video) for video in identity['link_train']} - held_out) == 6
+    for name in ('link_train', 'anonymizer_identity'):
+        assert not held_out & {person(video) for video in identity[name]}, name
+    assert set(identity['link_train']) | set(identity['link_test']) == everything
 
 
 @pytest.mark.parametrize('fold', range(3))

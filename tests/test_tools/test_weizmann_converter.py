@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VIDEO_LISTS = ('action_train', 'action_test', 'anonymizer_train')
 IDENTITY_LISTS = ('identity_train', 'identity_test', 'anonymizer_identity')
 ATTACKER_LISTS = ('attacker_train', 'attacker_val')
+LINK_LISTS = ('link_train', 'link_test')
 
 
 @pytest.fixture(scope='module')
@@ -49,7 +50,7 @@ def read_fold(out, fold):
         lines = (folder / f'{name}.txt').read_text().splitlines()
         lists[name] = {line.split(' ')[0]: int(line.split(' ')[1]) for line in lines}
         assert len(lists[name]) == len(lines)
-    for name in IDENTITY_LISTS + ATTACKER_LISTS:
+    for name in IDENTITY_LISTS + ATTACKER_LISTS + LINK_LISTS:
         content = read_attribute_file(folder / f'{name}.json')
         assert len(content['metainfo']['attributes']) == 9
         lists[name] = {item['img_path']: item['attributes'] for item in content['data_list']}
@@ -109,6 +110,8 @@ def test_no_test_person_or_test_action_where_it_must_not_be(converter, layout, f
     for name in ('anonymizer_train', 'anonymizer_identity'):
         assert people[name] == set(converter.PERSONS) - persons
         assert done[name] == set(converter.ACTIONS) - actions
+    assert people['link_test'] == persons and not people['link_train'] & persons
+    assert len(people['link_train']) == 6
     # Each evaluation knows all its classes: nine persons, all actions.
     assert done['action_train'] == done['action_test'] == set(converter.ACTIONS)
     assert people['identity_train'] == people['identity_test'] == set(converter.PERSONS)
@@ -166,6 +169,17 @@ def test_attackers_have_both_lists_where_each_fold_has_one_action(converter, lay
         assert {converter.parse_clip(video).action for video in lists['attacker_val']} == {val}
 
 
+def test_link_lists_say_what_is_done(converter, layout):
+    assert run(converter, layout) == 0
+    for name in LINK_LISTS:
+        content = read_attribute_file(layout / 'out' / 'fold2' / f'{name}.json')
+        actions = {item['img_path']: item['action'] for item in content['data_list']}
+        assert all(converter.parse_clip(video).action == found for video, found in actions.items())
+        assert set(actions.values()) == set(converter.ACTIONS)
+    # Two clips of one action and person.
+    assert actions['run/lena_run1.avi'] == actions['run/lena_run2.avi'] == 'run'
+
+
 def test_stored_clips_give_nine_classes(converter, shared_data, tmp_path, capsys):
     cut = [sys.executable, str(shared_data / 'weizmann' / 'cut.py'), str(tmp_path / 'videos')]
     subprocess.run(cut, check=True, capture_output=True)
@@ -174,13 +188,13 @@ def test_stored_clips_give_nine_classes(converter, shared_data, tmp_path, capsys
     report = read_report(tmp_path)
     assert report['counts']['clips'] == dict(listed=83, published=83, written=83)
     sizes = [
-        [len(lists[name]) for name in (*VIDEO_LISTS, *IDENTITY_LISTS)]
+        [len(lists[name]) for name in (*VIDEO_LISTS, *IDENTITY_LISTS, *LINK_LISTS)]
         for lists in (read_fold(tmp_path / 'out', fold) for fold in range(3))
     ]
     assert sizes == [
-        [56, 27, 36, 54, 29, 36],
-        [56, 27, 38, 56, 27, 38],
-        [54, 29, 36, 56, 27, 36],
+        [56, 27, 36, 54, 29, 36, 56, 27],
+        [56, 27, 38, 56, 27, 38, 56, 27],
+        [54, 29, 36, 56, 27, 36, 54, 29],
     ]
     assert read_fold(tmp_path / 'out', 0)['action_test']['daria_wave2.avi'] == 8
 

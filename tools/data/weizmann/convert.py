@@ -64,7 +64,8 @@ def split_fold(clips: Iterable[Clip], fold: int) -> dict[str, list[Clip]]:
     Returns:
         dict[str, list[Clip]]: ``action_test`` are the clips of the held-out persons and
         ``action_train`` the rest; ``identity_test`` are those of the held-out actions and
-        ``identity_train`` the rest; ``anonymizer`` are those in neither test list.
+        ``identity_train`` the rest; ``anonymizer`` are those in neither test list. Linking is
+        trained and tested on the clips of the action lists.
     """
     persons, actions = FOLDS[fold]
     names = ('action_train', 'action_test', 'identity_train', 'identity_test', 'anonymizer')
@@ -208,7 +209,7 @@ def _write_fold(
     classes: Sequence[str],
     report: ConversionReport,
 ) -> None:
-    """Write the eight files of one fold and count them."""
+    """Write the ten files of one fold and count them."""
     for name, key in (
         ('action_train.txt', 'action_train'),
         ('action_test.txt', 'action_test'),
@@ -218,13 +219,16 @@ def _write_fold(
         ('attacker_train.json', 'attacker_train'),
         ('attacker_val.json', 'attacker_val'),
         ('anonymizer_identity.json', 'anonymizer'),
+        ('link_train.json', 'action_train'),
+        ('link_test.json', 'action_test'),
     ):
         path, clips = out / fold / name, lists[key]
         if path.suffix == '.txt':
             write_video_list(path, [(clip.path, classes.index(clip.action)) for clip in clips])
         else:
             persons = [(clip.path, [clip.person]) for clip in clips]
-            write_attribute_file(path, PERSONS, persons, dataset='Weizmann')
+            actions = {clip.path: clip.action for clip in clips}
+            write_attribute_file(path, PERSONS, persons, dataset='Weizmann', actions=actions)
         report.add_count(f'{fold}/{name}', len(clips), len(clips), len(clips))
 
 

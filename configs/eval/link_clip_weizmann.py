@@ -1,0 +1,70 @@
+# An attacker who links by motion: see link_image_weizmann.py. A 3D network gets the differences of
+# eight frames over 0.9 s, which show outlines and gait, and not what stands still: wall and light
+# are those of the person's day. With model.data_preprocessor.view=clip it gets the frames.
+_base_ = './link_image_weizmann.py'
+for key in ('train_pipeline', 'test_pipeline'):
+    _base_.pop(key)
+
+size = _base_.size
+model = dict(
+    data_preprocessor=dict(
+        _delete_=True,
+        type='AnonymizedClipPreprocessor',
+        anonymizer=dict(type='IdentityAnonymizer'),
+        checkpoint=None,
+        view='clip_difference',
+        num_classes=_base_.num_persons,
+        to_onehot=False,
+    ),
+    backbone=dict(
+        _delete_=True,
+        type='mmaction.ResNet3d',
+        depth=18,
+        num_stages=3,
+        stage_blocks=(1, 1, 1),
+        out_indices=(2,),
+        base_channels=16,
+        pretrained=None,
+        conv1_kernel=(5, 3, 3),
+        with_pool1=False,
+        with_pool2=False,
+        spatial_strides=(2, 2, 2),
+        temporal_strides=(1, 2, 2),
+        dilations=(1, 1, 1),
+        zero_init_residual=False,
+    ),
+    # ResNet3d gives no tuple, as heads want it; LinearNeck does.
+    neck=[
+        dict(type='MeanMaxPooling'),
+        dict(type='LinearNeck', in_channels=128, out_channels=64),
+    ],
+    head=dict(in_channels=64),
+)
+train_pipeline = [
+    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
+    dict(type='SampleClip', clip_len=8, frame_interval=3),
+    dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=1.0, random=False),
+    dict(type='Resize', scale=(size + 8, size + 8), keep_ratio=False),
+    dict(type='RandomCrop', size=size),
+    dict(
+        type='ClipColorJitter',
+        contrast=(0.8, 0.8, 1.2),
+        hue=(0.5, -0.05, 0.05),
+        saturation=(0.8, 0.6, 1.4),
+        brightness=(0.8, 0.8, 1.2),
+        grayscale=0.2,
+    ),
+    dict(type='FlipOrErase', flip=0.5, erase=0.0),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='mmpretrain.PackInputs', input_key='imgs', meta_keys=('video_id',)),
+]
+test_pipeline = [
+    *train_pipeline[:3],
+    dict(type='SquareCrop', scale=size / (size + 8), random=False),
+    dict(type='Resize', scale=(size, size), keep_ratio=False),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='mmpretrain.PackInputs', input_key='imgs', meta_keys=('video_id', 'action')),
+]
+train_dataloader = dict(batch_size=16, dataset=dict(frames_per_video=8, pipeline=train_pipeline))
+test_dataloader = dict(batch_size=16, dataset=dict(frames_per_video=5, pipeline=test_pipeline))
