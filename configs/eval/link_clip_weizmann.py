@@ -66,5 +66,6 @@ test_pipeline = [
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='mmpretrain.PackInputs', input_key='imgs', meta_keys=('video_id', 'action')),
 ]
+auto_scale_lr = dict(base_batch_size=16)
 train_dataloader = dict(batch_size=16, dataset=dict(frames_per_video=8, pipeline=train_pipeline))
 test_dataloader = dict(batch_size=16, dataset=dict(frames_per_video=5, pipeline=test_pipeline))
