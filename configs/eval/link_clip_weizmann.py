@@ -33,7 +33,7 @@ model = dict(
         dilations=(1, 1, 1),
         zero_init_residual=False,
     ),
-    # ResNet3d gives no tuple, as heads want it; LinearNeck does.
+    # Its BatchNorm centres the embeddings, so that their cosines spread.
     neck=[
         dict(type='MeanMaxPooling'),
         dict(type='LinearNeck', in_channels=128, out_channels=64),
