@@ -100,8 +100,8 @@ def attack_all(args: argparse.Namespace) -> int:
         # Whatever happens belongs to this file: a lack of memory, or what a library finds.
         except Exception as error:
             failures.append(f'Not done: {describe_failure(error, path)}')
-        # A video may be shorter.
-        progress.update(expected - progress.completed)
+        if progress.completed < expected:  # a video may be shorter
+            progress.update(expected - progress.completed)
     progress.finish()
     print('\n'.join(failures), end='\n' if failures else '')
     if not files:
@@ -152,7 +152,9 @@ def write_scores(args: argparse.Namespace, scores: dict[str, dict]) -> None:
 
 def print_table(scores: dict[str, dict]) -> None:
     """Print a line a file, and what can be told of too few faces."""
-    table = Table('file', *(Column(name, justify='right') for name in HEADINGS))
+    table = Table(
+        Column('file', overflow='fold'), *(Column(name, justify='right') for name in HEADINGS)
+    )
     for name, score in scores.items():
         shares = [
             _percent(score['found']),
