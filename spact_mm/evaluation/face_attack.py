@@ -11,7 +11,7 @@ from .face_models import FaceEmbedder, FaceFinder, GenderReader
 
 #: A face is found if a box covers that of the raw frame by as much (as in PASCAL VOC).
 _MIN_IOU = 0.5
-#: Of fewer faces shares tell next to nothing: one face is a tenth or more.
+#: Of fewer (readable) faces shares tell next to nothing: one face is a tenth or more.
 FEW_FACES = 10
 
 
@@ -23,6 +23,8 @@ class Faces:
         num_frames (int): How many frames were looked at.
         frames (np.ndarray): (F,) int, in which of them each face is.
         is_found (np.ndarray): (F,) bool, whether a face is found at its place when anonymized.
+        is_readable (np.ndarray): (F,) bool, whether the raw face is told from a blank picture by
+            its embedding: of others it tells no person, before or after.
         raw (np.ndarray): (F, 128), embeddings.
         anonymized (np.ndarray): (F, 128), embeddings of the same places in the anonymized frames.
         raw_genders (np.ndarray | None): (F,) str, None if they were not read.
@@ -32,6 +34,7 @@ class Faces:
     num_frames: int
     frames: np.ndarray
     is_found: np.ndarray
+    is_readable: np.ndarray
     raw: np.ndarray
     anonymized: np.ndarray
     raw_genders: np.ndarray | None = None
@@ -44,8 +47,8 @@ class Faces:
 class FaceAttack:
     """An attacker who has the raw frame: it knows where each face is, and how it is turned.
 
-    Nobody who is given anonymized frames alone recognises a face by these networks more easily. One
-    that is trained on anonymized frames can be far stronger.
+    It compares each anonymized face with the raw one of the same frame. One who anonymizes known
+    faces the same way, or trains on anonymized frames, can be far stronger.
 
     Args:
         find (Callable): Frame (H, W, 3) to boxes (F, 4). Defaults to None: a :class:`FaceFinder`.
@@ -90,7 +93,7 @@ class FaceAttack:
         counts = [len(values[0]) for values in found]
         columns = [np.concatenate(column) for column in zip(*found, strict=True)]
         if not columns:
-            columns = [np.zeros(0, bool), np.zeros((0, 128)), np.zeros((0, 128))]
+            columns = [np.zeros(0, bool)] * 2 + [np.zeros((0, 128))] * 2
         return Faces(len(found), np.repeat(np.arange(len(found)), counts), *columns)
 
     def _attack(self, raw: np.ndarray, anonymized: np.ndarray) -> list[np.ndarray]:
@@ -110,9 +113,11 @@ class FaceAttack:
         left = self.find(anonymized) if len(boxes) else boxes
         overlap = box_iou(torch.from_numpy(boxes), torch.from_numpy(left)).numpy()
         landmarks = self.embedder.align(raw, boxes)
+        embeddings = self.embedder.embed(raw, landmarks)
         values = [
             (overlap >= _MIN_IOU).any(1),
-            self.embedder.embed(raw, landmarks),
+            ~_match(embeddings[:, None], self.embedder.blanks).any(1),
+            embeddings,
             self.embedder.embed(anonymized, landmarks),
         ]
         if self.read_gender is not None:
@@ -130,50 +135,60 @@ def score_faces(files: Mapping[str, Faces]) -> dict[str, dict]:
         files (Mapping): :class:`Faces` by name.
 
     Returns:
-        dict[str, dict]: Of each: ``frames`` and ``faces`` (int); ``found``, the share of raw faces
-        that are found at the same place; ``match``, the share whose embedding at the same place is
-        nearer to the raw one's than :attr:`FaceEmbedder.max_distance`; ``chance``, the same for
-        raw faces and anonymized ones of other persons; ``distance``, the mean of that to the
-        person's own; ``gender``, the share whose gender is read as in the raw frame;
-        ``gender_chance``, the same with other persons. None where there is nothing to count.
+        dict[str, dict]: Of each: ``frames``, ``faces`` and ``readable`` (int); ``found``, the share
+        of faces that are found at the same place. Of the readable ones: ``match``, the share whose
+        embedding at the same place is nearer to the raw one's than
+        :attr:`FaceEmbedder.max_distance`; ``chance``, the same for raw faces and anonymized ones of
+        other persons; ``distance``, the mean of that to the person's own; ``gender``, the share
+        whose gender is read as in the raw frame; ``gender_chance``, the same with other persons.
+        None where there is nothing to count.
     """
-    counts = {name: _count(files, name) for name in files}
-    total = {key: np.concatenate([c[key] for c in counts.values()]) for key in _KEYS}
-    frames = sum(faces.num_frames for faces in files.values())
-    scores = {
-        name: _score(faces.num_frames, len(faces), counts[name]) for name, faces in files.items()
+    rows = {name: _tell(files, name) for name in files}
+    total = {key: np.concatenate([row[key] for row in rows.values()]) for key in _KEYS}
+    numbers = {name: _numbers(faces) for name, faces in files.items()}
+    sums = {key: sum(row[key] for row in numbers.values()) for key in _NUMBERS}
+    return {name: {**numbers[name], **_means(rows[name])} for name in files} | {
+        'all': {**sums, **_means(total)}
     }
-    return {**scores, 'all': _score(frames, sum(map(len, files.values())), total)}
 
 
-#: What is averaged.
+#: What is counted, and what is averaged.
+_NUMBERS = ('frames', 'faces', 'readable')
 _KEYS = ('found', 'match', 'chance', 'distance', 'gender', 'gender_chance')
 
 
-def _count(files: Mapping[str, Faces], name: str) -> dict[str, np.ndarray]:
+def _numbers(faces: Faces) -> dict[str, int]:
+    return dict(frames=faces.num_frames, faces=len(faces), readable=int(faces.is_readable.sum()))
+
+
+def _tell(files: Mapping[str, Faces], name: str) -> dict[str, np.ndarray]:
     """Return the values to be averaged of a file, by key."""
     faces = files[name]
-    own = np.linalg.norm(faces.raw - faces.anonymized, axis=1)
-    values = dict(found=faces.is_found, match=own < FaceEmbedder.max_distance, distance=own)
-    chance, gender_chance = [], []
-    for other, others in files.items():
-        different = np.ones((len(faces), len(others)), bool)
-        if other == name:
-            different = faces.frames[:, None] == faces.frames
-            np.fill_diagonal(different, False)
-        distance = np.linalg.norm(faces.raw[:, None] - others.anonymized, axis=2)
-        chance.append((distance < FaceEmbedder.max_distance)[different])
-        if faces.raw_genders is not None and others.anonymized_genders is not None:
-            agrees = faces.raw_genders[:, None] == others.anonymized_genders
-            gender_chance.append(agrees[different])
-    values['chance'] = np.concatenate(chance)
-    values['gender'] = np.zeros(0, bool)
+    kept = faces.is_readable
+    raw, done = faces.raw[kept], faces.anonymized[kept]
+    values = {key: [np.zeros(0)] for key in _KEYS}
+    values['found'].append(faces.is_found)
+    values['match'].append(_match(raw, done))
+    values['distance'].append(np.linalg.norm(raw - done, axis=-1))
     if faces.raw_genders is not None:
-        values['gender'] = faces.raw_genders == faces.anonymized_genders
-    values['gender_chance'] = np.concatenate(gender_chance or [np.zeros(0, bool)])
-    return values
+        values['gender'].append((faces.raw_genders == faces.anonymized_genders)[kept])
+    for other, others in files.items():
+        is_pair = kept[:, None] & others.is_readable
+        if other == name:
+            is_pair &= faces.frames[:, None] == faces.frames
+            np.fill_diagonal(is_pair, False)
+        one, two = is_pair.nonzero()
+        values['chance'].append(_match(faces.raw[one], others.anonymized[two]))
+        if faces.raw_genders is not None and others.anonymized_genders is not None:
+            agrees = faces.raw_genders[one] == others.anonymized_genders[two]
+            values['gender_chance'].append(agrees)
+    return {key: np.concatenate(parts) for key, parts in values.items()}
 
 
-def _score(frames: int, faces: int, values: Mapping[str, np.ndarray]) -> dict:
-    means = {key: float(values[key].mean()) if len(values[key]) else None for key in _KEYS}
-    return dict(frames=frames, faces=faces, **means)
+def _match(raw: np.ndarray, anonymized: np.ndarray) -> np.ndarray:
+    """Tell which embeddings are of one person, by the network's publication."""
+    return np.linalg.norm(raw - anonymized, axis=-1) < FaceEmbedder.max_distance
+
+
+def _means(values: Mapping[str, np.ndarray]) -> dict[str, float | None]:
+    return {key: float(values[key].mean()) if len(values[key]) else None for key in _KEYS}

@@ -92,6 +92,10 @@ class FaceEmbedder:
         self._network = self._dlib.face_recognition_model_v1(
             str(folder / 'dlib_face_recognition_resnet_model_v1.dat')
         )
+        blanks = [np.full((150, 150, 3), value, np.uint8) for value in (0, 128, 255)]
+        #: (3, 128), embeddings of pictures without a face: black, grey, white. A face near one of
+        #: them is too small, blurred or turned for the network.
+        self.blanks = np.array([self._network.compute_face_descriptor(b) for b in blanks])
 
     def align(self, frame: np.ndarray, boxes: np.ndarray) -> list:
         """Find eyes and nose in faces.

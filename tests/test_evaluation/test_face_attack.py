@@ -21,6 +21,8 @@ from spact_mm.evaluation import (
 class Brightness:
     """An embedder whose faces are as far from each other as they differ in brightness."""
 
+    blanks = np.full((1, 128), 9 * 128**-0.5)
+
     def align(self, frame, boxes):
         return boxes
 
@@ -106,7 +108,18 @@ def test_files_without_faces_have_no_shares():
 
 def attack_of_nothing():
     faces = attack()
-    return faces.frames, faces.is_found, faces.raw, faces.anonymized
+    return faces.frames, faces.is_found, faces.is_readable, faces.raw, faces.anonymized
+
+
+def test_faces_like_a_blank_picture_count_as_found_only():
+    alike = frame((2, 2, 9), (20, 20, 50))
+    faces = attack((alike, alike))
+    assert faces.is_readable.tolist() == [False, True]
+    scores = score_faces({'a': faces, 'b': attack((frame((2, 2, 9)),) * 2)})
+    assert (scores['a']['faces'], scores['a']['readable'], scores['all']['readable']) == (2, 1, 1)
+    assert (scores['a']['found'], scores['a']['match'], scores['a']['distance']) == (1, 1, 0)
+    assert (scores['a']['chance'], scores['a']['gender_chance']) == (None, None)
+    assert (scores['b']['found'], scores['b']['match'], scores['b']['gender']) == (1, None, None)
 
 
 def test_frames_of_another_size_or_type_are_refused():

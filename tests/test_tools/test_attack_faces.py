@@ -43,7 +43,7 @@ def test_what_a_method_leaves_is_printed_and_written(monkeypatch, tmp_path, caps
     code = call(monkeypatch, persons, '--method', 'black', '--frames', 2, '--out', out)
     assert code == 0
     printed = capsys.readouterr().out
-    assert 'collins.mp4' in printed and 'Only 3 faces' in printed
+    assert 'collins.mp4' in printed and 'Only 3 readable faces' in printed
     found = json.loads(out.read_text())
     assert found['settings']['method'] == 'black'
     assert found['all']['frames'] == found['all']['faces'] == 3
