@@ -98,6 +98,17 @@ def test_options_without_effect_are_refused(monkeypatch, options):
     assert stop.value.code == 2
 
 
+@pytest.mark.slow
+@needs_attackers
+def test_faces_of_a_real_video_are_lost_by_pixels(monkeypatch, tmp_path, shared_data):
+    out = tmp_path / 'faces.json'
+    clip = shared_data / 'clips' / 'v_ApplyEyeMakeup_g01_c01.avi'
+    assert call(monkeypatch, clip, '--method', 'pixelate', '--frames', 3, '--out', out) == 0
+    scores = json.loads(out.read_text())['all']
+    assert scores['faces'] >= scores['readable'] >= 2
+    assert scores['found'] == scores['match'] == 0
+
+
 # ---- the frames ----------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     'count, expected', [(1, [0]), (2, [0, 11]), (4, [0, 4, 7, 11]), (99, list(range(12)))]
