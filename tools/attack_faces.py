@@ -74,6 +74,8 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.anonymized and (args.config or args.device):
         parser.error('--config and --device have no effect with --anonymized')
+    if args.out and not args.out.parent.is_dir():
+        parser.error(f'--out {args.out}: there is no folder {args.out.parent}')
     if args.method and args.config:
         parser.error('--config has no effect with --method')
     return args

@@ -89,10 +89,11 @@ def test_a_file_that_cannot_be_read_keeps_no_other_from_being_attacked(
         ['--anonymized', 'x', '--device', 'cpu'],
         ['--method', 'blur', '--config', 'c.py'],
         ['--method', 'blur', '--frames', '0'],
+        ['--method', 'blur', '--out', '/absent/faces.json'],
         [],
     ],
 )
-def test_options_without_effect_are_refused(monkeypatch, options):
+def test_wrong_command_lines_are_refused(monkeypatch, options):
     with pytest.raises(SystemExit) as stop:
         call(monkeypatch, 'walk.mp4', *options)
     assert stop.value.code == 2
