@@ -216,6 +216,7 @@ def test_faces_are_found_where_they_are():
     assert FaceFinder()(np.full((64, 64, 3), 128, np.uint8)).shape == (0, 4)
 
 
+@needs_attackers
 @needs_gender
 def test_genders_are_read_at_boxes_also_across_the_border():
     picture = collins()
