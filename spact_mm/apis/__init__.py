@@ -3,6 +3,7 @@
 from .anonymize_file import FileResult, anonymize_file
 from .anonymize_job import anonymize_job, lock_outputs
 from .frame_anonymizer import FrameAnonymizer
+from .frame_pairs import pair_with_file, pair_with_function, sample_frames
 from .image_file import MAX_PIXELS
 from .inferencer import METHODS, AnonymizeInferencer
 from .manifest import Manifest
@@ -38,9 +39,12 @@ __all__ = [
     'find_tool',
     'load_recognizer',
     'lock_outputs',
+    'pair_with_file',
+    'pair_with_function',
     'print_any_name',
     'publish',
     'refuse_in_one_sentence',
     'remove_leftovers',
     'run_tool',
+    'sample_frames',
 ]

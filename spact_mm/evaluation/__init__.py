@@ -1,5 +1,7 @@
 """Metrics beside MMAction2's, and the trade-off between utility and privacy."""
 
+from .face_attack import FEW_FACES, FaceAttack, Faces, score_faces
+from .face_models import FaceEmbedder, FaceFinder, GenderReader
 from .frame_change import FrameChangeMetric
 from .html_report import write_html
 from .privacy_attributes import PrivacyAttributeMetric
@@ -10,7 +12,13 @@ from .tradeoff import pareto_front, plot_tradeoff
 from .verification import VerificationMetric
 
 __all__ = [
+    'FEW_FACES',
+    'FaceAttack',
+    'FaceEmbedder',
+    'FaceFinder',
+    'Faces',
     'FrameChangeMetric',
+    'GenderReader',
     'PrivacyAttributeMetric',
     'ReconstructionMetric',
     'Report',
@@ -18,6 +26,7 @@ __all__ = [
     'goals',
     'pareto_front',
     'plot_tradeoff',
+    'score_faces',
     'summarize',
     'write_html',
     'write_json',
