@@ -1,6 +1,7 @@
 # A reconstruction attack on frames of the Weizmann actions: a UNet learns to undo the anonymizer.
 _base_ = './privacy_resnet_weizmann.py'
-_base_.pop('model')
+for key in ('model', 'val_dataloader', 'val_cfg', 'val_evaluator'):
+    _base_.pop(key)
 
 model = dict(
     type='ReconstructionAttack',
@@ -15,7 +16,4 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, begin=0, end=1, **iterations),
     dict(type='CosineAnnealingLR', eta_min=1e-4, begin=1, **iterations),
 ]
-# The attacker wants the true colours.
-train_pipeline = [t for t in _base_.train_pipeline if t.type != 'ClipColorJitter']
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 test_evaluator = dict(_delete_=True, type='ReconstructionMetric')

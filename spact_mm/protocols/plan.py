@@ -290,7 +290,7 @@ class _Planner:
         for key in (slot or '').split('.'):
             node = node.get(key) or {}
         # Augmented behind the anonymizer: in front of it the same frames come again and again.
-        if 'augment' in node and is_cacheable(node.anonymizer):
+        if node.get('augment') and is_cacheable(node.anonymizer):
             node.cache = dict(folder=str(self.work_dir / FRAMES))
 
     def _check_imported(self, config: Config, method: str, slot: str | None) -> None:

@@ -1,0 +1,32 @@
+# An attacker who averages: the mean of 16 frames of a Weizmann video beside one of them. Fresh
+# noise in each frame does not survive it.
+_base_ = './attack_image_weizmann.py'
+for key in ('train_pipeline', 'test_pipeline'):
+    _base_.pop(key)
+
+size = _base_.size
+preprocessor = dict(
+    _delete_=True,
+    type='AnonymizedClipPreprocessor',
+    anonymizer=dict(type='IdentityAnonymizer'),
+    checkpoint=None,
+    view='mean',
+    augment=_base_.model.data_preprocessor.augment,
+    num_classes=_base_.num_persons,
+    to_onehot=False,
+)
+model = dict(data_preprocessor=preprocessor, backbone=dict(in_channels=6))
+
+test_pipeline = [
+    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
+    dict(type='SampleClip', clip_len=16),
+    dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=size / (size + 8), random=False),
+    dict(type='Resize', scale=(size, size), keep_ratio=False),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='mmpretrain.PackInputs', input_key='imgs', meta_keys=('video_id',)),
+]
+train_pipeline = test_pipeline
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
