@@ -13,9 +13,10 @@ from mmengine.config import Config
 from tiny import action_batch
 
 from spact_mm.datasets.annotation_files import read_attribute_file
+from spact_mm.evaluation.panel_report import PanelReport
 from spact_mm.evaluation.report import Report, write_markdown
 from spact_mm.evaluation.summary import summarize
-from spact_mm.protocols import load_protocol
+from spact_mm.protocols import check_report, load_protocol
 
 CONFIGS = ROOT / 'configs'
 PROTOCOL = CONFIGS / 'protocols' / 'weizmann.py'
@@ -98,15 +99,36 @@ def actions(names):
 def test_plan_has_all_methods_folds_and_stages(plan):
     assert plan.methods == METHODS
     assert {stage.fold for stage in plan.stages} == {0, 1, 2}
-    attacks = {'finetuned', 'inverter', 'reconstruction'}
+    attacks = {'finetuned', 'inverter', 'undone', 'undone_mean'}
+    scratch = {'image', 'resnet', 'mean', 'difference', 'clip'}
     for method in METHODS:
-        names = {stage.name for stage in plan.stages if stage.method == method}
-        expected = {'action', 'privacy'}
+        stages = [stage for stage in plan.stages if stage.method == method]
+        longer = {stage.name for stage in stages if stage.name.endswith('_twice')}
+        names = {stage.name for stage in stages} - longer
+        expected = {'action', *scratch}
         is_weak = method in ('downsample 2×', 'weak blur')
         expected |= set() if is_weak else {'linking', 'linking_image'}
-        expected |= {'train', *attacks} if method in TRAINED else set()
-        expected |= attacks if method == 'downsample 4×' else set()
+        is_stressed = method in TRAINED or method == 'downsample 4×'
+        expected |= attacks if is_stressed else set()
+        expected |= {'target', 'action_apart'} if is_stressed or method == 'raw' else set()
+        expected |= {'train'} if method in TRAINED else set()
         assert names == expected
+        finetuned = {'finetuned'} if method == 'SPAct' else set()
+        trained = scratch | finetuned | {'target'} if method in ('raw', 'SPAct') else set()
+        assert longer == {f'{name}_twice' for name in trained}
+        assert {s.fold for s in stages if s.name in longer} <= {0}
+
+
+def test_attackers_are_chosen_on_clips_of_no_training_and_no_test(plan, lists):
+    attackers = [stage for stage in plan.stages if stage.attacker]
+    assert len(attackers) > 150
+    for stage in attackers:
+        (file,) = files(stage.config.val_dataloader)
+        chosen_on = clips(lists, file)
+        assert file == f'data/weizmann/fold{stage.fold}/attacker_val.json' and chosen_on
+        assert not chosen_on & evaluated_on(stage, lists)
+        own = clips(lists, *files(stage.config.train_dataloader)) if stage.is_trained else set()
+        assert not chosen_on & own
 
 
 def test_no_stage_mixes_folds(plan):
@@ -134,7 +156,7 @@ def test_no_anonymizer_has_seen_a_test_clip_or_a_test_person(plan, lists):
 def test_no_test_clip_is_in_any_training_before_it(plan, lists):
     """Neither of the tested model nor of what it is loaded from or looks through."""
     for stage in plan.stages:
-        if not stage.metrics:
+        if not stage.metrics and not stage.attacker:
             continue
         seen, tested = trained_on(stage, lists), evaluated_on(stage, lists)
         assert seen and tested and not seen & tested, stage.id
@@ -166,7 +188,7 @@ def test_evaluation_configs_build_for_raw_video():
     with torch.no_grad():
         predictions = action.test_step(data)
     assert [p.pred_score.shape for p in predictions] == [(9,), (9,)]
-    attacker = MODELS.build(Config.fromfile(CONFIGS / 'eval/privacy_resnet_weizmann.py').model)
+    attacker = MODELS.build(Config.fromfile(CONFIGS / 'eval/attack_image_weizmann.py').model)
     images = [torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8) for _ in range(2)]
     attacker.eval()
     with torch.no_grad():
@@ -186,18 +208,26 @@ def test_evaluation_configs_build_for_raw_video():
 
 
 def test_report_has_the_columns_of_the_protocol(plan, tmp_path):
+    check_report(plan)
     rows = []
     for method, success in (('raw', 0.8), ('SPAct', 0.45)):
         keys = {key for stage in plan.stages if stage.method == method for key in stage.metrics}
-        values = dict.fromkeys(keys, success) | dict(identity_chance=0.1, cmap_chance=0.1)
+        attackers = {
+            stage.name: dict(score=success, chance=0.1, val_score=success, val_chance=0.1)
+            for stage in plan.stages
+            if stage.method == method and stage.attacker
+        }
+        values = dict.fromkeys(keys, success) | dict(link_chance=0.1, attackers=attackers)
         rows.append(dict(method=method, seed=0, fold=0, **values))
-    report = plan.report
-    text = write_markdown(
-        tmp_path / 'r.md', Report('T', rows, summarize(rows), report.columns, report.attack_columns)
+    panel = PanelReport(rows, plan.report.x, plan.report.x_title)
+    report = Report(
+        'T', rows, summarize(rows), attack_columns=plan.report.attack_columns, panel=panel
     )
-    assert 'identity Top-1 (%) ↓ | advantage removed (%) ↑' in text
-    # (0.8 - 0.45) / (0.8 - 0.1), with the attacker from scratch as that of raw video.
-    assert '| 45.0 (↓ 43.8 %) | 50.0 | 45.0 (↓ 43.8 %) | 50.0 |' in text
+    text = write_markdown(tmp_path / 'r.md', report)
+    assert 'strongest attacker, identity Top-1 (%) ↓' in text
+    assert "Of the strongest attacker's advantage over chance SPAct removes 50.0 %" in text
+    # (0.8 - 0.45) / (0.8 - 0.1) of the AUC.
+    assert '| 45.0 (↓ 43.8 %) | 50.0 |' in text
 
 
 # ---- with the real clips -------------------------------------------------------------------------
@@ -217,7 +247,7 @@ def real(shared_data, tmp_path):
 def test_pipelines_yield_frames_of_the_size_with_a_label(real, monkeypatch):
     monkeypatch.chdir(real)
     paths = [*CONFIGS.glob('*weizmann*.py'), *CONFIGS.glob('eval/*weizmann*.py')]
-    assert len(paths) == 7
+    assert len(paths) == 11
     for path in paths:
         config = Config.fromfile(path)
         privacy = config.get('privacy_dataloader') or {}
@@ -243,13 +273,13 @@ def test_tiny_run_on_real_people(real):
     protocol = config.protocol
     for spec in [method.train for method in protocol.methods if 'train' in method]:
         spec.config = str(PROTOCOL.parent / spec.config)
-    protocol.stages = {name: protocol.stages[name] for name in ('action', 'privacy', 'linking')}
+    protocol.stages = {name: protocol.stages[name] for name in ('action', 'clip', 'linking')}
     for stage in protocol.stages.values():
         stage.config = str(PROTOCOL.parent / stage.config)
     protocol.stages.action.options['train_dataloader.dataset.dataset.times'] = 1
     protocol.stages.action.options.update({'train_cfg.max_epochs': 1, 'param_scheduler': []})
-    protocol.stages.privacy.options['train_dataloader.dataset.frames_per_video'] = 1
-    protocol.stages.privacy.options.update({'train_cfg.max_epochs': 1, 'param_scheduler': []})
+    protocol.stages.clip.options['train_dataloader.dataset.frames_per_video'] = 1
+    protocol.stages.clip.options.update({'train_cfg.max_epochs': 1, 'param_scheduler': []})
     protocol.stages.linking.options['train_dataloader.dataset.frames_per_video'] = 1
     protocol.stages.linking.options.update({'train_cfg.max_epochs': 1, 'param_scheduler': []})
     (spact,) = (method for method in protocol.methods if method.name == 'SPAct')
@@ -270,8 +300,10 @@ def test_tiny_run_on_real_people(real):
     report = json.loads((real / 'work_dirs/protocols/tiny/report.json').read_text())
     (row,) = report['rows']
     assert (row['method'], row['seed'], row['fold']) == ('SPAct', 0, 0)
-    assert row['identity_chance'] == pytest.approx(5 / 29)
-    assert row['cmap_chance'] == pytest.approx(1 / 9)
+    assert row['strongest']['attacker'] == 'clip'
+    assert row['strongest']['chance'] == pytest.approx(5 / 29)
+    # Chosen on the ninth part of a fold: a clip of each person.
+    assert row['attackers']['clip']['val_chance'] == pytest.approx(1 / 9)
     # Of different actions are 3 * 36 pairs of one person and 3 * 72 of two; a tie counts half.
     assert 0 <= row['link_rank1_motion'] <= 1 and 0 <= row['link_eer_motion'] <= 1
     assert row['link_auc_motion'] * 108 * 216 * 2 == pytest.approx(

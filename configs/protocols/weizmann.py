@@ -116,8 +116,22 @@ protocol = dict(
         difference=dict(config='../eval/attack_difference_weizmann.py', **attack),
         # It sees gait.
         clip=dict(config='../eval/attack_clip_weizmann.py', **attack),
-        # From the weights of the action target, which has learnt to see through f_A.
-        target=dict(config='../eval/attack_clip_weizmann.py', load='action', **attack),
+        # From the weights of an action target, which has learnt to see through f_A. Not that of
+        # above, which has seen clips that the attackers are tested on.
+        action_apart=dict(
+            config='../eval/action_r3d_weizmann.py',
+            options={
+                **action_data,
+                'train_dataloader.dataset.dataset.dataset.ann_file': f'{fold}/anonymizer_train.txt',
+            },
+            skip=unstressed[1:],
+        ),
+        target=dict(
+            config='../eval/attack_clip_weizmann.py',
+            load='action_apart',
+            **attack,
+            skip=unstressed[1:],
+        ),
         # From the weights of an attacker of raw frames.
         finetuned=dict(
             dict(config='../eval/attack_image_weizmann.py', load='raw:image', **attack),
