@@ -2,7 +2,7 @@
 # training. `make demo` runs raw, one obfuscation and SPAct with one seed.
 _base_ = ['./_base_/common.py', './_base_/demo_panel.py']
 
-# The further attacks are on the strongest obfuscation and on what is trained.
+# It is tried to undo the strongest obfuscation and what is trained.
 unstressed = ['raw', 'downsample 2×', 'weak blur', 'strong blur']
 # What the recipe's own f_T scores is of no interest here.
 untested = {'train_cfg.val_begin': 1000}
@@ -27,8 +27,8 @@ protocol = dict(
         dict(name='SPAct', train=dict(config='../spact_r3d_demo.py', options=untested)),
     ],
     stages=dict(
-        **_base_.from_scratch,
-        **{name: dict(**stage, skip=unstressed) for name, stage in _base_.further.items()},
+        **_base_.fresh,
+        **{name: dict(**stage, skip=unstressed) for name, stage in _base_.undoing.items()},
     ),
     # Whether attackers have trained enough.
     strength=dict(methods=['raw', 'SPAct'], seeds=[0]),

@@ -7,6 +7,7 @@ bfloat16 = {'optim_wrapper.type': 'AmpOptimWrapper', 'optim_wrapper.dtype': 'bfl
 protocol = dict(
     title='Demo set: a training in bfloat16',
     methods=[
+        _base_.untrained[0],
         dict(name='SPAct', train=dict(config=recipe, options=_base_.untested)),
         dict(
             name='SPAct, bfloat16',

@@ -28,7 +28,7 @@ protocol = dict(
             ),
         ),
     ],
-    stages=_base_.from_scratch,
+    stages=_base_.fresh,
     report=dict(
         data='the rendered demo set (480/160 videos, 1200/400 images; 8 actions, 6 attributes)',
         notes=['Grey video has one picture for all: a network can only always answer the same.'],

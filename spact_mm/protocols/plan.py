@@ -105,7 +105,7 @@ def load_protocol(
         the strongest; ``score`` and ``chance`` name the metrics that tell. Its config has a
         validation split (``val_dataloader``, ``val_evaluator``), on which it is measured four times
         in its training, and by which the strongest is chosen.
-      - ``skip``: methods that have no such stage.
+      - ``skip``: methods that have no such stage. ``only``: those that have it.
     - ``strength=dict(methods=[...], seeds=[...], folds=[...])``: for these (all where a list is
       absent) each attacker also trains twice as long, which tells whether the training was enough.
     - ``report``: see :func:`~spact_mm.protocols.write_report`.

@@ -12,7 +12,7 @@ _PROTOCOL_KEYS = {'title', 'seeds', 'folds', 'methods', 'stages', 'strength', 'r
 _METHOD_KEYS = {'name', 'anonymizer', 'train', 'checkpoint', 'configs', 'options', 'seeds'}
 _TRAIN_KEYS = {'config', 'options', 'load'}
 _STAGE_KEYS = {'config', 'options', 'metrics', 'train', 'load', 'inverter', 'slot', 'skip'}
-_STAGE_KEYS |= {'attacker'}
+_STAGE_KEYS |= {'attacker', 'only'}
 #: What a row of the report has beside the metrics.
 ROW_KEYS = ('method', 'seed', 'fold', 'config_hash', 'commit', 'time', 'seconds')
 
@@ -71,7 +71,9 @@ def stages_of(method: ConfigDict, spec: ConfigDict) -> Iterator[tuple[str, Confi
     if 'train' in method:
         yield 'train', method.train
     for name, stage in spec.stages.items():
-        if method.name not in stage.get('skip', ()):
+        if method.name in stage.get('only', [method.name]) and method.name not in stage.get(
+            'skip', ()
+        ):
             yield name, stage
 
 
@@ -126,13 +128,15 @@ def _check_stage(name: str, stage: ConfigDict, spec: ConfigDict, path: Path) -> 
     if 'attacker' in stage:
         keys = ('score', 'chance')
         _check_keys(stage.attacker, set(keys), keys, f'attacker of the stage {name!r} of {path}')
-    skip, known = stage.get('skip', []), [method.name for method in spec.methods]
-    unknown = [skip] if isinstance(skip, str) else [item for item in skip if item not in known]
-    if unknown:
-        raise ValueError(
-            f'{what} skips {unknown[0]!r}, which is no list of methods or no method; choose from '
-            f'{known}.'
-        )
+    known = [method.name for method in spec.methods]
+    for key, verb in (('skip', 'skips'), ('only', 'is only for')):
+        named = stage.get(key, [])
+        unknown = [named] if isinstance(named, str) else [n for n in named if n not in known]
+        if unknown:
+            raise ValueError(
+                f'{what} {verb} {unknown[0]!r}, which is no list of methods or no method; choose '
+                f'from {known}.'
+            )
 
 
 def _check_strength(strength: Mapping, spec: ConfigDict, path: Path) -> None:

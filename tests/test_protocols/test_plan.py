@@ -40,12 +40,13 @@ def find(protocol, method, name, **keys):
 
 def test_demo_plans_every_stage_of_every_method_and_seed():
     protocol = load_protocol(DEMO)
-    # 7 methods, each with an action target and 7 attackers; 3 with three more attackers and their
-    # inverter; 2 trainings.
+    # 7 methods, each with an action target, an attacker from scratch and one from the target; raw
+    # has four more, the others six that begin with the weights of raw's; 3 undo, in three stages;
+    # 2 trainings.
     longer = [stage for stage in protocol.stages if stage.name.endswith('_twice')]
-    assert len(protocol.stages) - len(longer) == 3 * (7 * 8 + 3 * 4 + 2)
-    # Those of raw and SPAct that train, with one seed, and from raw weights.
-    assert len(longer) == 2 * 6 + 1 and {stage.seed for stage in longer} == {0}
+    assert len(protocol.stages) - len(longer) == 3 * (7 * 3 + 4 + 6 * 6 + 3 * 3 + 2)
+    # Those of raw and SPAct that train, with one seed.
+    assert len(longer) == 6 + 7 and {stage.seed for stage in longer} == {0}
     assert protocol.methods[0] == 'raw' and protocol.methods[-1] == 'SPAct'
     assert protocol.work_dir == Path('work_dirs/protocols/demo')
     assert len({stage.folder for stage in protocol.stages}) == len(protocol.stages)
@@ -77,7 +78,9 @@ def test_trained_anonymizer_reaches_the_stages_with_its_weights():
     # The attacker of raw images comes along, and is reported.
     assert attack.config.load_from == str(find(protocol, 'raw', 'image').weights)
     assert protocol.methods == ['raw', 'SPAct']
-    assert {s.name for s in protocol.stages if s.method == 'raw'} == {'image', 'mean'}
+    assert {s.name for s in protocol.stages if s.method == 'raw'} == {
+        'image', 'resnet', 'mean', 'difference', 'clip',
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize('path', [DEMO, DEMO.with_name('demo_controls.py')])
@@ -104,7 +107,9 @@ def test_attackers_of_one_anonymizer_share_its_frames(tmp_path):
         for stage in protocol.stages
         if stage.attacker and stage.method == 'SPAct'
     }
-    assert set(kept.values()) == {str(tmp_path / 'w' / 'frames')} and len(kept) == 17
+    assert (
+        set(kept.values()) == {str(tmp_path / 'w' / 'frames')} and len(kept) == 17
+    )  # seven that train, twice, and three that do not
     # Where they are kept is no part of what a result depends on.
     other = load_protocol(DEMO, tmp_path / 'v', seeds=[0], methods=['SPAct', 'raw'])
     assert [stage.hash for stage in other.stages] == [stage.hash for stage in protocol.stages]
@@ -158,6 +163,21 @@ def test_attacker_without_what_it_is_judged_by_is_refused(tmp_path, attacker, me
     stages = dict(image=dict(config=config, attacker=attacker))
     with pytest.raises(ValueError, match=message):
         load_protocol(write_protocol(tmp_path, [RAW], stages))
+
+
+def test_stage_is_only_for_the_methods_that_it_names(tmp_path):
+    config = str(CONFIGS / 'eval' / 'privacy_resnet_demo.py')
+    other = dict(name='other', anonymizer=dict(type='IdentityAnonymizer'))
+    stages = dict(
+        first=dict(config=config, only=['raw']), second=dict(config=config, load='raw:first')
+    )
+    protocol = load_protocol(write_protocol(tmp_path, [RAW, other], stages), tmp_path / 'w')
+    assert [(s.method, s.name) for s in protocol.stages] == [
+        ('raw', 'first'), ('raw', 'second'), ('other', 'second'),
+    ]  # fmt: skip
+    stages['first']['only'] = ['nobody']
+    with pytest.raises(ValueError, match="The stage 'first' of .* is only for 'nobody'"):
+        load_protocol(write_protocol(tmp_path, [RAW, other], stages), tmp_path / 'w')
 
 
 def test_name_of_a_longer_training_is_taken(tmp_path):

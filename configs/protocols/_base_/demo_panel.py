@@ -3,33 +3,41 @@
 attacker = dict(score='privacy/cMAP', chance='privacy/cMAP_chance')
 image = '../eval/attack_image_demo.py'
 mean = '../eval/attack_mean_demo.py'
+difference = '../eval/attack_difference_demo.py'
 clip = '../eval/attack_clip_demo.py'
+resnet = '../eval/privacy_resnet_demo.py'
 from_scratch = dict(
     action=dict(config='../eval/action_r3d_demo.py', metrics=dict(top1='acc/top1')),
     image=dict(config=image, attacker=attacker, metrics=dict(f1='privacy/F1')),
-    resnet=dict(config='../eval/privacy_resnet_demo.py', attacker=attacker),
-    # That of images, frame by frame over whole videos.
-    video=dict(config='../eval/attack_video_demo.py', train=False, load='image', attacker=attacker),
-    mean=dict(config=mean, attacker=attacker),
-    difference=dict(config='../eval/attack_difference_demo.py', attacker=attacker),
-    clip=dict(config=clip, attacker=attacker),
     # From the weights of the action target, which has learnt to see through f_A.
     target=dict(config=clip, load='action', attacker=attacker),
 )
-further = dict(
-    # From the weights of an attacker of raw images.
-    finetuned=dict(
-        config=image,
-        load='raw:image',
-        options={
-            'optim_wrapper.optimizer.lr': 1e-3,
-            'param_scheduler.eta_max': 1e-3,
-            'param_scheduler.total_steps': 4,
-            'train_cfg.max_epochs': 4,
-        },
+# Of raw frames; the others begin with their weights.
+on_raw = dict(
+    resnet=dict(config=resnet, only=['raw'], attacker=attacker),
+    mean=dict(config=mean, only=['raw'], attacker=attacker),
+    difference=dict(config=difference, only=['raw'], attacker=attacker),
+    clip=dict(config=clip, only=['raw'], attacker=attacker),
+)
+# From scratch, an attacker of rewritten frames may find nothing for want of training.
+from_raw = dict(
+    image_raw=dict(config=image, load='raw:image', skip=['raw'], attacker=attacker),
+    resnet_raw=dict(config=resnet, load='raw:resnet', skip=['raw'], attacker=attacker),
+    # That of images, frame by frame over whole videos.
+    video_raw=dict(
+        config='../eval/attack_video_demo.py',
+        train=False,
+        load='image_raw',
+        skip=['raw'],
         attacker=attacker,
     ),
-    # Those who first undo the anonymizer, then ask the attackers of raw images and videos.
+    mean_raw=dict(config=mean, load='raw:mean', skip=['raw'], attacker=attacker),
+    difference_raw=dict(config=difference, load='raw:difference', skip=['raw'], attacker=attacker),
+    clip_raw=dict(config=clip, load='raw:clip', skip=['raw'], attacker=attacker),
+)
+fresh = dict(**from_scratch, **on_raw, **from_raw)
+# Those who first undo the anonymizer, then ask the attackers of raw images and videos.
+undoing = dict(
     inverter=dict(
         config='../eval/reconstruction_demo.py',
         slot='model',
