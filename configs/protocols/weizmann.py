@@ -106,16 +106,34 @@ protocol = dict(
             options=action_data,
             metrics=dict(top1='acc/top1'),
         ),
+        # Of raw frames; the others begin with their weights. From scratch, an attacker of rewritten
+        # frames may find nothing for want of training.
         image=dict(
             config='../eval/attack_image_weizmann.py',
             **attack,
             metrics=dict(cmap='video/cMAP', identity_top1_frame='frame/top1'),
+            skip=unstressed[1:],
         ),
-        resnet=dict(config='../eval/privacy_resnet_weizmann.py', **attack),
-        mean=dict(config='../eval/attack_mean_weizmann.py', **attack),
-        difference=dict(config='../eval/attack_difference_weizmann.py', **attack),
+        resnet=dict(config='../eval/privacy_resnet_weizmann.py', **attack, skip=unstressed[1:]),
+        mean=dict(config='../eval/attack_mean_weizmann.py', **attack, only=['raw']),
+        difference=dict(config='../eval/attack_difference_weizmann.py', **attack, only=['raw']),
         # It sees gait.
-        clip=dict(config='../eval/attack_clip_weizmann.py', **attack),
+        clip=dict(config='../eval/attack_clip_weizmann.py', **attack, only=['raw']),
+        image_raw=dict(
+            config='../eval/attack_image_weizmann.py', load='raw:image', **attack, skip=['raw']
+        ),
+        mean_raw=dict(
+            config='../eval/attack_mean_weizmann.py', load='raw:mean', **attack, skip=['raw']
+        ),
+        difference_raw=dict(
+            config='../eval/attack_difference_weizmann.py',
+            load='raw:difference',
+            **attack,
+            skip=unstressed,
+        ),
+        clip_raw=dict(
+            config='../eval/attack_clip_weizmann.py', load='raw:clip', **attack, skip=['raw']
+        ),
         # From the weights of an action target, which has learnt to see through f_A. Not that of
         # above, which has seen clips that the attackers are tested on.
         action_apart=dict(
@@ -131,18 +149,6 @@ protocol = dict(
             load='action_apart',
             **attack,
             skip=unstressed[1:],
-        ),
-        # From the weights of an attacker of raw frames.
-        finetuned=dict(
-            dict(config='../eval/attack_image_weizmann.py', load='raw:image', **attack),
-            options={
-                **attack['options'],
-                'optim_wrapper.optimizer.lr': 1e-3,
-                'param_scheduler.eta_max': 1e-3,
-                'param_scheduler.total_steps': 4,
-                'train_cfg.max_epochs': 4,
-            },
-            skip=unstressed,
         ),
         # Those who first undo the anonymizer, then ask the attackers of raw video.
         inverter=dict(
