@@ -147,7 +147,9 @@ protocol = dict(
         target=dict(
             config='../eval/attack_clip_weizmann.py',
             load='action_apart',
-            **attack,
+            attacker=attack['attacker'],
+            # Its head is another.
+            options={**attack['options'], 'default_hooks.checkpoint.strict': False},
             skip=unstressed[1:],
         ),
         # Those who first undo the anonymizer, then ask the attackers of raw video.

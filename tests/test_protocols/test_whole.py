@@ -41,6 +41,7 @@ def write_protocol(folder, data, recipe):
     for name, stage in stages.items():
         planned = next(s for s in demo.stages if s.name == name)
         stage['config'] = str(ROOT / 'configs' / 'protocols' / stage['config'])
+        demo_options = stage.get('options', {})
         options = {'train_cfg.max_epochs': 1, 'param_scheduler': []}
         loaders = ['train_dataloader', 'test_dataloader']
         if 'attacker' in stage:
@@ -52,6 +53,8 @@ def write_protocol(folder, data, recipe):
             if name != 'action':
                 options[f'{dataset}.attributes'] = ATTRIBUTES
             options[f'{loader}.batch_size'] = 4
+        if name == 'target':
+            options.update(demo_options)
         if 'attacker' in stage:
             options['model.head.num_classes'] = len(ATTRIBUTES)
             options['model.data_preprocessor.num_classes'] = len(ATTRIBUTES)

@@ -10,7 +10,13 @@ from_scratch = dict(
     action=dict(config='../eval/action_r3d_demo.py', metrics=dict(top1='acc/top1')),
     image=dict(config=image, attacker=attacker, metrics=dict(f1='privacy/F1')),
     # From the weights of the action target, which has learnt to see through f_A.
-    target=dict(config=clip, load='action', attacker=attacker),
+    # Its head is another.
+    target=dict(
+        config=clip,
+        load='action',
+        options={'default_hooks.checkpoint.strict': False},
+        attacker=attacker,
+    ),
 )
 # Of raw frames; the others begin with their weights.
 on_raw = dict(
