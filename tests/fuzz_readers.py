@@ -32,6 +32,7 @@ from spact_mm.datasets.annotation_files import (
 from spact_mm.datasets.restricted_pickle import load_arrays
 from spact_mm.datasets.transforms import LoadImageRGB, LoadPersonBoxes
 from spact_mm.datasets.video_reader import open_video
+from spact_mm.evaluation.panel_report import PanelReport
 from spact_mm.evaluation.summary import summarize
 from spact_mm.models.anonymizers.checkpoint import find_config, load_checkpoint, load_weights
 from spact_mm.protocols.results import average_precisions, collect_rows
@@ -189,12 +190,21 @@ def _result_seeds(folder: Path) -> list[bytes]:
         values={'a/b': 0.5, 'privacy/AP_hat': 0.25}, config_hash=_stage(folder).hash, commit='abc',
         time='2026-01-01T00:00:00Z', seconds=12.5,
     )  # fmt: skip
-    return [json.dumps(result, indent=1).encode(), json.dumps(result).encode()]
+    part = dict(score=0.75, chance=0.5)
+    attacker = dict(part, validation={'0.5': part, '1': part})
+    return [
+        json.dumps(result, indent=1).encode(),
+        json.dumps(result | dict(attacker=attacker)).encode(),
+    ]
 
 
 def _read_result(path: Path) -> None:
     stage = _stage(path.parent)
-    summarize(collect_rows([stage]))
+    rows = collect_rows([stage])
+    summary = summarize(rows)
+    panel = PanelReport(rows)
+    panel.tables(summary)
+    panel.headline()
     average_precisions([stage], 'top1')
 
 

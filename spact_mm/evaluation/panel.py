@@ -22,12 +22,13 @@ def advantage(score: float, chance: float) -> float:
 
     Args:
         score (float): Fraction in [0, 1].
-        chance (float): Fraction in [0, 1).
+        chance (float): Fraction in [0, 1].
 
     Returns:
-        float: 1 at best, 0 at chance, below 0 where worse than chance.
+        float: 1 at best, 0 at chance, below 0 where worse than chance; 0 where chance is 1, so that
+        there is nothing to find out.
     """
-    return (score - chance) / (1 - chance)
+    return (score - chance) / (1 - chance) if chance < 1 else 0.0
 
 
 def find_strongest(rows: Sequence[Mapping], raw: str = 'raw') -> list[dict | None]:

@@ -84,11 +84,16 @@ def _is_attacker(attacker) -> bool:
     validation = attacker.get('validation', {})
     return (
         isinstance(validation, dict)
-        and (not attacker or '1' in validation)
+        # Twice the training alone has a part 2, and no score.
+        and (not attacker or '1' in validation or ('2' in validation and not scores))
         and all(isinstance(entry, dict) for entry in validation.values())
         and all(_is_part(part) for part in validation)
         and all({'score', 'chance'} == set(e) for e in (*validation.values(), scores or _NOTHING))
-        and all(_is_finite(value) for e in (*validation.values(), scores) for value in e.values())
+        and all(
+            _is_finite(value) and 0 <= value <= 1
+            for e in (*validation.values(), scores)
+            for value in e.values()
+        )
     )
 
 

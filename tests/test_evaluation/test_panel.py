@@ -24,6 +24,7 @@ def test_advantage_is_0_at_chance_and_1_at_best():
     assert advantage(1.0, 0.4) == 1 and advantage(0.4, 0.4) == 0
     assert advantage(0.7, 0.4) == pytest.approx(0.5)
     assert advantage(0.1, 0.4) == pytest.approx(-0.5)
+    assert advantage(1.0, 1.0) == 0
 
 
 def test_strongest_is_chosen_on_validation_and_shown_on_test():

@@ -60,6 +60,42 @@ def test_result_of_another_form_is_not_done(stage, changes):
         assert stage.read_result() is None
 
 
+ATTACKER = dict(score=0.9, chance=0.4, validation={'0.5': dict(score=0.5, chance=0.4)})
+ATTACKER['validation']['1'] = dict(score=0.8, chance=0.4)
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [dict(score='high'), dict(score=None), dict(score=1.1), dict(chance=-0.1),
+     dict(best=1.0), dict(validation=[1]),
+     dict(validation={}), dict(validation={'all': dict(score=1, chance=0)}),
+     dict(validation={'1': dict(score=1)}), dict(validation={'1': [1, 2]}),
+     dict(validation={'1': dict(score=float('nan'), chance=0)})],
+)  # fmt: skip
+def test_attacker_of_another_form_is_not_done(stage, changes):
+    write_result(stage, attacker=ATTACKER)
+    assert stage.read_result()['attacker'] == ATTACKER
+    write_result(stage, attacker=ATTACKER | changes)
+    with pytest.warns(UserWarning, match='result.json is damaged'):
+        assert stage.read_result() is None
+    with pytest.warns(UserWarning, match='result.json is damaged'):
+        assert results.collect_rows([stage]) == []
+
+
+def test_longer_training_adds_its_part_to_the_attacker(stage, tmp_path):
+    twice = Stage('action_twice', 'm', 0, None, tmp_path / 'm' / 'b', ConfigDict(x=1), True, {})
+    twice.prepare()
+    write_result(stage, name='action', attacker=ATTACKER)
+    parts = {part: dict(score=0.95, chance=0.4) for part in ('1', '2')}
+    write_result(twice, metrics={}, name='action_twice', attacker=dict(validation=parts))
+    (row,) = results.collect_rows([stage, twice])
+    found = row['attackers']['action']
+    assert (found['score'], found['val_score']) == (0.9, 0.8)
+    assert {part: entry['score'] for part, entry in found['validation'].items()} == {
+        '0.5': 0.5, '1': 0.8, '2': 0.95,
+    }  # fmt: skip
+
+
 def test_unknown_metric_and_absent_origin_are_no_damage(stage):
     with warnings.catch_warnings():
         warnings.simplefilter('error')
