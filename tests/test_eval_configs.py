@@ -31,7 +31,7 @@ from spact_mm.datasets.pa_hmdb51 import PA_HMDB51_ATTRIBUTES
 CONFIGS = {
     path.stem: path
     for path in sorted((ROOT / 'configs' / 'eval').glob('*.py'))
-    if not path.stem.endswith(('_demo', '_demo_video')) and 'weizmann' not in path.stem
+    if not path.stem.endswith(('_demo', '_demo_video', '_folder')) and 'weizmann' not in path.stem
 }
 TRAINED = [name for name in CONFIGS if 'pa_hmdb51' not in name]
 BOXES = [name for name in CONFIGS if name.endswith('_boxes')]

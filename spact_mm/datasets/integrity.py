@@ -104,9 +104,25 @@ def find_broken(
     Returns:
         dict[str, str]: The reason for each broken file.
     """
+    paths = {Path(root, name): name for name in names}
+    broken = inspect_files(list(paths), partial(inspect, check=check), num_workers)
+    return {paths[path]: reason for path, reason in broken.items()}
+
+
+def inspect_files(
+    paths: Sequence[Path], inspect: Callable[[Path], str | None], num_workers: int
+) -> dict[Path, str]:
+    """Ask of each file what is wrong with it, as :func:`find_broken`, by any function.
+
+    Args:
+        paths (Sequence[Path]): The files.
+        inspect (Callable): Returns a reason or None; it can be pickled.
+        num_workers (int): Number of processes.
+
+    Returns:
+        dict[Path, str]: The reason for each file that has one.
+    """
     broken = {}
-    inspect = partial(inspect, check=check)
-    paths = [Path(root, name) for name in names]
     batch_size = 16 * num_workers
     bar = Progress(len(paths))
     pool = _make_pool(num_workers)
@@ -118,9 +134,9 @@ def find_broken(
             pool.shutdown()
             reasons = [_inspect_alone(inspect, path) for path in batch]
             pool = _make_pool(num_workers)
-        for name, reason in zip(names[start : start + batch_size], reasons, strict=True):
+        for path, reason in zip(batch, reasons, strict=True):
             if reason is not None:
-                broken[name] = reason
+                broken[path] = reason
         bar.update(len(batch))
     pool.shutdown()
     bar.finish()

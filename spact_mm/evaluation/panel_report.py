@@ -9,6 +9,8 @@ from .panel import RISE, advantage, describe_strength, find_strongest, summarize
 from .summary import Summary, advantage_removed, spread
 
 _MISSING = '–'
+#: Place of the utility in the first table.
+_TOP1 = 2
 #: Part of an attacker's advantage that must be gone to speak of protection against him.
 _PROTECTED = 0.5
 
@@ -124,15 +126,22 @@ class PanelReport:
         return fmean(entry['advantage'] for entry in entries) if entries else None
 
     def _score(self, values: Mapping) -> str:
-        return f'a {self.title} of {_spread(values)} %'
+        article = 'an' if self.title[0].lower() in 'aeiou' else 'a'
+        return f'{article} {self.title} of {_spread(values)} %'
 
     def tables(self, utility: Summary) -> list[tuple[str, list[list[str]]]]:
         """Return titles and tables: the strongest, one by one, and how strength grew.
 
         Args:
-            utility (dict): ``{method: {metric: spread}}``, of which ``top1`` is shown.
+            utility (dict): ``{method: {metric: spread}}``, of which ``top1`` is shown, if any
+                method has it.
         """
-        tables = [('Utility and privacy', self._strongest_table(utility))]
+        has_utility = any('top1' in metrics for metrics in utility.values())
+        title = 'Utility and privacy' if has_utility else 'Privacy'
+        table = self._strongest_table(utility)
+        if not has_utility:
+            table = [[*cells[:_TOP1], *cells[_TOP1 + 1 :]] for cells in table]
+        tables = [(title, table)]
         tables.append((f'Attackers one by one: {self.title} (%)', self._single_table()))
         strength = self._strength_table()
         if len(strength) > 1:
@@ -145,10 +154,10 @@ class PanelReport:
         """Say what the tables mean."""
         return [
             "The strongest attacker is the one with the greatest advantage on the attackers' "
-            'validation split, in which there is no test person; his result on the test persons is '
+            'validation split, which shares nothing with the test; his result on the test is '
             'shown. Advantage = (score − chance) / (1 − chance), advantage removed = 1 − advantage '
             f'/ that of the strongest on {self.raw}; worst is the seed of which least is removed. '
-            'The best on test, chosen on the test persons, flatters the attacker a little. Mean ± '
+            'The best on test, chosen on the test, flatters the attacker a little. Mean ± '
             'sample standard deviation over seeds, each the mean over its folds.'
         ]
 
@@ -174,22 +183,38 @@ class PanelReport:
             )
         return table
 
-    def _single_table(self) -> list[list[str]]:
-        table = [['method', *self.attackers]]
-        chance: dict[str, float] = {}
+    def scores(self) -> dict[str, dict[str, dict]]:
+        """Return ``{method: {attacker: spread over seeds}}`` of the scores on the test."""
+        found = {}
         for method in self.summary:
-            cells = [method]
+            found[method] = {}
             for name in self.attackers:
                 seeds: dict = {}
                 for row in self.rows:
                     result = row.get('attackers', {}).get(name)
                     if row['method'] == method and result is not None:
                         seeds.setdefault(row['seed'], []).append(result['score'])
-                        chance.setdefault(name, result['chance'])
-                means = [fmean(values) for values in seeds.values()]
-                cells.append(_spread(spread(means)) if means else _MISSING)
-            table.append(cells)
-        return [*table, ['chance', *(_percent(chance[name]) for name in self.attackers)]]
+                if seeds:
+                    found[method][name] = spread(fmean(values) for values in seeds.values())
+        return found
+
+    def chance_levels(self) -> dict[str, float]:
+        """Return the level of chance of each attacker, that of the first row that has him."""
+        levels: dict[str, float] = {}
+        for method in self.summary:
+            for row in self.rows:
+                if row['method'] == method:
+                    for name, result in row.get('attackers', {}).items():
+                        levels.setdefault(name, result['chance'])
+        return levels
+
+    def _single_table(self) -> list[list[str]]:
+        scores, levels = self.scores(), self.chance_levels()
+        table = [['method', *self.attackers]]
+        for method, found in scores.items():
+            cells = [_spread(found[name]) if name in found else _MISSING for name in self.attackers]
+            table.append([method, *cells])
+        return [*table, ['chance', *(_percent(levels[name]) for name in self.attackers)]]
 
     def _strength_table(self) -> list[list[str]]:
         told = {method: describe_strength(self._validation(method)) for method in self.summary}

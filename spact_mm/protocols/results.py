@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..evaluation.attackers_plot import plot_attackers
 from ..evaluation.html_report import write_html
 from ..evaluation.panel_report import PanelReport
 from ..evaluation.report import Report, to_column, write_json, write_markdown
@@ -100,7 +101,9 @@ def write_report(
     notes: Sequence[str] = (),
     data: str = '',
 ) -> Path | None:
-    """Write ``report.{json,md,html}`` and two pictures of what is done so far.
+    """Write ``report.{json,md,html}`` and pictures of what is done so far.
+
+    Without a measure of utility the plot is of the attackers, one by one.
 
     Args:
         protocol (Protocol): The protocol.
@@ -142,7 +145,8 @@ def write_report(
         goal = dict(goal or {}, chance='advantage_chance')
     summary = summarize(rows)
     judged = None
-    if method in summary:
+    has_utility = any('top1' in metrics for metrics in summary.values())
+    if method in summary and (has_utility or panel is None):
         judged = goals(
             summary, method, raw, supervised, obfuscations, privacy=x, **dict(goal or {})
         )
@@ -180,6 +184,8 @@ def write_report(
             x=x,
             connect=[list(obfuscations)] if obfuscations else (),
         )
+    elif panel is not None:
+        plot = plot_attackers(panel, protocol.work_dir / 'attackers.png', protocol.title)
     report = Report(
         title=protocol.title,
         rows=rows,

@@ -1,0 +1,250 @@
+"""Clips of one's own: who or what is in them, and their division for attackers."""
+
+import csv
+import os
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path, PurePath
+
+from .unreadable import check_list_file
+
+#: Parts of a division: what attackers learn from, are chosen on and are measured on.
+PARTS = ('train', 'val', 'test')
+#: Files of a person, and persons, that an attack on identities needs.
+MIN_CLIPS, MIN_PERSONS = 3, 2
+#: Part of each person's clips, or of the persons.
+_TEST, _VAL = 0.3, 0.2
+#: Divisions of persons that are tried for one in which all attributes are on all sides.
+_ATTEMPTS = 200
+_FILE, _PERSON = 'file', 'person'
+
+#: The names of the clips of each part.
+Division = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class LabelledClips:
+    """Clips and what an attacker is to find out.
+
+    Attributes:
+        attributes (tuple[str, ...]): Persons, or attributes.
+        labels (dict[str, tuple[str, ...]]): Of each clip, by its path below the folder.
+        groups (dict[str, list[str]]): Clips by person; each its own, where persons are unknown.
+        is_identity (bool): Whether each clip has one of the attributes, the person.
+        has_persons (bool): Whether it is known whose clips are whose.
+    """
+
+    attributes: tuple[str, ...]
+    labels: dict[str, tuple[str, ...]]
+    groups: dict[str, list[str]]
+    is_identity: bool
+    has_persons: bool
+
+    def divide(self, seed: int) -> Division:
+        """Divide the clips for a seed.
+
+        Persons are all on all sides where they are to be named, by clips that are on one side only.
+        Where attributes are to be read, persons are on one side only.
+
+        Raises:
+            ValueError: If there is too little of something.
+        """
+        if self.is_identity:
+            return divide_by_clip(self.groups, seed)
+        return divide_by_person(self.groups, self.labels, self.attributes, seed)
+
+
+def find_persons(names: Iterable[str], folder: str | os.PathLike) -> LabelledClips:
+    """Take the first folder of each path for the person.
+
+    Args:
+        names (Iterable[str]): Paths of the clips below the folder.
+        folder: What to call it in an error.
+
+    Raises:
+        ValueError: If a clip lies in no folder, or there are too few persons or clips of one.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        person, *others = PurePath(name).parts
+        if not others:
+            raise ValueError(
+                f'{name} lies in {folder} itself, but there is to be one folder a person; move it '
+                'into one, or give a table with --labels.'
+            )
+        groups.setdefault(person, []).append(name)
+    needed = (
+        f'an attack needs at least {MIN_PERSONS} persons, a folder each, with at least {MIN_CLIPS} '
+        'clips each that can be read'
+    )
+    if len(groups) < MIN_PERSONS:
+        raise ValueError(f'{folder} has {len(groups)} folders with clips, but {needed}; add some.')
+    few = {person: len(clips) for person, clips in groups.items() if len(clips) < MIN_CLIPS}
+    if few:
+        told = ', '.join(f'{person!r} ({count})' for person, count in few.items())
+        raise ValueError(
+            f'{folder} has too few clips of {told}: {needed}; add some, or move the folder away.'
+        )
+    labels = {name: (person,) for person, clips in groups.items() for name in clips}
+    return LabelledClips(tuple(groups), labels, groups, is_identity=True, has_persons=True)
+
+
+def read_table(
+    path: str | os.PathLike, known: Iterable[str], left_out: Iterable[str] = ()
+) -> LabelledClips:
+    """Read a table of attributes.
+
+    A CSV file in UTF-8: a head, then a line a clip, with a column ``file`` (the path below the
+    folder), perhaps ``person``, and each other column an attribute, 0 or 1.
+
+    Args:
+        path: The table.
+        known (Iterable[str]): Paths of the clips below the folder; those that it does not name are
+            left out.
+        left_out (Iterable[str]): Paths that it may name, but that are left out, as they cannot be
+            read.
+
+    Raises:
+        FileNotFoundError: If there is no such table.
+        ValueError: If it is none, names an unknown file, has another value, or an attribute that
+            all clips or none have.
+    """
+    check_list_file(path, 'table')
+    try:
+        text = Path(path).read_text(encoding='utf-8-sig')
+        rows = list(csv.reader(StringIO(text, newline=''), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f'The table {path} is no CSV file in UTF-8 ({error}).') from error
+    head = [cell.strip() for cell in rows[0]] if rows else []
+    attributes = tuple(name for name in head if name not in (_FILE, _PERSON))
+    _check_head(head, attributes, path)
+    known, left_out = set(known), set(left_out)
+    labels: dict[str, tuple[str, ...]] = {}
+    groups: dict[str, list[str]] = {}
+    for number, row in enumerate(rows[1:], 2):
+        where = f'Row {number} of {path}'
+        if not any(cell.strip() for cell in row):
+            continue
+        if len(row) != len(head):
+            raise ValueError(f'{where} has {len(row)} cells, but the head {len(head)}; correct it.')
+        cells = {key: cell.strip() for key, cell in zip(head, row, strict=True)}
+        name = PurePath(cells[_FILE]).as_posix()
+        if name in labels or name not in known | left_out:
+            reason = 'once more' if name in labels else 'which is no video or image of the folder'
+            raise ValueError(
+                f'{where} names {cells[_FILE]!r}, {reason}; correct it, paths being relative to '
+                'the folder.'
+            )
+        wrong = next((key for key in attributes if cells[key] not in ('0', '1')), None)
+        if wrong is not None:
+            raise ValueError(f'{where} has {wrong} = {cells[wrong]!r} in place of 0 or 1.')
+        if cells.get(_PERSON) == '':
+            raise ValueError(f'{where} has no person; name one in each row, or drop the column.')
+        if name in left_out:
+            continue
+        labels[name] = tuple(key for key in attributes if cells[key] == '1')
+        groups.setdefault(cells.get(_PERSON, name), []).append(name)
+    for key in attributes:
+        count = sum(key in present for present in labels.values())
+        if count in (0, len(labels)):
+            raise ValueError(
+                f'{"No" if not count else "Every"} clip of {path} that can be read has {key}, so '
+                'nobody can learn to tell; add clips of the other kind, or drop the column.'
+            )
+    return LabelledClips(attributes, labels, groups, is_identity=False, has_persons=_PERSON in head)
+
+
+def _check_head(head: Sequence[str], attributes: Sequence[str], path: str | os.PathLike) -> None:
+    if _FILE not in head or not attributes:
+        raise ValueError(
+            f'The head of {path} is {", ".join(head) or "empty"}, but it needs a column "file" and '
+            'at least one attribute; "person" is no attribute.'
+        )
+    if len(set(head)) < len(head) or '' in head:
+        raise ValueError(f'The head of {path} has a column twice or without a name; correct it.')
+
+
+def divide_by_clip(groups: Mapping[str, Sequence[str]], seed: int) -> Division:
+    """Divide the clips of each person, so that everyone is on all sides.
+
+    The order is drawn once for a person, and each seed tests the next ones, so that as many
+    different clips as possible are tested over the seeds.
+
+    Args:
+        groups (Mapping): Clips by person, at least :data:`MIN_CLIPS` each.
+        seed (int): 0 or more.
+    """
+    division: Division = {part: [] for part in PARTS}
+    for person, clips in groups.items():
+        order = sorted(clips)
+        random.Random(person).shuffle(order)
+        num_test, num_val = _counts(len(order))
+        start = seed * num_test % len(order)
+        order = order[start:] + order[:start]
+        division['test'] += order[:num_test]
+        division['val'] += order[num_test : num_test + num_val]
+        division['train'] += order[num_test + num_val :]
+    return {part: sorted(names) for part, names in division.items()}
+
+
+def divide_by_person(
+    groups: Mapping[str, Sequence[str]],
+    labels: Mapping[str, Sequence[str]],
+    attributes: Sequence[str],
+    seed: int,
+) -> Division:
+    """Divide persons such that nobody is on two sides, and each attribute is on all, and is absent.
+
+    Of many divisions it is the one whose rarest label, or lack of one, is most frequent.
+
+    Args:
+        groups (Mapping): Clips by person.
+        labels (Mapping): Attributes of each clip.
+        attributes (Sequence[str]): All of them.
+        seed (int): 0 or more.
+
+    Raises:
+        ValueError: If none of the tried ones has each attribute, and its lack, in all parts.
+    """
+    best, best_count, rarest = {}, -1, ''
+    for attempt in range(_ATTEMPTS if len(groups) >= len(PARTS) else 0):
+        order = sorted(groups)
+        random.Random(f'{seed} {attempt}').shuffle(order)
+        num_test, num_val = _counts(len(order))
+        persons = dict(
+            train=order[num_test + num_val :],
+            val=order[num_test : num_test + num_val],
+            test=order[:num_test],
+        )
+        division = {
+            part: sorted(clip for person in names for clip in groups[person])
+            for part, names in persons.items()
+        }
+        count, attribute = min(
+            (_count_rarer(names, labels, attribute), attribute)
+            for names in division.values()
+            for attribute in attributes
+        )
+        if count > best_count:
+            best, best_count, rarest = division, count, attribute
+    if best_count < 1:
+        what = repr(rarest) if rarest else 'each attribute'
+        raise ValueError(
+            f'{len(groups)} persons (or files, where the table has no persons) cannot be divided '
+            f'such that some with and some without {what} are in all of {", ".join(PARTS)}; add '
+            'clips: at least 3 persons with and 3 without.'
+        )
+    return best
+
+
+def _count_rarer(names: Sequence[str], labels: Mapping[str, Sequence[str]], attribute: str) -> int:
+    """Return how many of some clips have an attribute, or have it not, whichever are fewer."""
+    count = sum(attribute in labels[name] for name in names)
+    return min(count, len(names) - count)
+
+
+def _counts(total: int) -> tuple[int, int]:
+    """Return how many of so many are for the test and for the validation."""
+    return max(1, round(_TEST * total)), max(1, round(_VAL * total))

@@ -1,0 +1,60 @@
+"""What each attacker of a panel finds, as a picture."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ..figures import write_figure
+from .panel_report import PanelReport
+
+#: Raw, then the others: colours that people with colour-blindness can tell apart (Okabe and Ito).
+_COLORS = ('#333333', '#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#D55E00')
+#: Of the room between two attackers that their bars take.
+_WIDTH = 0.8
+
+
+def plot_attackers(panel: PanelReport, path: str | os.PathLike, title: str | None = None) -> Path:
+    """Draw a group of bars for each attacker, a bar a method, with the level of chance.
+
+    Error bars are one standard deviation over seeds.
+
+    Args:
+        panel (PanelReport): The attackers, at least one.
+        path: The picture; its suffix gives the format, such as ``.png``.
+        title (str, optional): Heading.
+
+    Returns:
+        Path: The picture.
+    """
+    methods, names, scores = list(panel.summary), panel.attackers, panel.scores()
+    figure = Figure((max(6.0, 1.3 * len(names) + 2), 4.2), layout='constrained')
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    width = _WIDTH / len(methods)
+    for index, method in enumerate(methods):
+        found = {i: scores[method][n] for i, n in enumerate(names) if n in scores[method]}
+        places = np.array(list(found)) + (index - (len(methods) - 1) / 2) * width
+        means = [100 * entry['mean'] for entry in found.values()]
+        spreads = [100 * entry['std'] if entry['n'] > 1 else 0 for entry in found.values()]
+        color = _COLORS[index % len(_COLORS)]
+        bars = axes.bar(places, means, 0.92 * width, color=color, label=method, zorder=2)
+        if any(spreads):
+            axes.errorbar(places, means, spreads, fmt='none', ecolor='0.5', capsize=3, zorder=3)
+        axes.bar_label(bars, [f'{mean:.0f}' for mean in means], padding=3, fontsize=9)
+    levels = panel.chance_levels()
+    for index, name in enumerate(names):
+        ends = (index - _WIDTH / 2 - 0.05, index + _WIDTH / 2 + 0.05)
+        label = None if index else 'chance'
+        axes.hlines(100 * levels[name], *ends, '#D55E00', 'dashed', label, zorder=4)
+    axes.set_xticks(range(len(names)), names)
+    axes.set(ylim=(0, 112), yticks=range(0, 101, 20), ylabel=f'{panel.title} of the attacker (%)')
+    axes.set_title(title or '')
+    axes.grid(axis='y', color='0.9', zorder=0)
+    axes.spines[['top', 'right']].set_visible(False)
+    figure.legend(loc='outside lower center', ncols=len(methods) + 1, frameon=False)
+    path = Path(path)
+    write_figure(figure, path, dpi=120)
+    return path

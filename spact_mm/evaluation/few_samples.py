@@ -1,0 +1,41 @@
+"""What few test clips can tell: intervals of a share, and the smallest difference that shows."""
+
+import math
+
+#: Two-sided 95 % of a normal distribution.
+_Z = 1.959964
+#: Below this many test clips a share says little.
+FEW_CLIPS = 20
+
+
+def share_interval(share: float, count: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share of independent clips (Wilson, 1927).
+
+    Args:
+        share (float): In [0, 1].
+        count (int): Number of clips, 1 or more.
+
+    Returns:
+        tuple[float, float]: Bounds in [0, 1].
+
+    Raises:
+        ValueError: If there is no clip or the share is none.
+    """
+    if count < 1 or not 0 <= share <= 1:
+        raise ValueError(f'A share in [0, 1] of 1 clip or more is needed, not {share} of {count}.')
+    square = _Z**2 / count
+    centre = (share + square / 2) / (1 + square)
+    reach = _Z * math.sqrt(share * (1 - share) / count + square / (4 * count)) / (1 + square)
+    return max(0.0, centre - reach), min(1.0, centre + reach)
+
+
+def smallest_difference(count: int) -> float:
+    """Return the difference of two shares of ``count`` clips each that chance alone rarely makes.
+
+    It is that of shares near a half, where 95 % of the differences are below it although nothing
+    differs; of one that is near 0 or 1 less is enough.
+
+    Args:
+        count (int): Number of clips, 1 or more.
+    """
+    return min(1.0, _Z * math.sqrt(0.5 / count))

@@ -1,0 +1,254 @@
+"""The protocol that attacks clips of one's own, before and after an anonymizer."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..datasets.annotation_files import write_attribute_file
+from ..datasets.own_clips import PARTS, Division, LabelledClips
+from ..evaluation.few_samples import FEW_CLIPS, share_interval, smallest_difference
+from ..evaluation.panel_report import PanelReport
+from ..files import write_whole
+from .plan import Protocol, load_protocol
+from .results import collect_rows
+
+#: The method that stands for the clips as they are.
+RAW = 'raw'
+#: Samples of an attacker in an epoch, of all clips together, and iterations of its training.
+_SAMPLES, _ITERATIONS, _QUICK_ITERATIONS = 1600, 240, 120
+#: How often a clip may occur in an epoch, and how many epochs there may be.
+_FRAMES, _EPOCHS = (4, 32), (4, 60)
+_BATCH = 32
+_NOTES = (
+    'An attacker uses whatever tells persons apart: clothes, the room, the light of the day and '
+    'the camera, too. Clips cut from one recording are nearly the same for him.',
+    'Frames are resized to {size} × {size}, whole and so perhaps squeezed, before the anonymizer: '
+    'the numbers are for frames of that size, and say nothing of larger ones.',
+    'These attackers train for minutes. What they find is a lower bound of what leaks; that they '
+    'find nothing proves nothing.',
+)
+
+
+def plan_attack(
+    work_dir: str | os.PathLike,
+    clips: LabelledClips,
+    copies: Mapping[str, str],
+    videos: str | os.PathLike,
+    method: Mapping,
+    seeds: Sequence[int],
+    configs: str | os.PathLike,
+    size: int,
+    title: str,
+    imports: Sequence[str] = (),
+    quick: bool = False,
+) -> Protocol:
+    """Write the lists and the config of a protocol into its work dir, and plan it.
+
+    Args:
+        work_dir: Gets ``lists/`` and ``attack.py``.
+        clips (LabelledClips): The clips and what is to be found out.
+        copies (Mapping[str, str]): The file of each clip, below ``videos``.
+        videos: The folder of these files.
+        method (Mapping): Name and anonymizer of a method, as of :func:`load_protocol`.
+        seeds (Sequence[int]): Each divides the clips in another way.
+        configs: The folder with ``attack_{image,mean,clip}_folder.py``.
+        size (int): Width and height of the files.
+        title (str): Of the report.
+        imports (Sequence[str]): Modules that register the anonymizer. Defaults to none.
+        quick (bool): Whether attackers train for a shorter time. Defaults to False.
+
+    Raises:
+        FileNotFoundError: If a config or checkpoint does not exist.
+        ValueError: If there is too little of something, or the anonymizer cannot be built.
+    """
+    work_dir = Path(work_dir)
+    for seed in seeds:
+        for part, names in clips.divide(seed).items():
+            entries = [(copies[name], clips.labels[name]) for name in names]
+            path = work_dir / 'lists' / f'seed{seed}' / f'{part}.json'
+            write_attribute_file(path, clips.attributes, entries, 'own clips')
+    lists = str(work_dir / 'lists')
+    options = _options(clips, lists, str(videos), quick)
+    metric, title_of_metric = _metric(clips)
+    attacker = dict(score=f'video/{metric}', chance=f'video/{metric}_chance')
+    stages = {
+        name: dict(
+            config=str(Path(configs, f'attack_{name}_folder.py').resolve()),
+            options=options,
+            attacker=attacker,
+        )
+        for name in ('image', 'mean', 'clip')
+    }
+    # A report has a row for each seed with a metric.
+    stages['image']['metrics'] = dict(f1='video/F1')
+    epochs = max(1, options['train_cfg.max_epochs'] // 2)
+    stages['finetuned'] = dict(
+        config=stages['image']['config'],
+        load=f'{RAW}:image',
+        skip=[RAW],
+        attacker=attacker,
+        options={
+            **options,
+            'optim_wrapper.optimizer.lr': 1e-3,
+            'param_scheduler.eta_max': 1e-3,
+            'param_scheduler.total_steps': epochs,
+            'train_cfg.max_epochs': epochs,
+        },
+    )
+    protocol = dict(
+        title=title,
+        seeds=list(seeds),
+        methods=[dict(name=RAW, anonymizer=dict(type='IdentityAnonymizer')), dict(method)],
+        stages=stages,
+        report=dict(
+            columns=[],
+            method=method['name'],
+            supervised=None,
+            x='identity_top1' if clips.is_identity else 'cmap',
+            x_title=title_of_metric,
+            data=describe_clips(clips, clips.divide(seeds[0])),
+            notes=[note.format(size=size) for note in _NOTES],
+        ),
+    )
+    text = f'protocol = {protocol!r}\n'
+    if imports:
+        text = (
+            f'custom_imports = {dict(imports=list(imports), allow_failed_imports=False)!r}\n{text}'
+        )
+    path = work_dir / 'attack.py'
+    write_whole(path, f'# Written by tools/attack.py, anew each time.\n{text}')
+    return load_protocol(path, work_dir)
+
+
+def describe_clips(clips: LabelledClips, division: Division) -> str:
+    """Return how many clips and persons there are, and how many clips each part has."""
+    persons = f' of {len(clips.groups)} persons' if clips.has_persons else ''
+    parts = ', '.join(f'{len(division[part])} {part}' for part in PARTS)
+    attributes = '' if clips.is_identity else f'; attributes: {", ".join(clips.attributes)}'
+    return f'{len(clips.labels)} clips{persons} ({parts}){attributes}'
+
+
+def describe_limits(clips: LabelledClips, division: Division) -> list[str]:
+    """Say in sentences what the number of test clips can tell.
+
+    Args:
+        clips (LabelledClips): The clips.
+        division (Division): Of one seed.
+    """
+    test = division['test']
+    count, told = len(test), []
+    if clips.is_identity:
+        persons = [clips.labels[name][0] for name in test]
+        chance = max(map(persons.count, set(persons))) / count
+        told.append(
+            f'With {count} test clips chance is {100 * chance:.0f} %, and a difference of less '
+            f'than about {100 * smallest_difference(count):.0f} points may be chance itself.'
+        )
+    else:
+        rates = {a: sum(a in clips.labels[n] for n in test) for a in clips.attributes}
+        rarest = min(rates, key=rates.get)
+        told.append(
+            f'With {count} test clips chance is a cMAP of '
+            f'{100 * sum(rates.values()) / len(rates) / count:.0f} %; rarest is {rarest!r}, in '
+            f'{rates[rarest]} of them.'
+        )
+        if not clips.has_persons:
+            told.append(
+                'Warning: the table has no column "person", so clips of one person may be on both '
+                'sides, and what looks like an attribute may be the person.'
+            )
+    if count < FEW_CLIPS:
+        told.append(
+            f'Caution: {count} test clips are few, {FEW_CLIPS} or more tell something; do not '
+            'conclude that anything is protected.'
+        )
+    return told
+
+
+def tell_findings(protocol: Protocol, clips: LabelledClips, method: str) -> list[str]:
+    """Say in sentences what the strongest attackers found before and after.
+
+    Args:
+        protocol (Protocol): As :func:`plan_attack` returned it, done or not.
+        clips (LabelledClips): The clips.
+        method (str): The anonymizer's name.
+
+    Returns:
+        list[str]: While not all is done, that the strongest attacker is not known.
+    """
+    if any(stage.read_result() is None for stage in protocol.stages):
+        return ['Not all attackers are done, so the strongest is not known yet.']
+    rows = [row for row in collect_rows(protocol.stages) if 'attackers' in row]
+    summary = PanelReport(rows, raw=RAW, method=method).summary
+    scores = {name: summary[name]['score']['mean'] for name in (RAW, method)}
+    chance = summary[method]['chance']['mean']
+    seeds = sorted({row['seed'] for row in rows})
+    # Several seeds test in part the same clips, so that of one is what is certain.
+    count = min(len(clips.divide(seed)['test']) for seed in seeds)
+    before, after = (_score(clips, scores[name], count) for name in (RAW, method))
+    what = 'names the person in' if clips.is_identity else 'reads the attributes with'
+    first = (
+        f'The strongest attacker {what} {before} before and {"in " * clips.is_identity}{after} '
+        f'after {method}; chance is {100 * chance:.0f} %'
+    )
+    removed = summary[method].get('advantage_removed')
+    if removed is None or _is_unclear(clips, scores[RAW], chance, count):
+        return [
+            f'{first}.',
+            'Already on raw clips the attackers are not clearly better than chance, so nothing can '
+            'be told of the anonymizer: give more clips.',
+        ]
+    told = [f'{first}: {100 * removed["mean"]:.0f} % of the advantage is removed.']
+    difference = abs(scores[RAW] - scores[method])
+    if clips.is_identity and difference < smallest_difference(count):
+        told.append(
+            f'The difference of {100 * difference:.0f} points may be chance: {count} test clips '
+            f'show about {100 * smallest_difference(count):.0f}.'
+        )
+    return told
+
+
+def _is_unclear(clips: LabelledClips, score: float, chance: float, count: int) -> bool:
+    return clips.is_identity and share_interval(score, count)[0] <= chance
+
+
+def _score(clips: LabelledClips, score: float, count: int) -> str:
+    if not clips.is_identity:
+        return f'a cMAP of {100 * score:.0f} %'
+    low, high = (100 * bound for bound in share_interval(score, count))
+    return f'{100 * score:.0f} % of clips (95 % interval {low:.0f} to {high:.0f} %)'
+
+
+def _metric(clips: LabelledClips) -> tuple[str, str]:
+    """Return the attackers' metric and what a report calls it."""
+    return ('top1', 'identity Top-1') if clips.is_identity else ('cMAP', 'cMAP')
+
+
+def _options(clips: LabelledClips, lists: str, videos: str, quick: bool) -> dict:
+    """Return what depends on the clips in the config of an attacker."""
+    # Of the whole and not of the lists, which differ a little from seed to seed.
+    num_train = max(1, len(clips.labels) // 2)
+    frames = _clip(round(_SAMPLES / num_train), *_FRAMES)
+    iterations = max(1, num_train * frames // _BATCH)
+    epochs = _clip(round((_QUICK_ITERATIONS if quick else _ITERATIONS) / iterations), *_EPOCHS)
+    options = {
+        'model.data_preprocessor.num_classes': len(clips.attributes),
+        'model.head.num_classes': len(clips.attributes),
+        'train_dataloader.dataset.frames_per_video': frames,
+        'train_cfg.max_epochs': epochs,
+        'param_scheduler.total_steps': epochs,
+    }
+    for part in PARTS:
+        dataset = f'{part}_dataloader.dataset'
+        options[f'{dataset}.ann_file'] = os.path.join(lists, 'seed{seed}', f'{part}.json')
+        options[f'{dataset}.data_prefix.video'] = videos
+    if not clips.is_identity:
+        options['model.head.type'] = 'MultiLabelLinearClsHead'
+        evaluator = [dict(type='PrivacyAttributeMetric', level='video', prefix='video')]
+        options |= dict(val_evaluator=evaluator, test_evaluator=evaluator)
+        options |= {f'{part}_dataloader.dataset.single_label': False for part in PARTS}
+    return options
+
+
+def _clip(value: int, low: int, high: int) -> int:
+    return max(low, min(value, high))
