@@ -19,7 +19,9 @@ import spact_mm  # noqa: F401  (before anything of MMAction2)
 from spact_mm.apis import (
     IMAGES,
     METHODS,
+    AnonymizeInferencer,
     describe_left_out,
+    find_anonymizer,
     find_left_out,
     find_sources,
     print_any_name,
@@ -63,7 +65,10 @@ def parse_args() -> argparse.Namespace:
         'give only one that you trust, while a checkpoint is read as data',
     )
     parser.add_argument('--labels', metavar='CSV', help='a table of attributes; default: persons')
-    parser.add_argument('--work-dir', help='defaults to work_dirs/attack/<name of DIR>')
+    parser.add_argument(
+        '--work-dir',
+        help='defaults to work_dirs/attack/<name of DIR>, with _quick after --quick',
+    )
     parser.add_argument(
         '--seeds',
         nargs='+',
@@ -94,9 +99,8 @@ def parse_args() -> argparse.Namespace:
     if args.quick:
         args.seeds = args.seeds[:1]
     args.seeds = list(dict.fromkeys(args.seeds))
-    args.work_dir = Path(
-        args.work_dir or Path('work_dirs', 'attack', args.folder.resolve().name or 'clips')
-    )
+    name = f'{args.folder.resolve().name or "clips"}{"_quick" if args.quick else ""}'
+    args.work_dir = Path(args.work_dir or Path('work_dirs', 'attack', name))
     return args
 
 
@@ -120,12 +124,13 @@ def find_method(args: argparse.Namespace) -> tuple[dict, list[str]]:
     """Return the anonymizer as a method of a protocol, and the modules that register it."""
     if args.method:
         return dict(name=args.method, anonymizer=METHODS[args.method](args.size)), []
+    # What does not fit is refused before the clips are read; what hides nothing may be attacked.
+    AnonymizeInferencer(args.config, args.checkpoint, 'cpu', force=True)
     method = dict(name='anonymized', checkpoint=args.checkpoint)
     if not args.config:
         return method, []
     config = Config.fromfile(args.config)
-    model = config.get('model') or {}
-    anonymizer = model.get('anonymizer') or (model.get('data_preprocessor') or {}).get('anonymizer')
+    anonymizer = find_anonymizer(config)
     if anonymizer is None:
         sys.exit(f'{args.config} names no anonymizer, as model.anonymizer; give another --config.')
     # Its weights come from the checkpoint.

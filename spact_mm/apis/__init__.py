@@ -5,7 +5,7 @@ from .anonymize_job import anonymize_job, lock_outputs
 from .frame_anonymizer import FrameAnonymizer
 from .frame_pairs import pair_with_file, pair_with_function, sample_frames
 from .image_file import MAX_PIXELS
-from .inferencer import METHODS, AnonymizeInferencer
+from .inferencer import METHODS, AnonymizeInferencer, find_anonymizer
 from .manifest import Manifest
 from .mmaction_tools import (
     describe_failure,
@@ -33,6 +33,7 @@ __all__ = [
     'anonymize_job',
     'describe_failure',
     'describe_left_out',
+    'find_anonymizer',
     'find_jobs',
     'find_left_out',
     'find_sources',

@@ -2,13 +2,13 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmaction.registry import MODELS
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.infer import BaseInferencer
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
@@ -108,7 +108,7 @@ class AnonymizeInferencer(BaseInferencer):
         if self.method is not None:
             return None
         checkpoint = load_checkpoint(weights)
-        given = _find_anonymizer(cfg)
+        given = find_anonymizer(cfg)
         flaw = find_flaw(checkpoint, given)
         if flaw and not self.force:
             raise ValueError(
@@ -311,7 +311,7 @@ def _as_is(data):
     return data
 
 
-def _find_anonymizer(cfg: ConfigDict) -> dict | None:
+def find_anonymizer(cfg: Mapping) -> dict | None:
     """Return the anonymizer of a minimax config, or of one behind an anonymizing preprocessor."""
     model = cfg.get('model', {})
     return model.get('anonymizer') or model.get('data_preprocessor', {}).get('anonymizer')

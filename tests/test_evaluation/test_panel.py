@@ -1,7 +1,9 @@
 """Who is the strongest attacker, and what is left of his advantage."""
 
+import cv2
 import pytest
 
+from spact_mm.evaluation.attackers_plot import plot_attackers
 from spact_mm.evaluation.panel import (
     advantage,
     describe_strength,
@@ -174,3 +176,20 @@ def test_files_name_the_score_by_its_metric(rows):
     assert entry['advantage_removed'] == pytest.approx(0.1)
     assert entry['best_on_test'] == dict(attacker='image', identity_top1=0.94, chance=0.4)
     assert report.summary_entries()['SPAct']['identity_top1']['mean'] == 0.94
+
+
+def test_without_utility_there_is_no_column_of_it(rows):
+    bare = [{key: value for key, value in row.items() if key != 'top1'} for row in rows]
+    (title, table), *_ = PanelReport(bare).tables(summarize(bare))
+    (other, whole), *_ = PanelReport(rows).tables(summarize(rows))
+    assert (title, other) == ('Privacy', 'Utility and privacy')
+    assert table == [[*cells[:2], *cells[3:]] for cells in whole]
+
+
+def test_attackers_are_drawn_before_and_after(rows, tmp_path):
+    path = plot_attackers(PanelReport(rows), tmp_path / 'attackers.png', 'Title')
+    picture = cv2.imread(str(path))
+    assert picture.shape[0] > 400 and picture.shape[1] > 600
+    # The colours of raw's bars, of the other's, and of the level of chance.
+    for color in ((0x33, 0x33, 0x33), (0xB2, 0x72, 0x00), (0x00, 0x5E, 0xD5)):
+        assert (picture == color).all(-1).sum() > 50
