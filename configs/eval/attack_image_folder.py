@@ -1,6 +1,8 @@
 # An attacker who looks at every pixel of a frame and names the person in clips of one's own, or
 # their attributes. tools/attack.py makes the clips and lists, and sets what depends on them.
 _base_ = './attack_image_weizmann.py'
+for key in ('train_pipeline', 'test_pipeline'):
+    _base_.pop(key)
 
 clips = '{{$CLIPS_ROOT:data/clips}}'
 num_classes = 10
@@ -9,9 +11,16 @@ preprocessor = dict(augment=dict(_delete_=True, flip=0.5, shift=4), num_classes=
 model = dict(data_preprocessor=preprocessor, head=dict(num_classes=num_classes))
 
 # The clips are small copies of whole frames: nothing is cut off.
-test_pipeline = [_base_.test_pipeline[0], _base_.test_pipeline[-1]]
+test_pipeline = [
+    dict(type='LoadVideoFrame', cache=dict(max_gib=1.0)),
+    dict(type='mmpretrain.PackInputs', meta_keys=('video_id',)),
+]
 train_pipeline = test_pipeline
-videos = dict(data_prefix=dict(video=f'{clips}/videos'), pipeline=test_pipeline)
-train_dataloader = dict(dataset=dict(ann_file=f'{clips}/train.json', **videos))
-val_dataloader = dict(dataset=dict(ann_file=f'{clips}/val.json', **videos))
-test_dataloader = dict(dataset=dict(ann_file=f'{clips}/test.json', **videos))
+videos = dict(data_prefix=dict(video=f'{clips}/videos'))
+train_dataloader = dict(
+    dataset=dict(ann_file=f'{clips}/train.json', pipeline=train_pipeline, **videos)
+)
+val_dataloader = dict(dataset=dict(ann_file=f'{clips}/val.json', pipeline=test_pipeline, **videos))
+test_dataloader = dict(
+    dataset=dict(ann_file=f'{clips}/test.json', pipeline=test_pipeline, **videos)
+)

@@ -1,6 +1,8 @@
 # An attacker who averages: the mean of 16 frames of a clip of one's own beside one of them.
 # See attack_image_folder.py.
 _base_ = './attack_mean_weizmann.py'
+for key in ('train_pipeline', 'test_pipeline'):
+    _base_.pop(key)
 
 clips = '{{$CLIPS_ROOT:data/clips}}'
 num_classes = 10
@@ -8,13 +10,18 @@ preprocessor = dict(augment=dict(_delete_=True, flip=0.5, shift=4), num_classes=
 model = dict(data_preprocessor=preprocessor, head=dict(num_classes=num_classes))
 
 test_pipeline = [
-    _base_.test_pipeline[0],
-    _base_.test_pipeline[1],
-    _base_.test_pipeline[2],
-    *_base_.test_pipeline[5:],
+    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
+    dict(type='SampleClip', clip_len=16),
+    dict(type='DecordDecode'),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='mmpretrain.PackInputs', input_key='imgs', meta_keys=('video_id',)),
 ]
 train_pipeline = test_pipeline
-videos = dict(data_prefix=dict(video=f'{clips}/videos'), pipeline=test_pipeline)
-train_dataloader = dict(dataset=dict(ann_file=f'{clips}/train.json', **videos))
-val_dataloader = dict(dataset=dict(ann_file=f'{clips}/val.json', **videos))
-test_dataloader = dict(dataset=dict(ann_file=f'{clips}/test.json', **videos))
+videos = dict(data_prefix=dict(video=f'{clips}/videos'))
+train_dataloader = dict(
+    dataset=dict(ann_file=f'{clips}/train.json', pipeline=train_pipeline, **videos)
+)
+val_dataloader = dict(dataset=dict(ann_file=f'{clips}/val.json', pipeline=test_pipeline, **videos))
+test_dataloader = dict(
+    dataset=dict(ann_file=f'{clips}/test.json', pipeline=test_pipeline, **videos)
+)

@@ -6,7 +6,12 @@ from pathlib import Path
 
 from ..datasets.annotation_files import write_attribute_file
 from ..datasets.own_clips import PARTS, Division, LabelledClips
-from ..evaluation.few_samples import FEW_CLIPS, share_interval, smallest_difference
+from ..evaluation.few_samples import (
+    FEW_CLIPS,
+    chance_of_precision,
+    share_interval,
+    smallest_difference,
+)
 from ..evaluation.panel_report import PanelReport
 from ..files import write_whole
 from .plan import Protocol, load_protocol
@@ -145,12 +150,14 @@ def describe_limits(clips: LabelledClips, division: Division) -> list[str]:
             f'than about {100 * smallest_difference(count):.0f} points may be chance itself.'
         )
     else:
-        rates = {a: sum(a in clips.labels[n] for n in test) for a in clips.attributes}
-        rarest = min(rates, key=rates.get)
+        positives = _count_positives(clips, test)
+        rarest = min(positives, key=positives.get)
+        bound, difference = chance_of_precision(list(positives.values()), count)
         told.append(
             f'With {count} test clips chance is a cMAP of '
-            f'{100 * sum(rates.values()) / len(rates) / count:.0f} %; rarest is {rarest!r}, in '
-            f'{rates[rarest]} of them.'
+            f'{100 * sum(positives.values()) / len(positives) / count:.0f} %; one below about '
+            f'{100 * bound:.0f} %, and a difference of less than about {100 * difference:.0f} '
+            f'points, may be chance itself. Rarest is {rarest!r}, in {positives[rarest]} of them.'
         )
         if not clips.has_persons:
             told.append(
@@ -184,32 +191,44 @@ def tell_findings(protocol: Protocol, clips: LabelledClips, method: str) -> list
     chance = summary[method]['chance']['mean']
     seeds = sorted({row['seed'] for row in rows})
     # Several seeds test in part the same clips, so that of one is what is certain.
-    count = min(len(clips.divide(seed)['test']) for seed in seeds)
+    tests = [clips.divide(seed)['test'] for seed in seeds]
+    count = min(map(len, tests))
     before, after = (_score(clips, scores[name], count) for name in (RAW, method))
     what = 'names the person in' if clips.is_identity else 'reads the attributes with'
     first = (
         f'The strongest attacker {what} {before} before and {"in " * clips.is_identity}{after} '
         f'after {method}; chance is {100 * chance:.0f} %'
     )
+    if clips.is_identity:
+        is_clear = share_interval(scores[RAW], count)[0] > chance
+        smallest = smallest_difference(count)
+    else:
+        limits = [
+            chance_of_precision(list(_count_positives(clips, test).values()), len(test))
+            for test in tests
+        ]
+        is_clear = scores[RAW] > max(bound for bound, _ in limits)
+        smallest = max(difference for _, difference in limits)
     removed = summary[method].get('advantage_removed')
-    if removed is None or _is_unclear(clips, scores[RAW], chance, count):
+    if removed is None or not is_clear:
         return [
             f'{first}.',
             'Already on raw clips the attackers are not clearly better than chance, so nothing can '
             'be told of the anonymizer: give more clips.',
         ]
-    told = [f'{first}: {100 * removed["mean"]:.0f} % of the advantage is removed.']
+    part = f'{100 * removed["mean"]:.0f} %' if removed['mean'] >= 0.005 else 'nothing'
+    told = [f'{first}: {part} of the advantage is removed.']
     difference = abs(scores[RAW] - scores[method])
-    if clips.is_identity and difference < smallest_difference(count):
+    if difference < smallest:
         told.append(
             f'The difference of {100 * difference:.0f} points may be chance: {count} test clips '
-            f'show about {100 * smallest_difference(count):.0f}.'
+            f'show about {100 * smallest:.0f}.'
         )
     return told
 
 
-def _is_unclear(clips: LabelledClips, score: float, chance: float, count: int) -> bool:
-    return clips.is_identity and share_interval(score, count)[0] <= chance
+def _count_positives(clips: LabelledClips, names: Sequence[str]) -> dict[str, int]:
+    return {a: sum(a in clips.labels[name] for name in names) for a in clips.attributes}
 
 
 def _score(clips: LabelledClips, score: float, count: int) -> str:

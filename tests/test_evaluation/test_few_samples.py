@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from spact_mm.evaluation.few_samples import share_interval, smallest_difference
+from spact_mm.evaluation.few_samples import chance_of_precision, share_interval, smallest_difference
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,12 @@ def test_chance_rarely_makes_more_than_the_smallest_difference():
     draws = [sum(rng.random() < 0.5 for _ in range(count)) / count for _ in range(4000)]
     beyond = sum(abs(a - b) > bound for a, b in zip(draws[::2], draws[1::2], strict=True))
     assert 0.02 < beyond / 2000 < 0.08
+
+
+def test_precision_of_a_random_ranking_is_rarely_above_the_bound():
+    bound, difference = chance_of_precision([12, 24], 48)
+    # The mean is a little above the rates' 37.5 %.
+    assert 0.45 < bound < 0.56 and 0.09 < difference < 0.22
+    # With one clip of two, AP is 1 or a half.
+    assert chance_of_precision([1], 2) == (1.0, 0.5)
+    assert chance_of_precision([120, 240], 480)[0] < bound - 0.05
