@@ -12,6 +12,8 @@ from .panel_report import PanelReport
 
 #: Raw, then the others: colours that people with colour-blindness can tell apart (Okabe and Ito).
 _COLORS = ('#333333', '#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#D55E00')
+#: What follows the name of an attacker who begins with the weights of raw's.
+_FROM_RAW = '_raw'
 #: Of the room between two attackers that their bars take.
 _WIDTH = 0.8
 
@@ -19,7 +21,8 @@ _WIDTH = 0.8
 def plot_attackers(panel: PanelReport, path: str | os.PathLike, title: str | None = None) -> Path:
     """Draw a group of bars for each attacker, a bar a method, with the level of chance.
 
-    Error bars are one standard deviation over seeds.
+    Error bars are one standard deviation over seeds. An attacker who begins with the weights of
+    raw's stands beside that one, by the name: ``mean_raw`` beside ``mean``.
 
     Args:
         panel (PanelReport): The attackers, at least one.
@@ -29,7 +32,12 @@ def plot_attackers(panel: PanelReport, path: str | os.PathLike, title: str | Non
     Returns:
         Path: The picture.
     """
-    methods, names, scores = list(panel.summary), panel.attackers, panel.scores()
+    methods, scores = list(panel.summary), panel.scores()
+    for name in panel.attackers:
+        before = scores.get(panel.raw, {}).get(name.removesuffix(_FROM_RAW))
+        if before is not None:
+            scores[panel.raw].setdefault(name, before)
+    names = [name for name in panel.attackers if not _is_shown_by_another(name, panel, scores)]
     figure = Figure((max(6.0, 1.3 * len(names) + 2), 4.2), layout='constrained')
     FigureCanvasAgg(figure)
     axes = figure.subplots()
@@ -49,7 +57,7 @@ def plot_attackers(panel: PanelReport, path: str | os.PathLike, title: str | Non
         ends = (index - _WIDTH / 2 - 0.05, index + _WIDTH / 2 + 0.05)
         label = None if index else 'chance'
         axes.hlines(100 * levels[name], *ends, '#D55E00', 'dashed', label, zorder=4)
-    axes.set_xticks(range(len(names)), names)
+    axes.set_xticks(range(len(names)), [n.replace(_FROM_RAW, ',\nfrom raw') for n in names])
     axes.set(ylim=(0, 112), yticks=range(0, 101, 20), ylabel=f'{panel.title} of the attacker (%)')
     axes.set_title(title or '')
     axes.grid(axis='y', color='0.9', zorder=0)
@@ -58,3 +66,9 @@ def plot_attackers(panel: PanelReport, path: str | os.PathLike, title: str | Non
     path = Path(path)
     write_figure(figure, path, dpi=120)
     return path
+
+
+def _is_shown_by_another(name: str, panel: PanelReport, scores: dict[str, dict]) -> bool:
+    """Tell whether raw alone has an attacker, whom others begin with."""
+    owners = [method for method, found in scores.items() if name in found]
+    return owners == [panel.raw] and name + _FROM_RAW in panel.attackers

@@ -76,30 +76,15 @@ def plan_attack(
     options = _options(clips, lists, str(videos), quick)
     metric, title_of_metric = _metric(clips)
     attacker = dict(score=f'video/{metric}', chance=f'video/{metric}_chance')
-    stages = {
-        name: dict(
-            config=str(Path(configs, f'attack_{name}_folder.py').resolve()),
-            options=options,
-            attacker=attacker,
-        )
-        for name in ('image', 'mean', 'clip')
-    }
+    stages = {}
+    for name in ('image', 'mean', 'clip'):
+        config = str(Path(configs, f'attack_{name}_folder.py').resolve())
+        stage = dict(config=config, options=options, attacker=attacker)
+        stages[name] = dict(stage) if name == 'image' else dict(stage, only=[RAW])
+        # From scratch, an attacker of rewritten frames may find nothing for want of training.
+        stages[f'{name}_raw'] = dict(stage, load=f'{RAW}:{name}', skip=[RAW])
     # A report has a row for each seed with a metric.
     stages['image']['metrics'] = dict(f1='video/F1')
-    epochs = max(1, options['train_cfg.max_epochs'] // 2)
-    stages['finetuned'] = dict(
-        config=stages['image']['config'],
-        load=f'{RAW}:image',
-        skip=[RAW],
-        attacker=attacker,
-        options={
-            **options,
-            'optim_wrapper.optimizer.lr': 1e-3,
-            'param_scheduler.eta_max': 1e-3,
-            'param_scheduler.total_steps': epochs,
-            'train_cfg.max_epochs': epochs,
-        },
-    )
     protocol = dict(
         title=title,
         seeds=list(seeds),

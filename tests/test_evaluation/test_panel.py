@@ -3,6 +3,7 @@
 import cv2
 import pytest
 
+from spact_mm.evaluation import attackers_plot
 from spact_mm.evaluation.attackers_plot import plot_attackers
 from spact_mm.evaluation.panel import (
     advantage,
@@ -193,3 +194,18 @@ def test_attackers_are_drawn_before_and_after(rows, tmp_path):
     # The colours of raw's bars, of the other's, and of the level of chance.
     for color in ((0x33, 0x33, 0x33), (0xB2, 0x72, 0x00), (0x00, 0x5E, 0xD5)):
         assert (picture == color).all(-1).sum() > 50
+
+
+def test_attacker_who_begins_with_raws_weights_is_drawn_beside_that_one(monkeypatch, tmp_path):
+    rows = [
+        row('raw', 0, image=result(0.9, 0.9), mean=result(0.9, 0.8)),
+        row('SPAct', 0, image=result(0.5, 0.5), mean_raw=result(0.7, 0.6)),
+    ]
+    figures = []
+    keep = lambda figure, *_, **__: figures.append(figure)  # noqa: E731
+    monkeypatch.setattr(attackers_plot, 'write_figure', keep)
+    plot_attackers(PanelReport(rows), tmp_path / 'attackers.png')
+    (axes,) = figures[0].axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == ['image', 'mean,\nfrom raw']
+    heights = [[bar.get_height() for bar in bars] for bars in axes.containers]
+    assert heights == [pytest.approx([90, 80]), pytest.approx([50, 60])]

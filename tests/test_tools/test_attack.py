@@ -82,13 +82,14 @@ def test_panel_is_planned_before_and_after(tool, monkeypatch, tmp_path, capsys):
         for seed in (0, 1)
         for method, names in (
             ('raw', ('image', 'mean', 'clip')),
-            ('black', ('image', 'mean', 'clip', 'finetuned')),
+            ('black', ('image', 'image_raw', 'mean_raw', 'clip_raw')),
         )
         for name in names
     ]
-    stage = next(stage for stage in protocol.stages if stage.id == 'black, seed 1: clip')
+    stage = next(stage for stage in protocol.stages if stage.id == 'black, seed 1: clip_raw')
     preprocessor = stage.config.model.data_preprocessor
     assert preprocessor.anonymizer == dict(type='ConstantAnonymizer', value=0.0)
+    assert [need.id for need in stage.needs] == ['raw, seed 1: clip']
     assert preprocessor.num_classes == stage.config.model.head.num_classes == 4
     lists = {
         part: read_attribute_file(stage.config[f'{part}_dataloader'].dataset.ann_file)
@@ -143,7 +144,7 @@ def test_checkpoint_names_its_anonymizer_or_a_config_does(tool, monkeypatch, tmp
     settings.write_text(f'model = dict(anonymizer={config})')
     assert call(tool, monkeypatch, *options, '--config', settings) == 0
     for protocol, *_ in tool.planned:
-        stage = next(s for s in protocol.stages if s.id == 'anonymized, seed 0: mean')
+        stage = next(s for s in protocol.stages if s.id == 'anonymized, seed 0: mean_raw')
         preprocessor = stage.config.model.data_preprocessor
         assert preprocessor.anonymizer == config and preprocessor.checkpoint == str(path)
         assert str(path) in stage.files
@@ -234,7 +235,7 @@ def finish(protocol, raw, after, chance=0.25):
     for stage in protocol.stages:
         stage.prepare()
         score = raw if stage.method == 'raw' else after
-        entry = dict(score=score if stage.name == 'clip' else chance, chance=chance)
+        entry = dict(score=score if stage.name.startswith('clip') else chance, chance=chance)
         result = dict(
             metrics={} if stage.name != 'image' else dict(f1=0.1),
             name=stage.name,
@@ -265,7 +266,7 @@ def test_strongest_attacker_is_told_before_and_after(tool, monkeypatch, tmp_path
     ]
     text = write_report(protocol, 'attack', **protocol.report).read_text()
     assert 'Top-1 (%) ↑' not in text and '## Goals' not in text
-    assert '| blur | 2 | 40.0 ± 0.0 | 25.0 | clip (2) | 80.0 ± 0.0 |' in text
+    assert '| blur | 2 | 40.0 ± 0.0 | 25.0 | clip_raw (2) | 80.0 ± 0.0 |' in text
     assert (tmp_path / 'work' / 'attackers.png').stat().st_size > 10_000
     assert 'data:image/png' in (tmp_path / 'work' / 'report.html').read_text()
     assert not (tmp_path / 'work' / 'tradeoff.png').exists()
@@ -311,7 +312,7 @@ def test_persons_are_named_before_and_at_chance_after_black(tmp_path):
     raw, black = (report['summary'][method]['strongest'] for method in ('raw', 'black'))
     assert raw['identity_top1']['mean'] >= 0.8
     assert black['identity_top1']['mean'] == pytest.approx(0.1)
-    assert set(report['rows'][1]['attackers']) == {'image', 'mean', 'clip', 'finetuned'}
+    assert set(report['rows'][1]['attackers']) == {'image', 'image_raw', 'mean_raw', 'clip_raw'}
     assert (work / 'report.html').exists() and (work / 'attackers.png').exists()
     assert not (work / 'raw_clips').exists() and not (work / 'frames').exists()
 
