@@ -201,9 +201,10 @@ def tell_findings(protocol: Protocol, clips: LabelledClips, method: str) -> list
             'Already on raw clips the attackers are not clearly better than chance, so nothing can '
             'be told of the anonymizer: give more clips.',
         ]
-    part = f'{100 * removed["mean"]:.0f} %' if removed['mean'] >= 0.005 else 'nothing'
-    told = [f'{first}: {part} of the advantage is removed.']
-    difference = abs(scores[RAW] - scores[method])
+    if removed['mean'] < 0.005:
+        return [f'{first}: nothing of the advantage is removed.']
+    told = [f'{first}: {100 * removed["mean"]:.0f} % of the advantage is removed.']
+    difference = scores[RAW] - scores[method]
     if difference < smallest:
         told.append(
             f'The difference of {100 * difference:.0f} points may be chance: {count} test clips '

@@ -288,11 +288,12 @@ def test_attributes_are_told_by_their_precision(tool, monkeypatch, tmp_path):
     protocol = tool.planned[-1][0]
     clips = tool.read_table(table, [row.split(',')[0] for row in rows])
     finish(protocol, raw=0.95, after=0.97, chance=0.5)
-    first, second = own_clips.tell_findings(protocol, clips, 'blur')
-    assert first == (
+    assert own_clips.tell_findings(protocol, clips, 'blur') == [
         'The strongest attacker reads the attributes with a cMAP of 95 % before and a cMAP of 97 % '
         'after blur; chance is 50 %: nothing of the advantage is removed.'
-    )
+    ]
+    finish(protocol, raw=0.95, after=0.93, chance=0.5)
+    _, second = own_clips.tell_findings(protocol, clips, 'blur')
     assert second.startswith('The difference of 2 points may be chance: 12 test clips show about ')
     finish(protocol, raw=0.6, after=0.5, chance=0.5)
     assert 'nothing can be told' in own_clips.tell_findings(protocol, clips, 'blur')[1]
