@@ -179,6 +179,7 @@ def find_marks(view, seed):
     return (marked[:, None] > others).float().mean().item()
 
 
+@pytest.mark.slow
 def test_an_attacker_who_averages_sees_through_fresh_noise_and_one_of_single_frames_does_not():
     found = {view: [find_marks(view, seed) for seed in range(3)] for view in ('frame', 'mean')}
     assert min(found['mean']) > 0.9, found
