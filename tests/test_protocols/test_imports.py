@@ -164,6 +164,7 @@ def test_components_of_the_page_go_through_a_whole_protocol(tmp_path, tiny_data,
         if config == 'privacy_resnet_demo':
             options['model.head.num_classes'] = 2
             options['model.data_preprocessor.num_classes'] = 2
+            options |= {f'val_{part}': None for part in ('dataloader', 'cfg', 'evaluator')}
         return dict(config=str(EVAL / f'{config}.py'), options=options, **keys)
 
     videos = {
