@@ -28,8 +28,8 @@ env: $(VENV)/.ready
 # ---- the embedded default: data, training, fresh attackers, table and plot -------------------------
 demo: env
 	$(RUN) tools/data/demo/render.py --out data/demo
-	$(RUN) tools/protocol.py configs/protocols/demo.py --work-dir $(DEMO) \
-	  --methods raw "downsample 4×" SPAct --seeds 0 --cfg-options "protocol.strength.methods=[]"
+	$(RUN) tools/protocol.py configs/protocols/demo_quick.py --work-dir $(DEMO) \
+	  --methods raw "downsample 4×" SPAct --seeds 0
 	@echo "Report: $(DEMO)/report.html  Table: $(DEMO)/report.md  Plot: $(DEMO)/tradeoff.png"
 	@echo "Pictures (raw over anonymized): $(DEMO)/spact/seed0/train/run/anonymization/"
 

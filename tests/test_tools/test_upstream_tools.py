@@ -54,7 +54,7 @@ def site(tmp_path_factory, tiny_data):
     shutil.copytree(tiny_data, data)
     rng = np.random.default_rng(0)
     attributes = Config.fromfile(PRIVACY).attributes
-    for split, count in (('train', 34), ('test', 12)):
+    for split, count in (('train', 34), ('attacker_train', 34), ('attacker_val', 12), ('test', 12)):
         names = [f'{split}/{index:02}.jpg' for index in range(count)]
         for index, name in enumerate(names):
             write_image(data / 'images' / name, index)

@@ -1,0 +1,8 @@
+# The demo's protocol with fewer attackers, none of whom trains twice: what `make demo` runs.
+_base_ = './demo.py'
+
+left_out = dict(only=[])
+protocol = dict(
+    stages=dict(resnet=left_out, resnet_raw=left_out, difference=left_out, difference_raw=left_out),
+    strength=dict(_delete_=True, methods=[]),
+)
