@@ -54,11 +54,8 @@ class PanelReport:
 
     def _named(self, entry: Mapping) -> dict:
         named = {self.metric if key == 'score' else key: value for key, value in entry.items()}
-        best = named.get('best_on_test')
-        if isinstance(best, Mapping) and 'score' in best:
-            named['best_on_test'] = {
-                self.metric if key == 'score' else key: value for key, value in best.items()
-            }
+        if 'best_on_test' in named:
+            named['best_on_test'] = self._named(named['best_on_test'])
         return named
 
     @cached_property

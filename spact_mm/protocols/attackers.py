@@ -33,7 +33,7 @@ def prepare_attacker(config: Config, where: str) -> None:
     epochs = (config.get('train_cfg') or {}).get('max_epochs')
     if epochs is None:
         raise ValueError(f'{where} is an attacker, whose train_cfg needs max_epochs.')
-    config.train_cfg.update(val_begin=1, val_interval=max(1, math.floor(epochs / _MEASURED)))
+    config.train_cfg.update(val_begin=1, val_interval=max(1, epochs // _MEASURED))
 
 
 def lengthen(config: Config, factor: int = 2) -> None:

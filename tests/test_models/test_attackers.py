@@ -184,3 +184,12 @@ def test_an_attacker_who_averages_sees_through_fresh_noise_and_one_of_single_fra
     found = {view: [find_marks(view, seed) for seed in range(3)] for view in ('frame', 'mean')}
     assert min(found['mean']) > 0.9, found
     assert sum(found['frame']) / 3 < 0.75, found
+
+
+@pytest.mark.parametrize('data', ['demo', 'weizmann'])
+def test_attacker_of_clips_has_the_network_of_the_action_target(data):
+    """Or of the weights of a target, which it loads without asking for all, it would get a part."""
+    target = Config.fromfile(CONFIGS / f'action_r3d_{data}.py').model.backbone.to_dict()
+    attacker = Config.fromfile(CONFIGS / f'attack_clip_{data}.py').model.backbone.to_dict()
+    assert attacker.pop('type') == f'mmaction.{target.pop("type")}'
+    assert attacker == target
