@@ -4,6 +4,10 @@ _base_ = ['./_base_/common.py', './_base_/demo_panel.py']
 
 # It is tried to undo the strongest obfuscation and what is trained.
 unstressed = ['raw', 'downsample 2×', 'weak blur', 'strong blur']
+# The attackers that cost most are asked of raw and of what is trained only.
+costly = {
+    name: dict(skip=unstressed + ['downsample 4×']) for name in ('resnet_raw', 'difference_raw')
+}
 # What the recipe's own f_T scores is of no interest here.
 untested = {'train_cfg.val_begin': 1000}
 protocol = dict(
@@ -27,7 +31,7 @@ protocol = dict(
         dict(name='SPAct', train=dict(config='../spact_r3d_demo.py', options=untested)),
     ],
     stages=dict(
-        **_base_.fresh,
+        **{name: {**stage, **costly.get(name, {})} for name, stage in _base_.fresh.items()},
         **{name: dict(**stage, skip=unstressed) for name, stage in _base_.undoing.items()},
     ),
     # Whether attackers have trained enough.
