@@ -41,10 +41,10 @@ def find(protocol, method, name, **keys):
 def test_demo_plans_every_stage_of_every_method_and_seed():
     protocol = load_protocol(DEMO)
     # 7 methods, each with an action target, an attacker from scratch and one from the target; raw
-    # has four more, the others six that begin with the weights of raw's; 3 undo, in three stages;
-    # 2 trainings.
+    # has four more, of those that begin with the weights of raw's an obfuscation has four and what
+    # is trained six; 3 undo, in three stages; 2 trainings.
     longer = [stage for stage in protocol.stages if stage.name.endswith('_twice')]
-    assert len(protocol.stages) - len(longer) == 3 * (7 * 3 + 4 + 6 * 6 + 3 * 3 + 2)
+    assert len(protocol.stages) - len(longer) == 3 * (7 * 3 + 4 + 4 * 4 + 2 * 6 + 3 * 3 + 2)
     # Those of raw and SPAct that train, with one seed.
     assert len(longer) == 6 + 7 and {stage.seed for stage in longer} == {0}
     assert protocol.methods[0] == 'raw' and protocol.methods[-1] == 'SPAct'
