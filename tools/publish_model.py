@@ -19,10 +19,20 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('source', help='a checkpoint, which is read as data: nothing in it is run')
     parser.add_argument('target', type=Path, help='name.pth becomes name-<hash>.pth')
-    parser.add_argument(
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument(
         '--anonymizer-only',
-        action='store_true',
+        action='store_const',
+        const='anonymizer',
+        dest='part',
         help='leave f_T and f_B out: all that is needed to anonymize',
+    )
+    part.add_argument(
+        '--recognizer-only',
+        action='store_const',
+        const='recognizer',
+        dest='part',
+        help='f_T behind f_A, under the names of an MMAction2 recognizer, for its tools',
     )
     return parser.parse_args()
 
@@ -30,5 +40,5 @@ def parse_args() -> argparse.Namespace:
 if __name__ == '__main__':
     with refuse_in_one_sentence():
         args = parse_args()
-        path = publish(args.source, args.target, args.anonymizer_only)
+        path = publish(args.source, args.target, args.part)
         print(f'{path}  {path.stat().st_size / 2**20:.1f} MiB')

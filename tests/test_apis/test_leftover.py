@@ -186,13 +186,13 @@ def test_network_that_reproduces_writes_nothing(reproducing, tmp_path):
 def test_network_that_reproduces_is_not_published(reproducing, tmp_path):
     weights = save(reproducing, tmp_path)
     with pytest.raises(ValueError, match='is not published as an anonymizer: much of the input'):
-        publish(weights, tmp_path / 'fa.pth', anonymizer_only=True)
+        publish(weights, tmp_path / 'fa.pth', part='anonymizer')
     assert publish(weights, tmp_path / 'whole.pth').is_file()
     network = UNetAnonymizer(base_channels=4, num_levels=2)
     with torch.no_grad():
         network.head.weight[1] = float('nan')
     with pytest.raises(ValueError, match='not published as an anonymizer: .*not finite'):
-        publish(save(network, tmp_path), tmp_path / 'fa.pth', anonymizer_only=True)
+        publish(save(network, tmp_path), tmp_path / 'fa.pth', part='anonymizer')
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])

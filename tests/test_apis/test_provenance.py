@@ -116,7 +116,7 @@ def test_other_contents_say_nothing(checkpoint):
 
 def test_publishing_keeps_what_tells(tmp_path):
     torch.save(make(epoch=9, phase='adversaries'), tmp_path / 'a.pth')
-    path = publish(str(tmp_path / 'a.pth'), tmp_path / 'fa.pth', anonymizer_only=True)
+    path = publish(str(tmp_path / 'a.pth'), tmp_path / 'fa.pth', part='anonymizer')
     meta = torch.load(path, weights_only=True)['meta']
     assert meta['spact'] == dict(phase='adversaries', minimax_epochs=4)
     again = publish(str(path), tmp_path / 'again.pth')
@@ -138,7 +138,7 @@ def test_what_says_that_it_is_none_is_neither_published_nor_used(tmp_path, setti
     source = str(tmp_path / 'a.pth')
     torch.save(make(**settings), source)
     with pytest.raises(ValueError, match=f'a.pth is not published as an anonymizer: .*{flaw}'):
-        publish(source, tmp_path / 'fa.pth', anonymizer_only=True)
+        publish(source, tmp_path / 'fa.pth', part='anonymizer')
     with pytest.raises(ValueError, match=f'a.pth is no anonymizer: .*{flaw}.*--force'):
         AnonymizeInferencer(weights=source, device='cpu')
     # The whole model may be published; what it is stays known.

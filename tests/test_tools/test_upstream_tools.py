@@ -23,7 +23,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from test_docs import blocks
 
-from spact_mm.apis import find_tool
+from spact_mm.apis import find_tool, publish
 from spact_mm.datasets.annotation_files import write_attribute_file
 
 CONFIGS = ROOT / 'configs'
@@ -262,23 +262,39 @@ def test_image_browser_shows_the_images(site, tmp_path):
     assert min(cv2.imread(str(shown[0])).shape[:2]) > 40
 
 
+@pytest.fixture
+def recognizer(site, tmp_path):
+    """Return the documented config of a recipe's recognizer, and its published weights."""
+    config = tmp_path / 'my_recognizer.py'
+    code = blocks('upstream_tools.md')['configs/my_recognizer.py']
+    config.write_text(code.replace("'./spact_r3d_demo.py'", repr(str(RECIPE))))
+    source = str(weights(site, RECIPE))
+    return config, publish(source, tmp_path / 'recognizer.pth', 'recognizer')
+
+
 @pytest.mark.slow
-def test_features_are_those_of_the_backbone(site, tmp_path):
-    tool = 'misc/clip_feature_extraction'
-    mmaction(site, tool, ACTION, weights(site, ACTION), tmp_path / 'features')
-    config = Config.fromfile(ACTION)
+@pytest.mark.parametrize('alone', [False, True])
+def test_features_are_those_of_the_backbone(site, tmp_path, recognizer, alone):
+    path, checkpoint = recognizer if alone else (ACTION, weights(site, ACTION))
+    mmaction(site, 'misc/clip_feature_extraction', path, checkpoint, tmp_path / 'features')
+    config = Config.fromfile(path)
     model = MODELS.build(config.model).eval()
-    model.load_state_dict(torch.load(weights(site, ACTION))['state_dict'])
+    model.load_state_dict(torch.load(checkpoint)['state_dict'])
+    if alone:
+        recipe = MODELS.build(Config.fromfile(RECIPE).model).eval()
+        recipe.load_state_dict(torch.load(weights(site, RECIPE))['state_dict'])
     config.test_dataloader.dataset.ann_file = str(site / 'data/demo/test_videos.txt')
     config.test_dataloader.dataset.data_prefix.video = str(site / 'data/demo/videos')
     dataset = DATASETS.build(config.test_dataloader.dataset)
     for index in range(2):
         sample = dataset[index]
+        batch = dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']])
         with torch.no_grad():
-            data = model.data_preprocessor(
-                dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']])
-            )
+            data = model.data_preprocessor(batch)
             features = model.backbone(data['inputs'].flatten(0, 1)).mean((0, 2, 3, 4))
+            scores = model.test_step(batch)[0].pred_score
+            if alone:
+                torch.testing.assert_close(scores, recipe.test_step(batch)[0].pred_score)
         with open(tmp_path / f'features/test/{index:02}.mp4.pkl', 'rb') as file:
             found = pickle.load(file)
         np.testing.assert_allclose(np.asarray(found).ravel(), features, atol=1e-5)
@@ -331,9 +347,10 @@ def test_results_are_analysed(site, results, tmp_path):
 
 
 @pytest.mark.slow
-def test_sizes_configs_and_checkpoints_are_printed_and_written(site, tmp_path):
+def test_sizes_configs_and_checkpoints_are_printed_and_written(site, tmp_path, recognizer):
     shape = ['--shape', '1', '3', '8', '48', '48']
-    assert 'Params: 0.2' in mmaction(site, 'analysis_tools/get_flops', ACTION, *shape)
+    for config in (ACTION, recognizer[0]):
+        assert 'Params: 0.2' in mmaction(site, 'analysis_tools/get_flops', config, *shape)
     assert 'SquareCrop' in mmaction(site, 'analysis_tools/print_config', ACTION)
     target = tmp_path / 'published.pth'
     mmaction(site, 'deployment/publish_model', weights(site, ACTION), target)
