@@ -70,13 +70,11 @@ class PanelReport:
             return []
         removed = entry['advantage_removed']
         seeds = f'{removed["n"]} seed{"s" if removed["n"] > 1 else ""}'
-        raw = self.summary[self.raw]['score']
         sentences = [
             f"Of the strongest attacker's advantage over chance {self.method} removes "
             f'{_percent(removed["mean"])} % (mean of {seeds}; worst, seed {removed["worst_seed"]}: '
-            f'{_percent(removed["worst"])} %). He reaches {self._score(entry["score"])} behind it '
-            f'and {self._score(raw)} on {self.raw}, where chance is '
-            f'{_percent(entry["chance"]["mean"])} %.'
+            f'{_percent(removed["worst"])} %). He reaches {self._score(entry)} behind it and '
+            f'{self._score(self.summary[self.raw])} on {self.raw}.'
         ]
         parts = self._removed_by_attacker()
         against = [f'{n} ({_percent(p)} %)' for n, p in parts.items() if p > _PROTECTED]
@@ -122,9 +120,11 @@ class PanelReport:
         ]
         return fmean(entry['advantage'] for entry in entries) if entries else None
 
-    def _score(self, values: Mapping) -> str:
+    def _score(self, entry: Mapping) -> str:
         article = 'an' if self.title[0].lower() in 'aeiou' else 'a'
-        return f'{article} {self.title} of {_spread(values)} %'
+        # The strongest may be others with each method, and so chance.
+        chance = _percent(entry['chance']['mean'])
+        return f'{article} {self.title} of {_spread(entry["score"])} % (chance {chance} %)'
 
     def tables(self, utility: Summary) -> list[tuple[str, list[list[str]]]]:
         """Return titles and tables: the strongest, one by one, and how strength grew.

@@ -131,8 +131,8 @@ def test_first_line_says_what_is_protected_against(rows):
     first, second = PanelReport(rows).headline()
     assert first == (
         "Of the strongest attacker's advantage over chance SPAct removes 10.0 % (mean of 1 seed; "
-        'worst, seed 0: 10.0 %). He reaches a cMAP of 94.0 % behind it and a cMAP of 100.0 % on '
-        'raw, where chance is 40.0 %.'
+        'worst, seed 0: 10.0 %). He reaches a cMAP of 94.0 % (chance 40.0 %) behind it and a cMAP '
+        'of 100.0 % (chance 40.0 %) on raw.'
     )
     assert (
         second
