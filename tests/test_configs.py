@@ -17,7 +17,6 @@ from spact_mm.config_keys import refuse_unread
 from spact_mm.datasets import VISPR1_ATTRIBUTES
 from spact_mm.engine.phase_hook import parse_schedule
 from spact_mm.engine.stage_schedulers import resolve_stages
-from spact_mm.models import PHASES
 
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / 'configs').glob('*.py'))
 TRAINED = [*CONFIGS, *sorted((CONFIGS[0].parent / 'eval').glob('*.py'))]
@@ -52,7 +51,7 @@ def test_config_trains_two_iterations_of_each_phase_and_tests_one(path):
         labels = config.model.privacy_branch.get('head', {}).get('num_classes')
         views = 1 + any(t.type == 'TwoViews' for t in config.privacy_pipeline)
         data['privacy'] = privacy_batch(3, shape[-1], attributes=labels, views=views)
-    for phase in PHASES:
+    for phase in model.phases:
         model.set_phase(phase)
         for _ in range(2):
             values = model.train_step(data, optimizers)

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from ..datasets.label_range import check_labels
-from ..models.minimax import PHASES, MinimaxAnonymization
+from ..models.minimax import MinimaxAnonymization
 from ..registration import register
 from .explain import describe, explain
 from .phase_hook import MinimaxPhaseHook
@@ -110,7 +110,7 @@ def _phases_to_come(runner: Runner) -> list[str]:
         if stage.end > runner.epoch and stage.begin < runner.max_epochs
         for phase in stage.phases
     }
-    return [phase for phase in PHASES if phase in coming]
+    return [phase for phase in _bare(runner.model).phases if phase in coming]
 
 
 def _small_batch(name: str, loader: DataLoader, least: int = 1) -> dict | None:

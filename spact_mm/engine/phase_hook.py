@@ -12,7 +12,6 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from ..models.minimax import PHASES
 from ..registration import register
 from .resumable_loop import batches_done
 
@@ -44,8 +43,8 @@ def parse_schedule(schedule: Sequence[dict]) -> list[Stage]:
         list[Stage]: All stages; those with ``epochs=0`` end where they begin.
 
     Raises:
-        ValueError: If an entry has other keys, an unknown phase, a bad number of epochs or the name
-            of another.
+        ValueError: If an entry has other keys, no phase, a bad number of epochs or the name of
+            another.
     """
     stages, begin = [], 0
     for entry in schedule:
@@ -56,11 +55,10 @@ def parse_schedule(schedule: Sequence[dict]) -> list[Stage]:
             )
         phases, epochs = entry['phase'], entry['epochs']
         phases = (phases,) if isinstance(phases, str) else tuple(phases)
-        unknown = [phase for phase in phases if phase not in PHASES]
-        if unknown or not phases:
+        if not phases:
             raise ValueError(
-                f'The schedule of MinimaxPhaseHook names the phase {(unknown or [None])[0]!r}, '
-                f'which does not exist; choose from {list(PHASES)}.'
+                'An entry of the schedule of MinimaxPhaseHook has no phase; give it one, such as '
+                "'reconstruction', or several that take turns."
             )
         if not isinstance(epochs, int) or epochs < 0:
             raise ValueError(
@@ -160,6 +158,21 @@ class MinimaxPhaseHook(Hook):
         turn = (epoch - stage.begin) * epoch_length + iteration
         return stage.phases[turn % len(stage.phases)]
 
+    def before_run(self, runner: Runner) -> None:
+        """Refuse phases that the model does not have.
+
+        Raises:
+            ValueError: If there is one.
+        """
+        known = getattr(_unwrapped(runner), 'phases', None)
+        named = [phase for stage in self.all_stages for phase in stage.phases]
+        unknown = [phase for phase in named if known is not None and phase not in known]
+        if unknown:
+            raise ValueError(
+                f'The schedule of MinimaxPhaseHook names the phase {unknown[0]!r}, which '
+                f'{type(_unwrapped(runner)).__name__} does not have; choose from {list(known)}.'
+            )
+
     def before_train(self, runner: Runner) -> None:
         """Refuse a loop that does not follow the schedule, and a checkpoint of another schedule."""
         if not hasattr(runner.train_loop, 'seed_epoch'):
@@ -199,7 +212,8 @@ class MinimaxPhaseHook(Hook):
 
     def _forget_other_phases(self, runner: Runner, stage: Stage) -> None:
         """Drop the running means of phases that are over, or the log would repeat their last."""
-        over = tuple(f'train/{phase}/' for phase in PHASES if phase not in stage.phases)
+        phases = _unwrapped(runner).phases
+        over = tuple(f'train/{phase}/' for phase in phases if phase not in stage.phases)
         scalars = runner.message_hub.log_scalars
         for key in [key for key in scalars if key.startswith(over)]:
             del scalars[key]

@@ -14,6 +14,7 @@ from .anonymizers import (
     UNetPlusPlusAnonymizer,
     is_cacheable,
     is_random,
+    takes_clips,
 )
 from .attackers import (
     AnonymizedClipPreprocessor,
@@ -25,18 +26,18 @@ from .backbones import DilatedResNet3d
 from .clip_augmentation import ClipAugmentation
 from .device_augmentation import DeviceAugmentation
 from .losses import NTXentLoss
-from .minimax import PHASES, MinimaxAnonymization
+from .minimax import MinimaxAnonymization
 from .minimax_preprocessor import MinimaxDataPreprocessor
 from .preprocessors import AnonymizedActionPreprocessor, AnonymizedImagePreprocessor
 from .privacy import (
     AttributePrivacyBranch,
     ContrastivePrivacyBranch,
+    PrivacyBranch,
     ReconstructionAttack,
     ReconstructionPreprocessor,
 )
 
 __all__ = [
-    'PHASES',
     'AnonymizedActionPreprocessor',
     'AnonymizedClipPreprocessor',
     'AnonymizedImagePreprocessor',
@@ -58,6 +59,7 @@ __all__ = [
     'NTXentLoss',
     'NoiseAnonymizer',
     'PixelateAnonymizer',
+    'PrivacyBranch',
     'RecolorAnonymizer',
     'ReconstructionAttack',
     'ReconstructionPreprocessor',
@@ -66,4 +68,5 @@ __all__ = [
     'UNetPlusPlusAnonymizer',
     'is_cacheable',
     'is_random',
+    'takes_clips',
 ]

@@ -62,22 +62,41 @@ def unfold_frames(frames: Tensor, like: Tensor, format_shape: str) -> Tensor:
     return frames.transpose(2, 3)
 
 
+def as_clips(inputs: Tensor, format_shape: str) -> Tensor:
+    """Lay out a batch of a recognizer as clips, the frames of each next to each other in time.
+
+    Args:
+        inputs (Tensor): As for :func:`fold_frames`.
+        format_shape (str): Layout, as in MMAction2's ``FormatShape``.
+
+    Returns:
+        Tensor: (N * M, T, C, H, W) of ``'NCTHW'``; of ``'NCHW'`` the M frames of a video are a
+        clip, (N, M, C, H, W).
+    """
+    frames = fold_frames(inputs, format_shape)
+    length = inputs.shape[3 if _HAS_TIME[format_shape] else 1]
+    return frames.reshape(-1, length, *frames.shape[1:])
+
+
 def map_chunks(function: Callable[[Tensor], Tensor], frames: Tensor, chunk: int | None) -> Tensor:
     """Apply ``function`` to at most ``chunk`` frames at a time and concatenate.
 
-    On a CPU fewer pass where that is faster, at least one.
+    On a CPU fewer pass where that is faster, at least one. Clips are never cut.
 
     Args:
-        function (Callable): Frame-wise, (n, C, H, W) to (n, C, H, W).
-        frames (Tensor): (N, C, H, W).
-        chunk (int, optional): Bound on n. None means all at once.
+        function (Callable): From frames (n, C, H, W) or clips (n, T, C, H, W) to the same.
+        frames (Tensor): Frames (N, C, H, W) or clips (N, T, C, H, W).
+        chunk (int, optional): Bound on the frames. None means all at once.
 
     Returns:
-        Tensor: (N, C, H, W).
+        Tensor: Same shape.
     """
-    chunk = chunk or len(frames)
+    height, width = frames.shape[-2:]
+    length = frames.shape[1] if frames.dim() == 5 else 1
+    chunk = chunk or len(frames) * length
     if frames.device.type == 'cpu':
-        chunk = min(chunk, max(1, _CPU_PIXELS // (frames.shape[-2] * frames.shape[-1])))
-    if len(frames) <= chunk:
+        chunk = min(chunk, max(1, _CPU_PIXELS // (height * width)))
+    count = max(1, chunk // length)
+    if len(frames) <= count:
         return function(frames)
-    return torch.cat([function(part) for part in frames.split(chunk)])
+    return torch.cat([function(part) for part in frames.split(count)])

@@ -59,6 +59,7 @@ def to_faster_format(frames: Tensor) -> Tensor:
     Returns:
         Tensor: The same, perhaps channels-last.
     """
-    if frames.device.type != 'cpu' or (torch.is_grad_enabled() and not _TRAINS_FASTER):
+    is_slower = torch.is_grad_enabled() and not _TRAINS_FASTER
+    if frames.device.type != 'cpu' or frames.dim() != 4 or is_slower:
         return frames
     return frames.contiguous(memory_format=torch.channels_last)

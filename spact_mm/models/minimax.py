@@ -1,7 +1,9 @@
 """The model that owns f_A, f_T and f_B and their three updates."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -12,22 +14,17 @@ from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
 from ..registration import register
-from .frames import fold_frames, map_chunks, unfold_frames
+from .anonymizers.traits import takes_clips
+from .frames import as_clips, map_chunks, unfold_frames
 from .frozen import frozen
 from .memory_format import to_faster_format, use_channels_last
 from .minimax_preprocessor import MinimaxDataPreprocessor
+from .privacy.branch import PrivacyBranch
 from .rgb_recognizer import build_rgb_recognizer
 from .updates import backward, partial_backward, update
 
 #: Of the running mean of L_T: it looks back on some ten iterations.
 _MEAN_DECAY = 0.9
-#: What one training iteration may do, and whom it updates.
-PLAYERS = dict(
-    reconstruction=('anonymizer',),
-    adversaries=('recognizer', 'privacy_branch'),
-    anonymizer=('anonymizer',),
-)
-PHASES = tuple(PLAYERS)
 
 
 @register(MODELS)
@@ -45,13 +42,18 @@ class MinimaxAnonymization(BaseModel):
     ================  ==============  ==============  ==============  ==================
 
     Train and eval are BatchNorm modes. In ``anonymizer`` the views and the clips pass f_A as
-    BatchNorm batches of their own (view 1, view 2, clip frames, in this order).
+    BatchNorm batches of their own (view 1, view 2, clip frames, in this order). -L_B stands for
+    what the privacy branch gives in its mode ``'confuse'``.
+
+    A subclass may change the utility (:meth:`_utility_loss`), give f_A further losses
+    (:meth:`_anonymizer_losses`) and add phases: an entry of :attr:`phases` and a method
+    ``_step_<phase>`` each.
 
     Args:
         anonymizer (dict): f_A, frames (N, 3, H, W) in [0, 1] to the same.
         recognizer (dict): f_T, an MMAction2 recognizer with its own ``data_preprocessor``, whose
             mean and std (of [0, 255] frames) are applied after the anonymizer.
-        privacy_branch (dict): f_B.
+        privacy_branch (dict): f_B, a :class:`PrivacyBranch`.
         privacy_weight (float): omega >= 0. Defaults to 1.0, as in the official code.
         max_action_loss (float, optional): Spare the recognizer: while the running mean of L_T in
             ``adversaries`` is above this, omega counts less, in proportion. It keeps short
@@ -71,8 +73,16 @@ class MinimaxAnonymization(BaseModel):
         init_cfg (dict, optional): Initialization config of the whole model.
 
     Raises:
-        ValueError: If an argument is out of range, or the recognizer does not classify RGB frames.
+        ValueError: If an argument is out of range, the recognizer does not classify RGB frames, or
+            the privacy branch is none.
     """
+
+    #: What one training iteration may do, and the children that it updates.
+    phases: ClassVar[dict[str, tuple[str, ...]]] = dict(
+        reconstruction=('anonymizer',),
+        adversaries=('recognizer', 'privacy_branch'),
+        anonymizer=('anonymizer',),
+    )
 
     def __init__(
         self,
@@ -108,8 +118,15 @@ class MinimaxAnonymization(BaseModel):
             if value is not None and value < 1:
                 raise ValueError(f'{name} must be 1 or more, or None for all, but is {value}.')
         self.anonymizer = MODELS.build(anonymizer)
+        self._takes_clips = takes_clips(self.anonymizer)
         self.recognizer = recognizer_module
         self.privacy_branch = MODELS.build(privacy_branch)
+        if not isinstance(self.privacy_branch, PrivacyBranch):
+            raise ValueError(
+                f'model.privacy_branch is a {type(self.privacy_branch).__name__}, which cannot say '
+                'what the anonymizer minimises against it; derive it from '
+                'spact_mm.models.PrivacyBranch (docs/extending.md).'
+            )
         self.privacy_weight = privacy_weight
         self.max_action_loss = max_action_loss
         if max_action_loss is not None:
@@ -156,19 +173,26 @@ class MinimaxAnonymization(BaseModel):
         Returns:
             Tensor: Anonymized clips, same shape and range.
         """
-        frames = self._anonymize_frames(fold_frames(clips, self.format_shape))
-        return unfold_frames(frames, clips, self.format_shape)
+        (anonymized,) = self._rewrite(as_clips(clips, self.format_shape))
+        return unfold_frames(anonymized.flatten(0, 1), clips, self.format_shape)
 
-    @torch.no_grad()
-    def _anonymize_frames(self, frames: Tensor) -> Tensor:
-        anonymize = partial(_pass, _bare(self.anonymizer))
-        return map_chunks(anonymize, frames, self.max_frames_per_pass)
+    def _rewrite(self, *parts: Tensor) -> list[Tensor]:
+        """Run f_A on clips, (N, T, 3, H, W) each; an image is a clip of one frame.
 
-    def _anonymize_parts(self, parts: list[Tensor]) -> Sequence[Tensor]:
-        """Pass f_A, in eval mode, over frames of one size at once."""
-        if any(part.shape[1:] != parts[0].shape[1:] for part in parts):
-            return [self._anonymize_frames(part) for part in parts]
-        return self._anonymize_frames(torch.cat(parts)).split([len(part) for part in parts])
+        With gradients each part is a BatchNorm batch of its own. Without gradients memory is
+        bounded, and parts whose frames have one size pass together.
+        """
+        inputs = list(parts) if self._takes_clips else [part.flatten(0, 1) for part in parts]
+        if torch.is_grad_enabled():
+            outputs = [_run(self.anonymizer, x) for x in inputs]
+        else:
+            function = partial(_run, _bare(self.anonymizer))
+            run = partial(map_chunks, function, chunk=self.max_frames_per_pass)
+            if all(x.shape[1:] == inputs[0].shape[1:] for x in inputs):
+                outputs = run(torch.cat(inputs)).split([len(x) for x in inputs])
+            else:
+                outputs = [run(x) for x in inputs]
+        return [output.reshape(part.shape) for output, part in zip(outputs, parts, strict=True)]
 
     def _normalize(self, clips: Tensor, data_samples: Sequence | None) -> tuple[Tensor, Sequence]:
         """Apply the recognizer's own preprocessing (normalisation, blending) to [0, 1] clips."""
@@ -183,10 +207,10 @@ class MinimaxAnonymization(BaseModel):
         """Choose what the next :meth:`train_step` does.
 
         Raises:
-            ValueError: If the phase is none of :data:`PHASES`.
+            ValueError: If the phase is none of :attr:`phases`.
         """
-        if phase not in PHASES:
-            raise ValueError(f'There is no phase {phase!r}; choose from {list(PHASES)}.')
+        if phase not in self.phases:
+            raise ValueError(f'There is no phase {phase!r}; choose from {list(self.phases)}.')
         self.phase = phase
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
@@ -204,18 +228,13 @@ class MinimaxAnonymization(BaseModel):
         values = getattr(self, f'_step_{self.phase}')(batch, optim_wrapper)
         return {f'{self.phase}/{name}': value for name, value in values.items()}
 
-    def _rewrite(self, frames: Tensor) -> Tensor:
-        """Pass f_A with gradients."""
-        return _pass(self.anonymizer, frames)
-
     def _step_reconstruction(self, batch: dict, optim_wrapper: OptimWrapperDict) -> dict:
         """Pull f_A towards the identity, on frames of both loaders."""
         self.anonymizer.train()
         wrapper = optim_wrapper['anonymizer']
         with wrapper.optim_context(self.anonymizer):
-            l1 = torch.stack(
-                [F.l1_loss(self._rewrite(x), x) for x in self._plain_frames(batch)]
-            ).mean()
+            losses = [F.l1_loss(self._rewrite(x)[0], x) for x in self._plain_clips(batch)]
+            l1 = torch.stack(losses).mean()
         wrapper.update_params(l1)
         return dict(loss_l1=l1.detach())
 
@@ -224,26 +243,28 @@ class MinimaxAnonymization(BaseModel):
         self.anonymizer.train()
         self.recognizer.eval()
         self.privacy_branch.eval()
-        views, view_samples = self._views(batch)
+        views, clips = self._views(batch), as_clips(batch['action']['inputs'], self.format_shape)
         weight = self._current_privacy_weight()
         wrapper = optim_wrapper['anonymizer']
         with frozen(self.recognizer, self.privacy_branch):
             # The two losses share no activations, so two backward passes hold one graph at a time.
             with wrapper.optim_context(self.anonymizer):
-                views = [self._rewrite(view) for view in views]
-                losses = _bare(self.privacy_branch)(views, view_samples, mode='loss')
-                loss_privacy, values = self.parse_losses(losses)
-            partial_backward(wrapper, -weight * loss_privacy)
-            clips, samples = batch['action']['inputs'], batch['action']['data_samples']
+                rewritten = self._rewrite(*views.clips)
+                losses = self._privacy_loss(views.show(rewritten), mode='confuse')
+                loss_confusion, values = self.parse_losses(losses)
+                losses = self._anonymizer_losses('privacy', views.clips, rewritten)
+                further, privacy_values = self.parse_losses(losses)
+            loss = weight * loss_confusion + further
+            partial_backward(wrapper, loss)
             with wrapper.optim_context(self.anonymizer):
-                frames = self._rewrite(fold_frames(clips, self.format_shape))
-                frames = unfold_frames(frames, clips, self.format_shape)
-                inputs, samples = self._normalize(frames, samples)
-                losses = _bare(self.recognizer)(inputs, samples, mode='loss')
+                rewritten = self._rewrite(clips)
+                losses = self._utility_loss(self._with_clips(batch['action'], *rewritten))
                 loss_action, action_values = self.parse_losses(losses)
-            wrapper.update_params(loss_action)
-        loss = loss_action.detach() - weight * loss_privacy.detach()
-        logged = dict(_log_values(action_values, values), loss=loss)
+                losses = self._anonymizer_losses('action', [clips], rewritten)
+                further, further_values = self.parse_losses(losses)
+            wrapper.update_params(loss_action + further)
+        logged = _log_values(action_values, values, privacy_values, further_values)
+        logged['loss'] = (loss_action + further + loss).detach()
         return logged if self.max_action_loss is None else dict(logged, privacy_weight=weight)
 
     def _step_adversaries(self, batch: dict, optim_wrapper: OptimWrapperDict) -> dict:
@@ -251,18 +272,16 @@ class MinimaxAnonymization(BaseModel):
         self.anonymizer.eval()
         self.recognizer.train()
         self.privacy_branch.train()
-        clips, samples = batch['action']['inputs'], batch['action']['data_samples']
-        views, view_samples = self._views(batch)
-        wrappers = [optim_wrapper[name] for name in PLAYERS['adversaries']]
+        views, clips = self._views(batch), as_clips(batch['action']['inputs'], self.format_shape)
+        wrappers = [optim_wrapper[name] for name in self.phases['adversaries']]
         with wrappers[0].optim_context(self.recognizer):
-            frames, *views = self._anonymize_parts([fold_frames(clips, self.format_shape), *views])
-            frames = unfold_frames(frames, clips, self.format_shape)
-            inputs, samples = self._normalize(frames, samples)
-            losses = self.recognizer(inputs, samples, mode='loss')
+            with torch.no_grad():
+                rewritten, *shown = self._rewrite(clips, *views.clips)
+            losses = self._utility_loss(self._with_clips(batch['action'], rewritten))
             loss_action, action_values = self.parse_losses(losses)
         backward(wrappers[0], loss_action)
         with wrappers[1].optim_context(self.privacy_branch):
-            losses = self.privacy_branch(views, view_samples, mode='loss')
+            losses = self._privacy_loss(views.show(shown))
             loss_privacy, values = self.parse_losses(losses)
         backward(wrappers[1], loss_privacy)
         # Only now, so that whoever checks the gradients may still skip both.
@@ -272,6 +291,49 @@ class MinimaxAnonymization(BaseModel):
             all_reduce(mean, 'mean')  # omega is the same in all processes
             self.mean_action_loss.lerp_(mean, 1 - _MEAN_DECAY)
         return _log_values(action_values, values)
+
+    # -- the losses, for subclasses to change ------------------------------------------------
+
+    def _utility_loss(self, batch: dict) -> dict[str, Tensor]:
+        """Return the losses of f_T, which f_T and f_A minimise; their sum is L_T.
+
+        Args:
+            batch (dict): ``inputs``, anonymized clips in the recognizer's layout and in [0, 1], and
+                ``data_samples``.
+        """
+        inputs, samples = self._normalize(batch['inputs'], batch['data_samples'])
+        return _callable(self.recognizer)(inputs, samples, mode='loss')
+
+    def _privacy_loss(self, batch: dict, mode: str = 'loss') -> dict[str, Tensor]:
+        """Return the losses of f_B, or those of f_A against it (``mode='confuse'``).
+
+        Args:
+            batch (dict): ``inputs``, anonymized views, (N, 3, H, W) each and in [0, 1], and
+                ``data_samples`` or None.
+            mode (str): ``'loss'`` or ``'confuse'``. Defaults to ``'loss'``.
+        """
+        return _callable(self.privacy_branch)(batch['inputs'], batch['data_samples'], mode=mode)
+
+    def _anonymizer_losses(
+        self, source: str, raw: Sequence[Tensor], rewritten: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """Return further losses of f_A in the phase ``anonymizer``; there are none.
+
+        Args:
+            source (str): ``'privacy'`` for the views, then ``'action'`` for the clips: f_A passes
+                them one after the other, and the losses of each are backpropagated apart.
+            raw (Sequence[Tensor]): Clips (N, T, 3, H, W) in [0, 1]; a view is a clip of one frame.
+            rewritten (Sequence[Tensor]): What f_A made of them, with gradients.
+
+        Returns:
+            dict[str, Tensor]: Values to log; those with ``loss`` in their names are minimised.
+        """
+        return {}
+
+    def _with_clips(self, batch: dict, clips: Tensor) -> dict:
+        """Return an action batch with other clips, (N, T, 3, H, W)."""
+        inputs = unfold_frames(clips.flatten(0, 1), batch['inputs'], self.format_shape)
+        return dict(batch, inputs=inputs)
 
     def _current_privacy_weight(self) -> float | Tensor:
         """Return omega, lowered where the recognizer is to be spared."""
@@ -295,9 +357,10 @@ class MinimaxAnonymization(BaseModel):
         self.eval()
         batch = self.data_preprocessor(data, False)
         l1 = frames = 0.0
-        for x in self._plain_frames(batch):
-            l1 += F.l1_loss(self._anonymize_frames(x), x).item() * len(x)
-            frames += len(x)
+        for x in self._plain_clips(batch):
+            count = len(x) * x.shape[1]
+            l1 += F.l1_loss(self._rewrite(x)[0], x).item() * count
+            frames += count
         action = batch['action']
         predictions = self.forward(action['inputs'], action['data_samples'], mode='predict')
         hits = [int(p.pred_score.argmax()) == int(p.gt_label) for p in predictions]
@@ -306,27 +369,31 @@ class MinimaxAnonymization(BaseModel):
         classes = float(predictions[0].pred_score.numel())
         return dict(l1=l1, frames=frames, correct=sum(hits), clips=len(hits), classes=classes)
 
-    def _plain_frames(self, batch: dict) -> list[Tensor]:
-        """Return the raw frames that ``reconstruction`` uses, one (N, 3, H, W) per size."""
-        clips = batch['action']['inputs']
+    def _plain_clips(self, batch: dict) -> list[Tensor]:
+        """Return raw clips (N, T, 3, H, W) for ``reconstruction``, one batch for each size."""
+        clips = as_clips(batch['action']['inputs'], self.format_shape)
         if self.reconstruction_frames is not None:
-            axis = 3 if self.format_shape == 'NCTHW' else 1
-            count = min(self.reconstruction_frames, clips.shape[axis])
-            picks = torch.linspace(0, clips.shape[axis] - 1, count).round().long()
-            clips = clips.index_select(axis, picks.to(clips.device))
-        frames = fold_frames(clips, self.format_shape)
-        views = batch['privacy']['inputs'] if 'privacy' in batch else []
-        if all(view.shape[1:] == frames.shape[1:] for view in views):
-            return [torch.cat([frames, *views])]
-        return [frames, *views]
+            count = min(self.reconstruction_frames, clips.shape[1])
+            picks = torch.linspace(0, clips.shape[1] - 1, count).round().long()
+            clips = clips[:, picks.to(clips.device)]
+        views = [view[:, None] for view in batch['privacy']['inputs']] if 'privacy' in batch else []
+        if self._takes_clips:
+            return [clips, *views]
+        clips = clips.flatten(0, 1)[:, None]
+        if all(view.shape[1:] == clips.shape[1:] for view in views):
+            return [torch.cat([clips, *views])]
+        return [clips, *views]
 
-    def _views(self, batch: dict) -> tuple[list[Tensor], Sequence | None]:
-        """Return what f_B is shown, before f_A: the privacy batch, or two frames of each clip."""
+    def _views(self, batch: dict) -> '_Views':
+        """Choose what f_B is shown: the privacy batch, or two frames of each clip."""
         if 'privacy' in batch:
-            return batch['privacy']['inputs'], batch['privacy'].get('data_samples')
+            privacy = batch['privacy']
+            return _Views(
+                [view[:, None] for view in privacy['inputs']], privacy.get('data_samples')
+            )
         clips = batch['action']['inputs']
-        frames = fold_frames(clips, self.format_shape)
-        frames = frames.reshape(len(clips), -1, *frames.shape[1:])
+        frames = as_clips(clips, self.format_shape)
+        frames = frames.reshape(len(clips), -1, *frames.shape[2:])
         count, length = frames.shape[:2]
         low, high = self.view_distance
         if length <= low:
@@ -337,8 +404,30 @@ class MinimaxAnonymization(BaseModel):
         # Drawn on the CPU, so that a seed gives the same frames on every device.
         distance = torch.randint(low, min(high, length - 1) + 1, (count,))
         first = (torch.rand(count) * (length - distance)).long()
+        picks = [first, first + distance]
+        if self._takes_clips:
+            return _Views([frames, frames], None, picks)
         rows = torch.arange(count)
-        return [frames[rows, first], frames[rows, first + distance]], None
+        return _Views([frames[rows, pick][:, None] for pick in picks], None)
+
+
+@dataclass(frozen=True)
+class _Views:
+    """What f_B is shown: a frame of each of these clips, (N, T, 3, H, W)."""
+
+    clips: list[Tensor]
+    data_samples: Sequence | None
+    #: Which frames, (N,) each; None for clips of one frame.
+    picks: list[Tensor] | None = None
+
+    def show(self, rewritten: Sequence[Tensor]) -> dict:
+        """Return the batch of f_B, once f_A has rewritten the clips."""
+        if self.picks is None:
+            inputs = [clips[:, 0] for clips in rewritten]
+        else:
+            rows = torch.arange(len(rewritten[0]))
+            inputs = [clips[rows, pick] for clips, pick in zip(rewritten, self.picks, strict=True)]
+        return dict(inputs=inputs, data_samples=self.data_samples)
 
 
 def _bare(module: nn.Module) -> nn.Module:
@@ -346,17 +435,24 @@ def _bare(module: nn.Module) -> nn.Module:
     return module.module if is_model_wrapper(module) else module
 
 
-def _pass(network: nn.Module, frames: Tensor) -> Tensor:
-    """Pass f_A as fast as the device allows.
+def _callable(module: nn.Module) -> nn.Module:
+    """Return a network as it is called: by its distributed wrapper only where it is trained."""
+    return module if module.training else _bare(module)
+
+
+def _run(network: nn.Module, x: Tensor) -> Tensor:
+    """Run f_A on frames (N, 3, H, W) or clips (N, T, 3, H, W), as fast as the device allows.
 
     In mixed precision what comes out are full numbers again, and f_T and f_B get them in the format
     in which they are faster.
     """
-    return network(to_faster_format(frames)).to(frames.dtype).contiguous()
+    return network(to_faster_format(x)).to(x.dtype).contiguous()
 
 
-def _log_values(action: dict, privacy: dict) -> dict:
-    """Merge the parsed losses of f_T and f_B under names that do not collide."""
-    values = dict(action, **{k: v for k, v in privacy.items() if k != 'loss'})
+def _log_values(action: dict, *others: dict) -> dict:
+    """Merge parsed losses under names that do not collide."""
+    values = dict(action)
+    for other in others:
+        values.update({name: value for name, value in other.items() if name != 'loss'})
     values['loss_action'] = values.pop('loss')
     return {name: value.detach() for name, value in values.items()}

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 
 from spact_mm.engine import MinimaxPhaseHook
 from spact_mm.engine.accumulation import begin_accumulation, check_accumulation
+from spact_mm.models import MinimaxAnonymization
 
 SCHEDULE = [
     dict(phase='reconstruction', epochs=1),
@@ -34,6 +35,7 @@ def fake_runner(length, counts, schedule=SCHEDULE):
         train_dataloader=range(length),
         epoch=0,
         message_hub=None,
+        model=MinimaxAnonymization,
     )
 
 

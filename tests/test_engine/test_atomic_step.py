@@ -10,8 +10,9 @@ from tiny import batch, build_model, build_optimizers, changed, snapshot
 from torch import nn
 
 from spact_mm.engine.atomic_step import AtomicStep
-from spact_mm.models import PHASES
+from spact_mm.models import MinimaxAnonymization
 
+PHASES = tuple(MinimaxAnonymization.phases)
 #: Where the privacy branch is not asked, its images do no harm.
 LOADERS = [(phase, loader) for phase in PHASES for loader in ('action', 'privacy')]
 

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import pytest
 
 from spact_mm.engine.phase_hook import MinimaxPhaseHook, parse_schedule
+from spact_mm.models import MinimaxAnonymization
 
 SCHEDULE = [
     dict(phase='reconstruction', epochs=2),
@@ -31,8 +32,7 @@ def test_stages_without_epochs_are_left_out():
 @pytest.mark.parametrize(
     'entry, message',
     [
-        (dict(phase='minimax', epochs=1), "names the phase 'minimax', which does not exist"),
-        (dict(phase=('anonymizer', 'foo'), epochs=1), "names the phase 'foo'"),
+        (dict(phase=(), epochs=1), 'has no phase'),
         (dict(phase='anonymizer'), r'write dict\(phase=..., epochs=...\)'),
         (dict(phase='anonymizer', epochs=-1), 'epochs=-1; use a whole number'),
         (dict(phase='anonymizer', epochs=1.5), r'epochs=1\.5; use a whole number'),
@@ -96,18 +96,28 @@ def test_a_checkpoint_of_another_schedule_is_not_resumed():
 
 
 class Model:
+    phases = MinimaxAnonymization.phases
+
     def __init__(self, l1, correct):
-        self.l1, self.correct, self.phases = l1, correct, []
+        self.l1, self.correct, self.set = l1, correct, []
 
     def measure_readiness(self, data):
         return dict(l1=self.l1 * 10, frames=10, correct=self.correct, clips=8, classes=4.0)
 
     def set_phase(self, phase):
-        self.phases.append(phase)
+        self.set.append(phase)
 
 
 class Loader(list):
     batch_size = 8
+
+
+@pytest.mark.parametrize('phase', ['minimax', ('anonymizer', 'foo')])
+def test_phases_that_the_model_does_not_have_are_refused(phase):
+    hook = MinimaxPhaseHook([dict(phase=phase, epochs=1)])
+    wrong = phase if isinstance(phase, str) else 'foo'
+    with pytest.raises(ValueError, match=f"names the phase '{wrong}', which Model does not have"):
+        hook.before_run(SimpleNamespace(model=Model(0.0, 8)))
 
 
 def runner(model, epoch, scalars=()):
@@ -171,4 +181,4 @@ def test_each_iteration_sets_the_phase_of_the_model():
     state = runner(model, epoch=4)
     for index in range(3):
         hook.before_train_iter(state, index)
-    assert model.phases == ['anonymizer', 'adversaries', 'anonymizer']
+    assert model.set == ['anonymizer', 'adversaries', 'anonymizer']

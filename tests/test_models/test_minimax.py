@@ -16,7 +16,9 @@ from tiny import (
 )
 from torch import nn
 
-from spact_mm.models import PHASES, memory_format
+from spact_mm.models import MinimaxAnonymization, memory_format
+
+PHASES = tuple(MinimaxAnonymization.phases)
 
 
 class PlainRecognizer(nn.Module):
@@ -87,8 +89,11 @@ def test_two_rounds_equal_the_plain_loop(monkeypatch, with_cp, trains_faster):
                 expected = reference.adversaries_step(fa, ft, fb, clips, labels, views, *adams[1:])
             model.set_phase(phase)
             logged = model.train_step(data, ours)
-            losses = (logged[f'{phase}/loss_action'], logged[f'{phase}/loss_privacy'])
-            assert [loss.item() for loss in losses] == pytest.approx(expected, rel=1e-9)
+            is_adversary = phase == 'adversaries'
+            privacy = 'loss_privacy' if is_adversary else 'loss_confusion'
+            losses = [logged[f'{phase}/{name}'].item() for name in ('loss_action', privacy)]
+            losses[1] *= 1 if is_adversary else -1
+            assert losses == pytest.approx(expected, rel=1e-9)
 
     plain_unet = reference.UNet(4).double()
     plain_unet.load_ours(model.anonymizer.state_dict())
@@ -169,11 +174,15 @@ def test_loss_that_lowers_omega_is_a_running_mean_of_the_recognizers():
 
 def test_views_of_another_size_than_the_clips_pass_the_frozen_anonymizer_alike():
     model = build_model().eval()
-    parts = [torch.rand(n, 3, size, size) for n, size in ((5, 32), (2, 32), (3, 40))]
-    for chosen in (parts[:2], parts):
-        outs = model._anonymize_parts(chosen)
-        for part, out in zip(chosen, outs, strict=True):
-            torch.testing.assert_close(out, model._anonymize_frames(part))
+    parts = [torch.rand(n, t, 3, size, size) for n, t, size in ((2, 4, 32), (2, 1, 32), (3, 1, 40))]
+    with torch.no_grad():
+        for chosen in (parts[:2], parts):
+            outs = model._rewrite(*chosen)
+            for part, out in zip(chosen, outs, strict=True):
+                assert out.shape == part.shape
+                torch.testing.assert_close(out, model._rewrite(part)[0])
+                frames = model.anonymizer(part.flatten(0, 1))
+                torch.testing.assert_close(out.flatten(0, 1), frames)
 
 
 def test_adversaries_leave_the_running_statistics_of_the_anonymizer_untouched():
@@ -226,9 +235,9 @@ def test_reconstruction_lowers_the_l1_to_the_identity():
 def test_reconstruction_can_take_some_frames_of_each_clip():
     model = build_model(reconstruction_frames=2)
     clips = torch.stack(action_batch()['inputs']).float()
-    (frames,) = model._plain_frames(dict(action=dict(inputs=clips)))
+    (frames,) = model._plain_clips(dict(action=dict(inputs=clips)))
     expected = clips[:, 0, :, [0, 7]].transpose(1, 2).flatten(0, 1)
-    assert torch.equal(frames, expected)
+    assert torch.equal(frames[:, 0], expected)
 
 
 def test_identity_anonymizer_leaves_clips_of_distinct_frames_unchanged():
@@ -279,8 +288,8 @@ def test_views_without_privacy_data_are_two_frames_of_one_clip():
     clips = (ramp + torch.arange(6.0).reshape(6, 1, 1, 1, 1, 1) * 100).expand(6, 1, 3, 10, 4, 4)
     gaps = set()
     for _ in range(40):
-        views, _ = model._views(dict(action=dict(inputs=clips)))
-        first, second = (view[:, 0, 0, 0] for view in views)
+        views = model._views(dict(action=dict(inputs=clips)))
+        first, second = (view[:, 0, 0, 0] for view in views.show(views.clips)['inputs'])
         assert torch.equal((first / 100).floor(), torch.arange(6.0))
         gaps.update((second - first).tolist())
     assert gaps == {3.0, 4.0, 5.0}

@@ -197,7 +197,7 @@ def test_any_backbone_learns_in_both_branches_and_teaches_the_anonymizer(name):
         for phase in ('adversaries', 'anonymizer'):
             model.set_phase(phase)
             values = model.train_step(data, optimizers)
-            assert torch.isfinite(values[f'{phase}/loss_privacy'])
+            assert all(torch.isfinite(value) for value in values.values())
         learnt = {n.split('.')[1] for n in changed(before, model) if n.startswith('privacy_branch')}
         assert learnt >= ({'backbone', 'neck'} if 'neck' in branch else {'backbone', 'head'})
         assert any(n.startswith('anonymizer') for n in changed(before, model))

@@ -16,7 +16,7 @@ def test_train_goes_through_all_phases(tiny_run):
         'Phase: adversaries (epochs 3 to 3)',
         'adversaries/loss_privacy',
         'Phase: anonymizer / adversaries (epochs 4 to 5)',
-        'anonymizer/loss_privacy',
+        'anonymizer/loss_confusion',
         'acc/top1',
     ]
     places = [log.index(text) for text in order]

@@ -9,7 +9,7 @@ from .noise import NoiseAnonymizer
 from .pixelate import PixelateAnonymizer
 from .recolor import RecolorAnonymizer
 from .sequential import SequentialAnonymizer
-from .traits import is_cacheable, is_random
+from .traits import is_cacheable, is_random, rewrite_clips, takes_clips
 from .unet import UNetAnonymizer
 from .unet_plus_plus import UNetPlusPlusAnonymizer
 
@@ -27,4 +27,6 @@ __all__ = [
     'UNetPlusPlusAnonymizer',
     'is_cacheable',
     'is_random',
+    'rewrite_clips',
+    'takes_clips',
 ]

@@ -7,7 +7,7 @@ from mmengine.model import BaseModule, ModuleList
 from torch import Tensor
 
 from ...registration import register
-from .traits import is_random
+from .traits import is_random, rewrite_clips, takes_clips
 
 
 @register(MODELS)
@@ -57,20 +57,24 @@ class SequentialAnonymizer(BaseModule):
         """Whether a stage draws, so that the same frames come out differently in another call."""
         return any(map(is_random, self.stages))
 
+    @property
+    def takes_clips(self) -> bool:
+        """Whether a stage takes clips, so that all do."""
+        return any(map(takes_clips, self.stages))
+
     def forward(self, frames: Tensor, boxes: Sequence[Tensor] | None = None) -> Tensor:
-        """Anonymize frames.
+        """Anonymize frames, or clips where a stage takes them.
 
         Args:
-            frames (Tensor): RGB in [0, 1], shape (N, 3, H, W).
-            boxes (Sequence[Tensor], optional): Boxes of persons, for the stages that need them;
-                see :class:`BlackenAnonymizer`.
+            frames (Tensor): RGB in [0, 1], (N, 3, H, W), or clips (N, T, 3, H, W).
+            boxes (Sequence[Tensor], optional): Boxes of persons in each frame, for the stages that
+                need them; see :class:`BlackenAnonymizer`.
 
         Returns:
             Tensor: RGB in [0, 1], same shape.
         """
+        is_clips = self.takes_clips
         for stage in self.stages:
-            if getattr(stage, 'needs_boxes', False):
-                frames = stage(frames, boxes)
-            else:
-                frames = stage(frames)
+            extra = (boxes,) if getattr(stage, 'needs_boxes', False) else ()
+            frames = rewrite_clips(stage, frames, *extra) if is_clips else stage(frames, *extra)
         return frames

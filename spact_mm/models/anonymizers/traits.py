@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import torch
 from mmaction.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
 
 
 def is_random(anonymizer: Mapping | nn.Module) -> bool:
@@ -18,13 +18,44 @@ def is_random(anonymizer: Mapping | nn.Module) -> bool:
     return _has_trait(anonymizer, 'is_random')
 
 
-def is_cacheable(anonymizer: Mapping | nn.Module) -> bool:
-    """Tell whether a frame alone decides an anonymizer's output: it needs no boxes and draws not.
+def takes_clips(anonymizer: Mapping | nn.Module) -> bool:
+    """Tell whether an anonymizer takes clips (N, T, 3, H, W) in place of frames (N, 3, H, W).
+
+    Such a class says so by an attribute or property ``takes_clips``. It gives clips of the same
+    shape, and takes an image for a clip of one frame.
 
     Args:
         anonymizer (Mapping | nn.Module): The network or its config.
     """
-    return not (is_random(anonymizer) or _has_trait(anonymizer, 'needs_boxes'))
+    return _has_trait(anonymizer, 'takes_clips')
+
+
+def rewrite_clips(anonymizer: nn.Module, clips: Tensor, *extra) -> Tensor:
+    """Run an anonymizer of frames or of clips.
+
+    Args:
+        anonymizer (nn.Module): The network.
+        clips (Tensor): RGB in [0, 1], (N, T, 3, H, W).
+        *extra: Further inputs, such as boxes.
+
+    Returns:
+        Tensor: Same shape and range.
+    """
+    if takes_clips(anonymizer):
+        return anonymizer(clips, *extra)
+    return anonymizer(clips.flatten(0, 1), *extra).reshape(clips.shape)
+
+
+def is_cacheable(anonymizer: Mapping | nn.Module) -> bool:
+    """Tell whether a frame alone decides an anonymizer's output.
+
+    It does where it needs neither boxes nor the other frames of a clip, and draws nothing.
+
+    Args:
+        anonymizer (Mapping | nn.Module): The network or its config.
+    """
+    traits = ('is_random', 'needs_boxes', 'takes_clips')
+    return not any(_has_trait(anonymizer, trait) for trait in traits)
 
 
 def _has_trait(anonymizer: Mapping | nn.Module, name: str) -> bool:

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 
 import torch
 from mmaction.registry import MODELS
-from mmengine.model import BaseModule
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from ...registration import register
+from .branch import PrivacyBranch
 from .features import feature_maps, in_channels
 
 
 @register(MODELS)
-class AttributePrivacyBranch(BaseModule):
+class AttributePrivacyBranch(PrivacyBranch):
     """Predict privacy attributes of an image, as in Wu et al. (arXiv 1906.05675).
 
     The children are MMPretrain's and are built in its scope, so that their types need no
@@ -43,8 +43,7 @@ class AttributePrivacyBranch(BaseModule):
         init_cfg (dict, optional): Initialization config.
     """
 
-    #: Smallest number of images in a batch.
-    min_batch_size = 1
+    modes = ('loss', 'confuse', 'tensor', 'predict')
 
     def __init__(
         self, backbone: dict, head: dict, neck: dict | None = None, init_cfg: dict | None = None
@@ -66,45 +65,43 @@ class AttributePrivacyBranch(BaseModule):
         """
         return self.neck(feature_maps(self.backbone(images), self._channels))
 
-    def forward(
-        self,
-        views: Sequence[Tensor],
-        data_samples: Sequence[BaseDataElement] | None = None,
-        mode: str = 'loss',
-    ) -> dict[str, Tensor] | tuple[Tensor, ...] | list[BaseDataElement]:
-        """Compute the loss, the logits or the predictions.
+    def loss(
+        self, views: Sequence[Tensor], data_samples: Sequence[BaseDataElement] | None
+    ) -> dict[str, Tensor]:
+        """Return ``dict(loss_privacy=...)``, the mean over one or more views.
 
         Args:
-            views (Sequence[Tensor]): One or more views of N images, RGB in [0, 1], (N, 3, H, W)
-                each.
-            data_samples (Sequence, optional): MMPretrain's ``DataSample`` of each image, with
-                ``gt_score`` (K,) or ``gt_label``; only ``'loss'`` needs the labels.
-            mode (str): ``'loss'``, ``'tensor'`` or ``'predict'``. Defaults to ``'loss'``.
-
-        Returns:
-            ``dict(loss_privacy=...)``, the mean over the views; the logits (N, K) of each view; or
-            the data samples with ``pred_score`` (K,), from the logits' mean over the views.
+            views (Sequence[Tensor]): N images each, RGB in [0, 1], (N, 3, H, W).
+            data_samples (Sequence): MMPretrain's ``DataSample`` of each image, with ``gt_score``
+                (K,) or ``gt_label``.
 
         Raises:
-            ValueError: If there is no view, if labels are absent or not the head's, or if the mode
-                is unknown.
+            ValueError: If there is no view, or labels are absent or not the head's.
         """
+        self._check_views(views)
+        self._check_labels(data_samples)
+        losses = [self.head.loss(self.extract(v), data_samples)['loss'] for v in views]
+        return dict(loss_privacy=torch.stack(losses).mean())
+
+    def tensor(
+        self, views: Sequence[Tensor], data_samples: Sequence | None = None
+    ) -> tuple[Tensor, ...]:
+        """Return the logits (N, K) of each view."""
+        self._check_views(views)
+        return tuple(self.head(self.extract(view)) for view in views)
+
+    def predict(
+        self, views: Sequence[Tensor], data_samples: Sequence[BaseDataElement] | None = None
+    ) -> list[BaseDataElement]:
+        """Return the data samples with ``pred_score`` (K,), of the logits' mean over views."""
+        self._check_views(views)
+        # The heads are linear: the logits of mean features are the mean logits.
+        features = torch.stack([self.extract(view)[-1] for view in views]).mean(0)
+        return self.head.predict((features,), data_samples)
+
+    def _check_views(self, views: Sequence[Tensor]) -> None:
         if len(views) == 0:
             raise ValueError('AttributePrivacyBranch needs at least one view, but got none.')
-        if mode == 'loss':
-            self._check_labels(data_samples)
-            losses = [self.head.loss(self.extract(v), data_samples)['loss'] for v in views]
-            return dict(loss_privacy=torch.stack(losses).mean())
-        if mode == 'tensor':
-            return tuple(self.head(self.extract(view)) for view in views)
-        if mode == 'predict':
-            # The heads are linear: the logits of mean features are the mean logits.
-            features = torch.stack([self.extract(view)[-1] for view in views]).mean(0)
-            return self.head.predict((features,), data_samples)
-        raise ValueError(
-            "AttributePrivacyBranch has the modes 'loss', 'tensor' and 'predict', "
-            f'but not {mode!r}.'
-        )
 
     def loss_bounds(self, batch_size: int) -> tuple[float, float] | None:
         """Return what L_B is where the branch is right about all images, and where it guesses.

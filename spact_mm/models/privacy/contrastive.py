@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from mmaction.registry import MODELS
-from mmengine.model import BaseModule
 from torch import Tensor
 
 from ...registration import register
+from .branch import PrivacyBranch
 from .features import feature_maps, in_channels
 
 
 @register(MODELS)
-class ContrastivePrivacyBranch(BaseModule):
+class ContrastivePrivacyBranch(PrivacyBranch):
     """Recognise which two views come from one image (SPAct Section 3.3).
 
     A model that can do so sees what is particular to the image, so an anonymizer that defeats it
@@ -31,6 +31,7 @@ class ContrastivePrivacyBranch(BaseModule):
 
     #: Smallest number of images in a batch: one pair has no negatives.
     min_batch_size = 2
+    modes = ('loss', 'confuse', 'tensor')
 
     def __init__(
         self,
@@ -57,35 +58,33 @@ class ContrastivePrivacyBranch(BaseModule):
         maps = feature_maps(self.backbone(images), self._channels)
         return self.neck(maps if self._channels is None else maps[-1:])[-1]
 
-    def forward(
-        self, views: Sequence[Tensor], data_samples: Sequence | None = None, mode: str = 'loss'
-    ) -> dict[str, Tensor] | tuple[Tensor, ...]:
-        """Compute the loss of two views, or their embeddings.
+    def tensor(
+        self, views: Sequence[Tensor], data_samples: Sequence | None = None
+    ) -> tuple[Tensor, ...]:
+        """Return the embeddings of the views.
 
         Args:
             views (Sequence[Tensor]): Two views of N images, RGB in [0, 1], (N, 3, H, W) each.
-            data_samples (Sequence, optional): Not used; no labels are needed.
-            mode (str): ``'loss'`` or ``'tensor'``. Defaults to ``'loss'``.
+            data_samples (Sequence, optional): Not used.
 
         Returns:
-            dict | tuple: ``dict(loss_privacy=...)``, or the embeddings (N, D) of each view.
+            tuple[Tensor, ...]: (N, D) for each view.
 
         Raises:
-            ValueError: If there are not two views, or the mode is unknown.
+            ValueError: If there are not two views.
         """
         if len(views) != 2:
             raise ValueError(
                 f'ContrastivePrivacyBranch needs two views of each image, but got {len(views)}; '
                 'let the privacy pipeline produce two.'
             )
-        embeddings = tuple(self.embed(view) for view in views)
-        if mode == 'tensor':
-            return embeddings
-        if mode == 'loss':
-            return dict(loss_privacy=self.loss_module(*embeddings))
-        raise ValueError(
-            f"ContrastivePrivacyBranch has the modes 'loss' and 'tensor', but not {mode!r}."
-        )
+        return tuple(self.embed(view) for view in views)
+
+    def loss(
+        self, views: Sequence[Tensor], data_samples: Sequence | None = None
+    ) -> dict[str, Tensor]:
+        """Return ``dict(loss_privacy=...)`` of two views, as for :meth:`tensor`; no labels."""
+        return dict(loss_privacy=self.loss_module(*self.tensor(views)))
 
     def loss_bounds(self, batch_size: int) -> tuple[float, float] | None:
         """Return what L_B is where the branch is right about all images, and where it is blind.
