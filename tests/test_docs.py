@@ -12,11 +12,12 @@ import torch
 from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.runner import Runner
-from tiny import action_batch, privacy_batch
+from tiny import action_batch, changed, privacy_batch, snapshot
 
 from spact_mm.config_keys import read_config
 from spact_mm.datasets import UnreadableFileError
 from spact_mm.engine.phase_hook import parse_schedule
+from spact_mm.models import takes_clips
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -53,8 +54,10 @@ def train(config):
     model = MODELS.build(config.model)
     model.init_weights()
     wrapper = Runner.build_optim_wrapper(FakeRunner(model), config.optim_wrapper)
-    data = dict(action=action_batch(2, (1, 3, 8, 32, 32)), privacy=privacy_batch(4, 32))
-    for phase in ('reconstruction', 'adversaries', 'anonymizer'):
+    labels = config.model.privacy_branch.get('head', {}).get('num_classes')
+    privacy = privacy_batch(4, 32, attributes=labels)
+    data = dict(action=action_batch(2, (1, 3, 8, 32, 32)), privacy=privacy)
+    for phase in model.phases:
         model.set_phase(phase)
         for _ in range(2):
             values = model.train_step(data, wrapper)
@@ -75,6 +78,43 @@ def test_anonymizer_of_the_page_trains(extended):
     assert type(model.anonymizer).__name__ == 'MaskAnonymizer'
     out = model.anonymizer(torch.rand(2, 3, 20, 30))
     assert out.shape == (2, 3, 20, 30) and 0 <= out.min() and out.max() <= 1
+
+
+def test_anonymizer_of_clips_of_the_page_trains(extended):
+    model = train(Config.fromfile(extended / 'configs' / 'my_motion.py'))
+    assert type(model.anonymizer).__name__ == 'MotionAnonymizer' and model.anonymizer.keep != 0.9
+    still = torch.rand(2, 1, 3, 8, 8).expand(2, 5, 3, 8, 8)
+    assert takes_clips(model.anonymizer)
+    assert model.anonymizer(still).shape == still.shape
+
+
+def test_objective_of_the_page_is_least_where_the_branch_is_unsure(extended):
+    branch = train(Config.fromfile(extended / 'configs' / 'my_objective.py')).privacy_branch
+    assert type(branch).__name__ == 'UndecidedBranch'
+    views = [torch.rand(4, 3, 32, 32)]
+    losses = []
+    for bias in (0.0, 9.0, -9.0):
+        torch.nn.init.zeros_(branch.head.fc.weight)
+        torch.nn.init.constant_(branch.head.fc.bias, bias)
+        losses.append(branch(views, mode='confuse')['loss_undecided'].item())
+    assert losses[0] == pytest.approx(np.log(2)) and min(losses[1:]) > 4
+
+
+def test_model_of_the_page_learns_what_it_adds(extended):
+    config = Config.fromfile(extended / 'configs' / 'my_model.py')
+    assert parse_schedule(config.custom_hooks[0].schedule)[0].phases == ('raw',)
+    torch.manual_seed(0)
+    model = train(config)
+    assert list(model.phases) == ['reconstruction', 'adversaries', 'anonymizer', 'raw']
+    wrapper = Runner.build_optim_wrapper(FakeRunner(model), config.optim_wrapper)
+    data = dict(action=action_batch(2, (1, 3, 8, 32, 32)), privacy=privacy_batch(4, 32))
+    for phase, logged in (('anonymizer', ['loss_light', 'loss_direction']), ('raw', ['loss_cls'])):
+        model.set_phase(phase)
+        before = snapshot(model)
+        values = model.train_step(data, wrapper)
+        assert {f'{phase}/{name}' for name in logged} <= set(values)
+        moved = {name.split('.')[0] for name in changed(before, model)}
+        assert moved == set(model.phases[phase])
 
 
 def test_privacy_branch_of_the_page_trains_and_falls_to_zero_for_equal_views(extended):

@@ -30,6 +30,7 @@ from spact_mm.apis import (
     refuse_in_one_sentence,
 )
 from spact_mm.evaluation import FEW_FACES, FaceAttack, FaceFinder, Faces, GenderReader, score_faces
+from spact_mm.models import takes_clips
 from spact_mm.progress import Progress
 
 HEADINGS = ('frames', 'faces', 'found', 'readable', 'match', 'gender')
@@ -131,6 +132,11 @@ def find_pairs(args: argparse.Namespace) -> dict[Path, Iterator[tuple[np.ndarray
             for job in jobs
         }
     inferencer = AnonymizeInferencer(args.config, args.checkpoint, args.device, args.method)
+    if inferencer.model is not None and takes_clips(inferencer.model):
+        raise ValueError(
+            f'The anonymizer of {args.checkpoint} takes clips, and single frames are asked for: '
+            'let tools/anonymize.py write the files and name them by --anonymized.'
+        )
     anonymize = inferencer.anonymize_frames
     return {
         path: pair_with_function(path, anonymize, args.frames, args.max_pixels)

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 import spact_mm  # noqa: F401
 from spact_mm.config_keys import read_config
-from spact_mm.models.frames import fold_frames
+from spact_mm.models import takes_clips
+from spact_mm.models.frames import as_clips
 from spact_mm.models.frozen import frozen
 
 GIB = 2**30
@@ -86,7 +87,7 @@ def main() -> None:
     privacy = config.get('privacy_dataloader')
     images = privacy.batch_size if privacy is not None else clips
     probe = torch.rand(2, *clip_shape)
-    frames = fold_frames(probe, model.format_shape)
+    shown_clips = as_clips(probe, model.format_shape)
     views = torch.rand(2, 3, size, size)
 
     print(f'{"":16}{"parameters":>14}')
@@ -99,8 +100,9 @@ def main() -> None:
     print(f'{"all":16}{total:>14,}   with gradients and Adam {16 * total / GIB:6.2f} GiB\n')
 
     model.anonymizer.train(), model.recognizer.train(), model.privacy_branch.train()
-    frames_per_batch = clips * len(frames) // 2
-    per_frame = measure(model.anonymizer, frames[:4]) / 4
+    frames_per_batch = clips * shown_clips.shape[:2].numel() // 2
+    shown = shown_clips[:1] if takes_clips(model.anonymizer) else shown_clips.flatten(0, 1)[:4]
+    per_frame = measure(model.anonymizer, shown) / shown.shape[:-3].numel()
     normalized, _ = model._normalize(probe.requires_grad_(), [None, None])
     views = views.requires_grad_()
 

@@ -70,7 +70,9 @@ def anonymize_file(
 
     Args:
         job (Job): What goes in and comes out.
-        anonymize (Callable): RGB uint8 frames (N, H, W, 3) to the same.
+        anonymize (Callable): RGB uint8 frames (N, H, W, 3) to the same. If it has a
+            ``clip_length``, it gets a multiple of as many successive frames each time, but the
+            last.
         size (int, optional): Length to which the shorter side is resized before. Defaults to None:
             as it is.
         side_by_side (bool): Whether the source is shown to the left. Defaults to False.
@@ -166,7 +168,8 @@ def _anonymize(
     if size is not None:
         height, width = _scale(height, width, size)
         check_pixels(path, width, height, max_pixels)
-    count = max(1, _BATCH_BYTES // (3 * height * width))
+    length = getattr(anonymize, 'clip_length', 1)
+    count = max(1, _BATCH_BYTES // (3 * height * width * length)) * length
     # A video may change its size on the way; the output has one.
     frames = ((_resize(p, height, width), stamp) for p, stamp in chain([first], frames))
     while batch := list(islice(frames, count)):

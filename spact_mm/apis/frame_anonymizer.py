@@ -1,5 +1,6 @@
 """Anonymize frames as fast as a trained network allows."""
 
+from collections.abc import Callable
 from copy import deepcopy
 
 import numpy as np
@@ -8,12 +9,21 @@ import torch.nn.functional as F
 from mmcv.cnn import fuse_conv_bn
 from torch import Tensor, nn
 
+from ..models.anonymizers import takes_clips
 from ..models.frames import map_chunks
 from ..models.memory_format import use_channels_last
+
+#: Frames of a clip in videos of any length: as many as training clips usually have.
+_CLIP_LENGTH = 16
 
 
 class NonFiniteError(ValueError):
     """An anonymizer gave NaN or an infinite number."""
+
+
+def clip_length(anonymizer: nn.Module) -> int:
+    """Return how many successive frames of a video an anonymizer takes for a clip; 1 for frames."""
+    return _CLIP_LENGTH if takes_clips(anonymizer) else 1
 
 
 class FrameAnonymizer:
@@ -21,6 +31,9 @@ class FrameAnonymizer:
 
     BatchNorm is folded into the convolutions before it and the weights are stored channels-last:
     the same numbers but for rounding, in less time.
+
+    An anonymizer of clips gets successive frames as clips of :attr:`clip_length`, the last one
+    shorter.
 
     Args:
         anonymizer (nn.Module): f_A, frames (N, 3, H, W) in [0, 1] to the same. It is copied.
@@ -45,6 +58,9 @@ class FrameAnonymizer:
         self.network = use_channels_last(network.to(device), trained=False)
         self.device = torch.device(device)
         self.batch_size = batch_size
+        self._takes_clips = takes_clips(anonymizer)
+        #: Whoever gives a video part by part gives a multiple of these frames each time.
+        self.clip_length = clip_length(anonymizer)
         self._min_size = getattr(anonymizer, 'min_size', 1)
 
     @torch.inference_mode()
@@ -62,9 +78,7 @@ class FrameAnonymizer:
         """
         # A permuted view is channels-last already.
         images = torch.from_numpy(frames).permute(0, 3, 1, 2)
-        return (
-            map_chunks(self._anonymize_bytes, images, self.batch_size).permute(0, 2, 3, 1).numpy()
-        )
+        return self._map(self._anonymize_bytes, images).permute(0, 2, 3, 1).numpy()
 
     @torch.inference_mode()
     def anonymize_tensor(self, frames: Tensor) -> Tensor:
@@ -77,7 +91,16 @@ class FrameAnonymizer:
             Tensor: Same shape, type and device.
         """
         function = self._anonymize_bytes if frames.dtype == torch.uint8 else self._anonymize_floats
-        return map_chunks(function, frames, self.batch_size).to(frames)
+        return self._map(function, frames).to(frames)
+
+    def _map(self, function: Callable[[Tensor], Tensor], frames: Tensor) -> Tensor:
+        """Apply a function of frames, or of clips, to frames (N, 3, H, W) in bounded memory."""
+        if not self._takes_clips:
+            return map_chunks(function, frames, self.batch_size)
+        whole = len(frames) - len(frames) % self.clip_length
+        clips = [frames[:whole].unflatten(0, (-1, self.clip_length)), frames[whole:][None]]
+        clips = [part for part in clips if part.numel()]
+        return torch.cat([map_chunks(function, x, self.batch_size).flatten(0, 1) for x in clips])
 
     def _anonymize_bytes(self, images: Tensor) -> Tensor:
         x = self._anonymize_floats(images.to(self.device).float() / 255)
@@ -88,7 +111,9 @@ class FrameAnonymizer:
         x = images.to(self.device, torch.float32)
         bottom, right = (max(0, self._min_size - side) for side in (height, width))
         if bottom or right:
-            x = F.pad(x, (0, right, 0, bottom), mode='replicate')
+            shape = x.shape[:-3]
+            x = F.pad(x.flatten(0, -4), (0, right, 0, bottom), mode='replicate')
+            x = x.unflatten(0, shape)
         x = self.network(x)[..., :height, :width]
         if not torch.isfinite(x).all():
             raise NonFiniteError(

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..models.anonymizers.checkpoint import find_config, load_checkpoint, load_weights
 from .anonymize_file import read_anonymized
 from .anonymize_job import anonymize_job, lock_outputs
-from .frame_anonymizer import FrameAnonymizer
+from .frame_anonymizer import FrameAnonymizer, clip_length
 from .image_file import MAX_PIXELS
 from .leftover import NUM_FRAMES, LeftoverCheck
 from .manifest import Manifest
@@ -155,7 +155,8 @@ class AnonymizeInferencer(BaseInferencer):
             name (str): What to call the file in an error.
         """
         is_trained = self.model is not None and any(True for _ in self.model.parameters())
-        return LeftoverCheck(self.anonymize_frames, name, is_trained, self.force)
+        length = 1 if self.model is None else clip_length(self.model)
+        return LeftoverCheck(self.anonymize_frames, name, is_trained, self.force, length)
 
     def anonymize_frames(self, frames: np.ndarray) -> np.ndarray:
         """Anonymize frames of one size.

@@ -58,6 +58,8 @@ class LeftoverCheck:
             structure by design, and so is refused only if frames come out as they go in.
         force (bool): Whether what would be refused is only told, in :attr:`warning`. Defaults to
             False.
+        clip_length (int): Number of successive frames that ``anonymize`` takes for a clip. Defaults
+            to 1.
 
     Attributes:
         warning (str): What would have been refused, empty if nothing.
@@ -69,8 +71,9 @@ class LeftoverCheck:
         name: str,
         is_trained: bool,
         force: bool = False,
+        clip_length: int = 1,
     ) -> None:
-        self.anonymize, self.name = anonymize, name
+        self.anonymize, self.name, self.clip_length = anonymize, name, clip_length
         self.is_trained, self.force = is_trained, force
         self.warning = ''
         self._measured: list[Leftover] = []

@@ -26,8 +26,8 @@ all this.
 With ``cache=dict(folder=..., max_gib=4.0)`` each frame is anonymized once for all epochs, and for
 all processes that attack the same anonymizer (:class:`~.anonymized_cache.AnonymizedCache`), and its
 output is rounded to what a video file would hold. It pays where frames come again: with pipelines
-that do not augment. What augments goes behind the anonymizer then. Anonymizers that draw or need
-boxes have no cache. The identity, which costs nothing, is left without one.
+that do not augment. What augments goes behind the anonymizer then. Anonymizers that draw, need
+boxes or take clips have no cache. The identity, which costs nothing, is left without one.
 """
 
 import logging
@@ -45,7 +45,7 @@ from torch import Tensor, nn
 
 from ..registration import register
 from .anonymized_cache import AnonymizedCache
-from .anonymizers import IdentityAnonymizer, is_cacheable
+from .anonymizers import IdentityAnonymizer, is_cacheable, takes_clips
 from .anonymizers.checkpoint import (
     describe_mismatch,
     find_config,
@@ -53,7 +53,7 @@ from .anonymizers.checkpoint import (
     load_weights,
 )
 from .clip_augmentation import ClipAugmentation
-from .frames import check_format, fold_frames, map_chunks, unfold_frames
+from .frames import as_clips, check_format, map_chunks, unfold_frames
 from .memory_format import use_channels_last
 
 
@@ -147,7 +147,7 @@ class AnonymizingMixin:
             raise ValueError(
                 f'cache of {type(self).__name__} cannot keep frames of '
                 f'{type(self.anonymizer).__name__}, since a frame alone does not decide what '
-                'becomes of it (it draws, or needs boxes): set cache=None.'
+                'becomes of it (it draws, takes clips or needs boxes): set cache=None.'
             )
         cache = AnonymizedCache(config, self.to_rgb, **settings)
         return None if isinstance(self.anonymizer, IdentityAnonymizer) else cache
@@ -220,32 +220,34 @@ class AnonymizingMixin:
         return getattr(self.anonymizer, 'needs_boxes', False)
 
     @torch.no_grad()
-    def _anonymize(self, frames: Tensor, boxes: Sequence[Tensor] | None) -> Tensor:
-        """Anonymize frames in the colour order and range of the base class.
+    def _anonymize(self, clips: Tensor, boxes: Sequence[Tensor] | None) -> Tensor:
+        """Anonymize clips in the colour order and range of the base class.
 
         Args:
-            frames (Tensor): (N, 3, H, W) in [0, 255], of any type, uint8 if there is a cache; BGR
-                if the base class is to convert them.
+            clips (Tensor): (N, T, 3, H, W) in [0, 255], of any type, uint8 if there is a cache; BGR
+                if the base class is to convert them. An image is a clip of one frame.
             boxes (Sequence[Tensor], optional): Boxes of persons, (K, 4) for each frame.
 
         Returns:
             Tensor: Float, same shape, order and range.
         """
         self._require_weights()
-        if frames.shape[1] != 3:
+        if clips.shape[2] != 3:
             raise ValueError(
-                f'{type(self).__name__} got inputs of {frames.shape[1]} channels, but anonymizers '
+                f'{type(self).__name__} got inputs of {clips.shape[2]} channels, but anonymizers '
                 'take RGB frames: use a pipeline that gives 3 channels.'
             )
         floats = (t.dtype for t in self.anonymizer.parameters() if t.is_floating_point())
         dtype = next(floats, torch.float32)
         remaining = iter(boxes or ())
+        frames = clips if takes_clips(self.anonymizer) else clips.flatten(0, 1)
 
         def anonymize(part: Tensor) -> Tensor:
-            extra = (list(islice(remaining, len(part))),) if self._needs_boxes else ()
+            count = part.shape[:-3].numel()
+            extra = (list(islice(remaining, count)),) if self._needs_boxes else ()
             part = part.to(dtype) / 255
             if self.to_rgb:
-                part = self.anonymizer(part.flip(1), *extra).flip(1)
+                part = self.anonymizer(part.flip(-3), *extra).flip(-3)
             else:
                 part = self.anonymizer(part, *extra)
             # The model behind it chooses its own memory format.
@@ -254,7 +256,7 @@ class AnonymizingMixin:
         with torch.autocast(frames.device.type, enabled=False):
             run = partial(map_chunks, anonymize, chunk=self.max_frames_per_pass)
             if self.cache is None:
-                return run(frames)
+                return run(frames).reshape(clips.shape)
             if frames.dtype != torch.uint8:
                 raise ValueError(
                     f'{type(self).__name__} has a cache, which is for uint8 frames that come again,'
@@ -262,7 +264,7 @@ class AnonymizingMixin:
                     'behind the anonymizer (augment=dict(...) of the preprocessor), or set '
                     'cache=None.'
                 )
-            return self.cache(self.anonymizer, run, frames).to(dtype)
+            return self.cache(self.anonymizer, run, frames).to(dtype).reshape(clips.shape)
 
     def _boxes_of(
         self,
@@ -371,7 +373,7 @@ class AnonymizedActionPreprocessor(AnonymizingMixin, ActionDataPreprocessor):
         boxes = self._boxes_of(inputs, data_samples, clips.shape[-2:])
         has_clip_axis = clips.ndim == (6 if self.format_shape == 'NCTHW' else 5)
         layout = clips if has_clip_axis else clips.unsqueeze(1)
-        frames = self._anonymize(fold_frames(layout, self.format_shape), boxes)
+        frames = self._anonymize(as_clips(layout, self.format_shape), boxes).flatten(0, 1)
         frames = unfold_frames(frames, layout, self.format_shape).reshape(clips.shape)
         return super().preprocess(list(frames), data_samples, training)
 
@@ -431,12 +433,14 @@ class AnonymizedImagePreprocessor(AnonymizingMixin, ClsDataPreprocessor):
         images = self.cast_data(data['inputs'])
         boxes = self._boxes_of(images, data.get('data_samples'))
         if isinstance(images, Tensor):
-            images = self._anonymize(images, boxes)
+            images = self._anonymize(images[:, None], boxes)[:, 0]
         elif len({image.shape for image in images}) == 1:
-            images = list(self._anonymize(torch.stack(tuple(images)), boxes))
+            images = list(self._anonymize(torch.stack(tuple(images))[:, None], boxes)[:, 0])
         else:
             images = [
-                self._anonymize(image[None], None if boxes is None else boxes[index : index + 1])[0]
+                self._anonymize(
+                    image[None, None], None if boxes is None else boxes[index : index + 1]
+                )[0, 0]
                 for index, image in enumerate(images)
             ]
         if training and self.augmentation is not None:

@@ -13,6 +13,7 @@ from mmaction.registry import DATASETS, MODELS
 from mmengine.registry import init_default_scope
 
 from ..figures import write_figure
+from ..models.anonymizers import rewrite_clips, takes_clips
 from ..models.frames import fold_frames
 from .stage import Stage
 
@@ -61,12 +62,13 @@ def draw_examples(stage: Stage, count: int = 8) -> bytes | None:
     for index in np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int):
         clips = dataset[int(index)]['inputs']
         clip = fold_frames(clips[None, :1], preprocessor.format_shape)
-        frames.append(clip[len(clip) // 2])
+        frames.append(clip if takes_clips(preprocessor.anonymizer) else clip[len(clip) // 2][None])
     x = torch.stack(frames).float() / 255
     if preprocessor.to_rgb:  # they are BGR
-        x = x.flip(1)
+        x = x.flip(2)
     with torch.no_grad():
-        pictures = (preprocessor.anonymizer(x) * 255).round().clamp(0, 255).to(torch.uint8)
+        x = rewrite_clips(preprocessor.anonymizer, x)[:, x.shape[1] // 2]
+    pictures = (x * 255).round().clamp(0, 255).to(torch.uint8)
     pictures = np.pad(
         pictures.permute(0, 2, 3, 1).numpy(),
         ((0, 0), (0, 0), (0, _GAP), (0, 0)),

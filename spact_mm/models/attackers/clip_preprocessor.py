@@ -128,8 +128,9 @@ class AnonymizedClipPreprocessor(AnonymizingMixin, ClsDataPreprocessor):
         if not isinstance(clips, Tensor):
             clips = stack_batch(list(clips))
         boxes = self._boxes_of(clips, data.get('data_samples'))
-        frames = self._anonymize(fold_frames(clips, 'NCTHW'), boxes).float()
-        clips = frames.reshape(len(clips), -1, *frames.shape[1:])
+        frames = fold_frames(clips, 'NCTHW')
+        frames = frames.reshape(len(clips), -1, *frames.shape[1:])
+        clips = self._anonymize(frames, boxes).float()
         if training and self.augmentation is not None:
             clips = self.augmentation(clips)
         clips = (clips - self.frame_mean) / self.frame_std
