@@ -1,8 +1,6 @@
 """The model that owns f_A, f_T and f_B and their three updates."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 import torch
@@ -15,11 +13,13 @@ from torch import Tensor, nn
 
 from ..registration import register
 from .anonymizers.traits import takes_clips
-from .frames import as_clips, map_chunks, unfold_frames
+from .frames import as_clips, unfold_frames
 from .frozen import frozen
-from .memory_format import to_faster_format, use_channels_last
+from .memory_format import use_channels_last
+from .minimax_inputs import Views, choose_plain_clips, choose_views
 from .minimax_preprocessor import MinimaxDataPreprocessor
 from .privacy.branch import PrivacyBranch
+from .rewrite import rewrite
 from .rgb_recognizer import build_rgb_recognizer
 from .updates import backward, partial_backward, update
 
@@ -118,7 +118,6 @@ class MinimaxAnonymization(BaseModel):
             if value is not None and value < 1:
                 raise ValueError(f'{name} must be 1 or more, or None for all, but is {value}.')
         self.anonymizer = MODELS.build(anonymizer)
-        self._takes_clips = takes_clips(self.anonymizer)
         self.recognizer = recognizer_module
         self.privacy_branch = MODELS.build(privacy_branch)
         if not isinstance(self.privacy_branch, PrivacyBranch):
@@ -177,22 +176,7 @@ class MinimaxAnonymization(BaseModel):
         return unfold_frames(anonymized.flatten(0, 1), clips, self.format_shape)
 
     def _rewrite(self, *parts: Tensor) -> list[Tensor]:
-        """Run f_A on clips, (N, T, 3, H, W) each; an image is a clip of one frame.
-
-        With gradients each part is a BatchNorm batch of its own. Without gradients memory is
-        bounded, and parts whose frames have one size pass together.
-        """
-        inputs = list(parts) if self._takes_clips else [part.flatten(0, 1) for part in parts]
-        if torch.is_grad_enabled():
-            outputs = [_run(self.anonymizer, x) for x in inputs]
-        else:
-            function = partial(_run, _bare(self.anonymizer))
-            run = partial(map_chunks, function, chunk=self.max_frames_per_pass)
-            if all(x.shape[1:] == inputs[0].shape[1:] for x in inputs):
-                outputs = run(torch.cat(inputs)).split([len(x) for x in inputs])
-            else:
-                outputs = [run(x) for x in inputs]
-        return [output.reshape(part.shape) for output, part in zip(outputs, parts, strict=True)]
+        return rewrite(self.anonymizer, parts, self.max_frames_per_pass)
 
     def _normalize(self, clips: Tensor, data_samples: Sequence | None) -> tuple[Tensor, Sequence]:
         """Apply the recognizer's own preprocessing (normalisation, blending) to [0, 1] clips."""
@@ -369,65 +353,13 @@ class MinimaxAnonymization(BaseModel):
         classes = float(predictions[0].pred_score.numel())
         return dict(l1=l1, frames=frames, correct=sum(hits), clips=len(hits), classes=classes)
 
+    def _views(self, batch: dict) -> Views:
+        keeps_clips = takes_clips(_bare(self.anonymizer))
+        return choose_views(batch, self.format_shape, self.view_distance, keeps_clips)
+
     def _plain_clips(self, batch: dict) -> list[Tensor]:
-        """Return raw clips (N, T, 3, H, W) for ``reconstruction``, one batch for each size."""
-        clips = as_clips(batch['action']['inputs'], self.format_shape)
-        if self.reconstruction_frames is not None:
-            count = min(self.reconstruction_frames, clips.shape[1])
-            picks = torch.linspace(0, clips.shape[1] - 1, count).round().long()
-            clips = clips[:, picks.to(clips.device)]
-        views = [view[:, None] for view in batch['privacy']['inputs']] if 'privacy' in batch else []
-        if self._takes_clips:
-            return [clips, *views]
-        clips = clips.flatten(0, 1)[:, None]
-        if all(view.shape[1:] == clips.shape[1:] for view in views):
-            return [torch.cat([clips, *views])]
-        return [clips, *views]
-
-    def _views(self, batch: dict) -> '_Views':
-        """Choose what f_B is shown: the privacy batch, or two frames of each clip."""
-        if 'privacy' in batch:
-            privacy = batch['privacy']
-            return _Views(
-                [view[:, None] for view in privacy['inputs']], privacy.get('data_samples')
-            )
-        clips = batch['action']['inputs']
-        frames = as_clips(clips, self.format_shape)
-        frames = frames.reshape(len(clips), -1, *frames.shape[2:])
-        count, length = frames.shape[:2]
-        low, high = self.view_distance
-        if length <= low:
-            raise ValueError(
-                f'view_distance={self.view_distance} needs clips of more than {low} frames, but '
-                f'they have {length}; lower view_distance or lengthen the clips.'
-            )
-        # Drawn on the CPU, so that a seed gives the same frames on every device.
-        distance = torch.randint(low, min(high, length - 1) + 1, (count,))
-        first = (torch.rand(count) * (length - distance)).long()
-        picks = [first, first + distance]
-        if self._takes_clips:
-            return _Views([frames, frames], None, picks)
-        rows = torch.arange(count)
-        return _Views([frames[rows, pick][:, None] for pick in picks], None)
-
-
-@dataclass(frozen=True)
-class _Views:
-    """What f_B is shown: a frame of each of these clips, (N, T, 3, H, W)."""
-
-    clips: list[Tensor]
-    data_samples: Sequence | None
-    #: Which frames, (N,) each; None for clips of one frame.
-    picks: list[Tensor] | None = None
-
-    def show(self, rewritten: Sequence[Tensor]) -> dict:
-        """Return the batch of f_B, once f_A has rewritten the clips."""
-        if self.picks is None:
-            inputs = [clips[:, 0] for clips in rewritten]
-        else:
-            rows = torch.arange(len(rewritten[0]))
-            inputs = [clips[rows, pick] for clips, pick in zip(rewritten, self.picks, strict=True)]
-        return dict(inputs=inputs, data_samples=self.data_samples)
+        keeps_clips = takes_clips(_bare(self.anonymizer))
+        return choose_plain_clips(batch, self.format_shape, self.reconstruction_frames, keeps_clips)
 
 
 def _bare(module: nn.Module) -> nn.Module:
@@ -438,15 +370,6 @@ def _bare(module: nn.Module) -> nn.Module:
 def _callable(module: nn.Module) -> nn.Module:
     """Return a network as it is called: by its distributed wrapper only where it is trained."""
     return module if module.training else _bare(module)
-
-
-def _run(network: nn.Module, x: Tensor) -> Tensor:
-    """Run f_A on frames (N, 3, H, W) or clips (N, T, 3, H, W), as fast as the device allows.
-
-    In mixed precision what comes out are full numbers again, and f_T and f_B get them in the format
-    in which they are faster.
-    """
-    return network(to_faster_format(x)).to(x.dtype).contiguous()
 
 
 def _log_values(action: dict, *others: dict) -> dict:
