@@ -5,6 +5,7 @@ from .anonymizers import (
     ConstantAnonymizer,
     DownsampleAnonymizer,
     GaussianBlurAnonymizer,
+    GaussianChannel,
     IdentityAnonymizer,
     NoiseAnonymizer,
     PixelateAnonymizer,
@@ -29,6 +30,7 @@ from .losses import NTXentLoss
 from .minimax import MinimaxAnonymization
 from .minimax_preprocessor import MinimaxDataPreprocessor
 from .preprocessors import AnonymizedActionPreprocessor, AnonymizedImagePreprocessor
+from .priced import PricedAnonymization
 from .privacy import (
     AttributePrivacyBranch,
     ContrastivePrivacyBranch,
@@ -52,6 +54,7 @@ __all__ = [
     'DownsampleAnonymizer',
     'FullResolutionCNN',
     'GaussianBlurAnonymizer',
+    'GaussianChannel',
     'IdentityAnonymizer',
     'MeanMaxPooling',
     'MinimaxAnonymization',
@@ -59,6 +62,7 @@ __all__ = [
     'NTXentLoss',
     'NoiseAnonymizer',
     'PixelateAnonymizer',
+    'PricedAnonymization',
     'PrivacyBranch',
     'RecolorAnonymizer',
     'ReconstructionAttack',

@@ -78,7 +78,9 @@ def as_clips(inputs: Tensor, format_shape: str) -> Tensor:
     return frames.reshape(-1, length, *frames.shape[1:])
 
 
-def map_chunks(function: Callable[[Tensor], Tensor], frames: Tensor, chunk: int | None) -> Tensor:
+def map_chunks(
+    function: Callable[..., Tensor], frames: Tensor, chunk: int | None, *others: Tensor
+) -> Tensor:
     """Apply ``function`` to at most ``chunk`` frames at a time and concatenate.
 
     On a CPU fewer pass where that is faster, at least one. Clips are never cut.
@@ -87,6 +89,7 @@ def map_chunks(function: Callable[[Tensor], Tensor], frames: Tensor, chunk: int 
         function (Callable): From frames (n, C, H, W) or clips (n, T, C, H, W) to the same.
         frames (Tensor): Frames (N, C, H, W) or clips (N, T, C, H, W).
         chunk (int, optional): Bound on the frames. None means all at once.
+        *others (Tensor): Further arguments of the function, one entry for each frame or clip.
 
     Returns:
         Tensor: Same shape.
@@ -98,5 +101,6 @@ def map_chunks(function: Callable[[Tensor], Tensor], frames: Tensor, chunk: int 
         chunk = min(chunk, max(1, _CPU_PIXELS // (height * width)))
     count = max(1, chunk // length)
     if len(frames) <= count:
-        return function(frames)
-    return torch.cat([function(part) for part in frames.split(count)])
+        return function(frames, *others)
+    parts = zip(*(x.split(count) for x in (frames, *others)), strict=True)
+    return torch.cat([function(*part) for part in parts])

@@ -53,7 +53,8 @@ class MinimaxAnonymization(BaseModel):
         anonymizer (dict): f_A, frames (N, 3, H, W) in [0, 1] to the same.
         recognizer (dict): f_T, an MMAction2 recognizer with its own ``data_preprocessor``, whose
             mean and std (of [0, 255] frames) are applied after the anonymizer.
-        privacy_branch (dict): f_B, a :class:`PrivacyBranch`.
+        privacy_branch (dict, optional): f_B, a :class:`PrivacyBranch`. None leaves it out: then
+            f_A has only L_T and what a subclass adds.
         privacy_weight (float): omega >= 0. Defaults to 1.0, as in the official code.
         max_action_loss (float, optional): Spare the recognizer: while the running mean of L_T in
             ``adversaries`` is above this, omega counts less, in proportion. It keeps short
@@ -88,7 +89,7 @@ class MinimaxAnonymization(BaseModel):
         self,
         anonymizer: dict,
         recognizer: dict,
-        privacy_branch: dict,
+        privacy_branch: dict | None,
         privacy_weight: float = 1.0,
         max_action_loss: float | None = None,
         view_distance: tuple[int, int] = (3, 7),
@@ -119,8 +120,10 @@ class MinimaxAnonymization(BaseModel):
                 raise ValueError(f'{name} must be 1 or more, or None for all, but is {value}.')
         self.anonymizer = MODELS.build(anonymizer)
         self.recognizer = recognizer_module
-        self.privacy_branch = MODELS.build(privacy_branch)
-        if not isinstance(self.privacy_branch, PrivacyBranch):
+        self.privacy_branch = None if privacy_branch is None else MODELS.build(privacy_branch)
+        if privacy_branch is None:
+            self.phases = dict(self.phases, adversaries=('recognizer',))
+        elif not isinstance(self.privacy_branch, PrivacyBranch):
             raise ValueError(
                 f'model.privacy_branch is a {type(self.privacy_branch).__name__}, which cannot say '
                 'what the anonymizer minimises against it; derive it from '
@@ -128,9 +131,9 @@ class MinimaxAnonymization(BaseModel):
             )
         self.privacy_weight = privacy_weight
         self.max_action_loss = max_action_loss
+        self.register_buffer('mean_action_loss', None)
         if max_action_loss is not None:
-            # A resumed run goes on with it.
-            self.register_buffer('mean_action_loss', torch.zeros(()))
+            self.keep_mean_action_loss()
         self.format_shape = format_shape
         self.view_distance = tuple(view_distance)
         self.reconstruction_frames = reconstruction_frames
@@ -138,6 +141,10 @@ class MinimaxAnonymization(BaseModel):
         self.phase = 'reconstruction'
         if channels_last:
             use_channels_last(self)
+
+    def keep_mean_action_loss(self) -> None:
+        """Keep a running mean of L_T in ``adversaries``, with which a resumed run goes on."""
+        self.register_buffer('mean_action_loss', torch.zeros(()))
 
     # -- inference ---------------------------------------------------------------------------
 
@@ -172,11 +179,20 @@ class MinimaxAnonymization(BaseModel):
         Returns:
             Tensor: Anonymized clips, same shape and range.
         """
-        (anonymized,) = self._rewrite(as_clips(clips, self.format_shape))
+        (anonymized,) = self._rewrite(
+            as_clips(clips, self.format_shape), clips_per_video=self._clips_per_video(clips)
+        )
         return unfold_frames(anonymized.flatten(0, 1), clips, self.format_shape)
 
-    def _rewrite(self, *parts: Tensor) -> list[Tensor]:
-        return rewrite(self.anonymizer, parts, self.max_frames_per_pass)
+    def _rewrite(self, *parts: Tensor, clips_per_video: int = 1) -> list[Tensor]:
+        return rewrite(self.anonymizer, parts, self.max_frames_per_pass, clips_per_video)
+
+    def _reproduce(self, clips: Tensor) -> Tensor:
+        """Run f_A on clips that it shall reproduce."""
+        return self._rewrite(clips)[0]
+
+    def _clips_per_video(self, inputs: Tensor) -> int:
+        return inputs.shape[1] if inputs.dim() == 6 else 1
 
     def _normalize(self, clips: Tensor, data_samples: Sequence | None) -> tuple[Tensor, Sequence]:
         """Apply the recognizer's own preprocessing (normalisation, blending) to [0, 1] clips."""
@@ -217,7 +233,7 @@ class MinimaxAnonymization(BaseModel):
         self.anonymizer.train()
         wrapper = optim_wrapper['anonymizer']
         with wrapper.optim_context(self.anonymizer):
-            losses = [F.l1_loss(self._rewrite(x)[0], x) for x in self._plain_clips(batch)]
+            losses = [F.l1_loss(self._reproduce(x), x) for x in self._plain_clips(batch)]
             l1 = torch.stack(losses).mean()
         wrapper.update_params(l1)
         return dict(loss_l1=l1.detach())
@@ -225,21 +241,24 @@ class MinimaxAnonymization(BaseModel):
     def _step_anonymizer(self, batch: dict, optim_wrapper: OptimWrapperDict) -> dict:
         """Step 1 of the paper: update f_A by L_T - omega * L_B, with f_T and f_B frozen."""
         self.anonymizer.train()
-        self.recognizer.eval()
-        self.privacy_branch.eval()
+        for adversary in self._adversaries():
+            adversary.eval()
         views, clips = self._views(batch), as_clips(batch['action']['inputs'], self.format_shape)
         weight = self._current_privacy_weight()
         wrapper = optim_wrapper['anonymizer']
-        with frozen(self.recognizer, self.privacy_branch):
+        loss, privacy_values = 0.0, []
+        with frozen(*self._adversaries()):
             # The two losses share no activations, so two backward passes hold one graph at a time.
-            with wrapper.optim_context(self.anonymizer):
-                rewritten = self._rewrite(*views.clips)
-                losses = self._privacy_loss(views.show(rewritten), mode='confuse')
-                loss_confusion, values = self.parse_losses(losses)
-                losses = self._anonymizer_losses('privacy', views.clips, rewritten)
-                further, privacy_values = self.parse_losses(losses)
-            loss = weight * loss_confusion + further
-            partial_backward(wrapper, loss)
+            if views.clips:
+                with wrapper.optim_context(self.anonymizer):
+                    rewritten = self._rewrite(*views.clips)
+                    losses = self._privacy_loss(views.show(rewritten), mode='confuse')
+                    loss_confusion, values = self.parse_losses(losses)
+                    losses = self._anonymizer_losses('privacy', views.clips, rewritten)
+                    further, further_values = self.parse_losses(losses)
+                loss = weight * loss_confusion + further
+                partial_backward(wrapper, loss)
+                privacy_values = [values, further_values]
             with wrapper.optim_context(self.anonymizer):
                 rewritten = self._rewrite(clips)
                 losses = self._utility_loss(self._with_clips(batch['action'], *rewritten))
@@ -247,30 +266,34 @@ class MinimaxAnonymization(BaseModel):
                 losses = self._anonymizer_losses('action', [clips], rewritten)
                 further, further_values = self.parse_losses(losses)
             wrapper.update_params(loss_action + further)
-        logged = _log_values(action_values, values, privacy_values, further_values)
+        logged = _log_values(action_values, *privacy_values, further_values)
         logged['loss'] = (loss_action + further + loss).detach()
         return logged if self.max_action_loss is None else dict(logged, privacy_weight=weight)
 
     def _step_adversaries(self, batch: dict, optim_wrapper: OptimWrapperDict) -> dict:
         """Step 2 of the paper: update f_T by L_T and f_B by L_B, with f_A frozen."""
         self.anonymizer.eval()
-        self.recognizer.train()
-        self.privacy_branch.train()
+        for adversary in self._adversaries():
+            adversary.train()
         views, clips = self._views(batch), as_clips(batch['action']['inputs'], self.format_shape)
         wrappers = [optim_wrapper[name] for name in self.phases['adversaries']]
         with wrappers[0].optim_context(self.recognizer):
             with torch.no_grad():
-                rewritten, *shown = self._rewrite(clips, *views.clips)
+                # Images that nobody looks at are left alone.
+                seen = views.clips if self.privacy_branch is not None else []
+                rewritten, *shown = self._rewrite(clips, *seen)
             losses = self._utility_loss(self._with_clips(batch['action'], rewritten))
             loss_action, action_values = self.parse_losses(losses)
         backward(wrappers[0], loss_action)
-        with wrappers[1].optim_context(self.privacy_branch):
-            losses = self._privacy_loss(views.show(shown))
-            loss_privacy, values = self.parse_losses(losses)
-        backward(wrappers[1], loss_privacy)
+        values: dict = {}
+        if self.privacy_branch is not None:
+            with wrappers[1].optim_context(self.privacy_branch):
+                losses = self._privacy_loss(views.show(shown))
+                loss_privacy, values = self.parse_losses(losses)
+            backward(wrappers[1], loss_privacy)
         # Only now, so that whoever checks the gradients may still skip both.
         update(*wrappers)
-        if self.max_action_loss is not None:
+        if self.mean_action_loss is not None:
             mean = loss_action.detach().to(self.mean_action_loss)
             all_reduce(mean, 'mean')  # omega is the same in all processes
             self.mean_action_loss.lerp_(mean, 1 - _MEAN_DECAY)
@@ -296,6 +319,8 @@ class MinimaxAnonymization(BaseModel):
                 ``data_samples`` or None.
             mode (str): ``'loss'`` or ``'confuse'``. Defaults to ``'loss'``.
         """
+        if self.privacy_branch is None:
+            return {}
         return _callable(self.privacy_branch)(batch['inputs'], batch['data_samples'], mode=mode)
 
     def _anonymizer_losses(
@@ -343,7 +368,7 @@ class MinimaxAnonymization(BaseModel):
         l1 = frames = 0.0
         for x in self._plain_clips(batch):
             count = len(x) * x.shape[1]
-            l1 += F.l1_loss(self._rewrite(x)[0], x).item() * count
+            l1 += F.l1_loss(self._reproduce(x), x).item() * count
             frames += count
         action = batch['action']
         predictions = self.forward(action['inputs'], action['data_samples'], mode='predict')
@@ -353,7 +378,12 @@ class MinimaxAnonymization(BaseModel):
         classes = float(predictions[0].pred_score.numel())
         return dict(l1=l1, frames=frames, correct=sum(hits), clips=len(hits), classes=classes)
 
+    def _adversaries(self) -> list[nn.Module]:
+        return [getattr(self, name) for name in self.phases['adversaries']]
+
     def _views(self, batch: dict) -> Views:
+        if self.privacy_branch is None and 'privacy' not in batch:
+            return Views([], None)
         keeps_clips = takes_clips(_bare(self.anonymizer))
         return choose_views(batch, self.format_shape, self.view_distance, keeps_clips)
 

@@ -7,13 +7,16 @@ import torch
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
-from .anonymizers.traits import takes_clips
+from .anonymizers.traits import shares_noise, takes_clips
 from .frames import map_chunks
 from .memory_format import to_faster_format
 
 
 def rewrite(
-    network: nn.Module, parts: Sequence[Tensor], max_frames: int | None = None
+    network: nn.Module,
+    parts: Sequence[Tensor],
+    max_frames: int | None = None,
+    clips_per_video: int = 1,
 ) -> list[Tensor]:
     """Run f_A on clips; an image is a clip of one frame.
 
@@ -26,27 +29,49 @@ def rewrite(
         parts (Sequence[Tensor]): RGB in [0, 1], (N, T, 3, H, W) each.
         max_frames (int, optional): Bound on the frames that pass at a time without gradients. None
             means all at once.
+        clips_per_video (int): How many successive clips of the first part are of one video, and
+            share its noise. Defaults to 1, as in all other parts.
 
     Returns:
         list[Tensor]: Same shapes and range.
     """
     bare = network.module if is_model_wrapper(network) else network
     inputs = list(parts) if takes_clips(bare) else [part.flatten(0, 1) for part in parts]
+    noise: list[tuple[Tensor, ...]] = [()] * len(inputs)
+    if shares_noise(bare):
+        counts = [clips_per_video] + [1] * (len(inputs) - 1)
+        noise = [(draw_noise(x, count),) for x, count in zip(inputs, counts, strict=True)]
     if torch.is_grad_enabled():
-        outputs = [_run(network, x) for x in inputs]
+        outputs = [_run(network, x, *n) for x, n in zip(inputs, noise, strict=True)]
     else:
-        run = partial(map_chunks, partial(_run, bare), chunk=max_frames)
+        run = partial(map_chunks, partial(_run, bare))
         if all(x.shape[1:] == inputs[0].shape[1:] for x in inputs):
-            outputs = run(torch.cat(inputs)).split([len(x) for x in inputs])
+            merged = [torch.cat(n) for n in zip(*noise, strict=True)]
+            outputs = run(torch.cat(inputs), max_frames, *merged).split([len(x) for x in inputs])
         else:
-            outputs = [run(x) for x in inputs]
+            outputs = [run(x, max_frames, *n) for x, n in zip(inputs, noise, strict=True)]
     return [output.reshape(part.shape) for output, part in zip(outputs, parts, strict=True)]
 
 
-def _run(network: nn.Module, x: Tensor) -> Tensor:
+def draw_noise(clips: Tensor, clips_per_video: int = 1) -> Tensor:
+    """Draw the noise that the clips of a video share.
+
+    Args:
+        clips (Tensor): (N, T, 3, H, W), those of a video next to each other.
+        clips_per_video (int): How many they are. Defaults to 1.
+
+    Returns:
+        Tensor: Standard normal noise (N, 3, H, W), from PyTorch's global generator.
+    """
+    noise = torch.randn_like(clips[::clips_per_video, 0])
+    return noise.repeat_interleave(clips_per_video, 0)
+
+
+def _run(network: nn.Module, x: Tensor, shared: Tensor | None = None) -> Tensor:
     """Run f_A as fast as the device allows.
 
     In mixed precision what comes out are full numbers again, and f_T and f_B get them in the format
     in which they are faster.
     """
-    return network(to_faster_format(x)).to(x.dtype).contiguous()
+    noise = {} if shared is None else dict(shared=shared)
+    return network(to_faster_format(x), **noise).to(x.dtype).contiguous()

@@ -4,12 +4,13 @@ from .blacken import BlackenAnonymizer
 from .constant import ConstantAnonymizer
 from .downsample import DownsampleAnonymizer
 from .gaussian_blur import GaussianBlurAnonymizer
+from .gaussian_channel import GaussianChannel
 from .identity import IdentityAnonymizer
 from .noise import NoiseAnonymizer
 from .pixelate import PixelateAnonymizer
 from .recolor import RecolorAnonymizer
 from .sequential import SequentialAnonymizer
-from .traits import is_cacheable, is_random, rewrite_clips, takes_clips
+from .traits import is_cacheable, is_random, rewrite_clips, shares_noise, takes_clips
 from .unet import UNetAnonymizer
 from .unet_plus_plus import UNetPlusPlusAnonymizer
 
@@ -18,6 +19,7 @@ __all__ = [
     'ConstantAnonymizer',
     'DownsampleAnonymizer',
     'GaussianBlurAnonymizer',
+    'GaussianChannel',
     'IdentityAnonymizer',
     'NoiseAnonymizer',
     'PixelateAnonymizer',
@@ -28,5 +30,6 @@ __all__ = [
     'is_cacheable',
     'is_random',
     'rewrite_clips',
+    'shares_noise',
     'takes_clips',
 ]

@@ -1,13 +1,14 @@
 """Anonymizers in a row."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule, ModuleList
 from torch import Tensor
 
 from ...registration import register
-from .traits import is_random, rewrite_clips, takes_clips
+from .traits import is_random, rewrite_clips, shares_noise, takes_clips
 
 
 @register(MODELS)
@@ -62,13 +63,27 @@ class SequentialAnonymizer(BaseModule):
         """Whether a stage takes clips, so that all do."""
         return any(map(takes_clips, self.stages))
 
-    def forward(self, frames: Tensor, boxes: Sequence[Tensor] | None = None) -> Tensor:
+    @property
+    def shares_noise(self) -> bool:
+        """Whether a stage takes the noise that a video's clips share."""
+        return any(map(shares_noise, self.stages))
+
+    def forward(
+        self,
+        frames: Tensor,
+        boxes: Sequence[Tensor] | None = None,
+        shared: Tensor | None = None,
+        fresh: Tensor | None = None,
+    ) -> Tensor:
         """Anonymize frames, or clips where a stage takes them.
 
         Args:
             frames (Tensor): RGB in [0, 1], (N, 3, H, W), or clips (N, T, 3, H, W).
             boxes (Sequence[Tensor], optional): Boxes of persons in each frame, for the stages that
                 need them; see :class:`BlackenAnonymizer`.
+            shared (Tensor, optional): Noise for the stages that share it, as for
+                :class:`GaussianChannel`.
+            fresh (Tensor, optional): Noise of each frame, likewise.
 
         Returns:
             Tensor: RGB in [0, 1], same shape.
@@ -76,5 +91,7 @@ class SequentialAnonymizer(BaseModule):
         is_clips = self.takes_clips
         for stage in self.stages:
             extra = (boxes,) if getattr(stage, 'needs_boxes', False) else ()
-            frames = rewrite_clips(stage, frames, *extra) if is_clips else stage(frames, *extra)
+            noise = dict(shared=shared, fresh=fresh) if shares_noise(stage) else {}
+            run = partial(rewrite_clips, stage) if is_clips else stage
+            frames = run(frames, *extra, **noise)
         return frames

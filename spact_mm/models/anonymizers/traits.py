@@ -30,20 +30,33 @@ def takes_clips(anonymizer: Mapping | nn.Module) -> bool:
     return _has_trait(anonymizer, 'takes_clips')
 
 
-def rewrite_clips(anonymizer: nn.Module, clips: Tensor, *extra) -> Tensor:
+def shares_noise(anonymizer: Mapping | nn.Module) -> bool:
+    """Tell whether an anonymizer of clips takes the noise that the clips of a video share.
+
+    Such a class says so by an attribute or property ``shares_noise``; see
+    :class:`GaussianChannel`.
+
+    Args:
+        anonymizer (Mapping | nn.Module): The network or its config.
+    """
+    return _has_trait(anonymizer, 'shares_noise')
+
+
+def rewrite_clips(anonymizer: nn.Module, clips: Tensor, *boxes, **noise) -> Tensor:
     """Run an anonymizer of frames or of clips.
 
     Args:
         anonymizer (nn.Module): The network.
         clips (Tensor): RGB in [0, 1], (N, T, 3, H, W).
-        *extra: Further inputs, such as boxes.
+        *boxes: For those that need them.
+        **noise: ``shared`` and ``fresh``, for those that share noise.
 
     Returns:
         Tensor: Same shape and range.
     """
     if takes_clips(anonymizer):
-        return anonymizer(clips, *extra)
-    return anonymizer(clips.flatten(0, 1), *extra).reshape(clips.shape)
+        return anonymizer(clips, *boxes, **noise)
+    return anonymizer(clips.flatten(0, 1), *boxes).reshape(clips.shape)
 
 
 def is_cacheable(anonymizer: Mapping | nn.Module) -> bool:

@@ -1,0 +1,177 @@
+"""Noise behind an anonymizer, and what can be known of its input through it."""
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from ...registration import register
+from .traits import rewrite_clips
+
+#: What the bound on the information compares the output with.
+PRIORS = ('point', 'gaussian')
+
+
+@register(MODELS)
+class GaussianChannel(BaseModule):
+    r"""Send an anonymizer's frames through Gaussian noise, and tell how much they can say.
+
+    :math:`Y_t = \mathrm{round}_8(\mathrm{clip}(f_A(X)_t + \sigma_s S + \sigma_f F_t))`, where one
+    :math:`S` is shared by all frames of a video and :math:`F_t` is new in each frame. Averaging
+    frames removes :math:`F` and leaves :math:`S`: what stands still is seen through one look at it,
+    however long the video is, while what moves is seen through :math:`F`.
+
+    Whoever sees Y, and whatever is done to it, knows at most I(X; Y) of X (data-processing
+    inequality). For any Gaussian prior of Y that does not depend on X (Barber and Agakov, 2003;
+    Alemi et al., ICLR 2017, Equation 12)
+
+    .. math:: I(X; Y) \le E\,\mathrm{KL}(N(f_A(X), \Sigma) \| N(m, \Sigma + P)),
+
+    where :math:`\Sigma` is the covariance of the noise over the frames of a clip:
+    :math:`\sigma_f^2 I + \sigma_s^2 1 1^T` for each value of a frame. :meth:`rate` is this KL. With
+    P = 0 it is :math:`\|f_A(X) - m\|^2_{\Sigma^{-1}} / 2`.
+
+    The bound is in expectation over videos like those of the training, whose mean and power m and P
+    are; it is no differential privacy, and a single unusual video may tell more. N clips of a video
+    with noise of their own are N looks, and the bounds add up.
+
+    Args:
+        anonymizer (dict): f_A, of frames or of clips.
+        sigma_shared (float): Standard deviation of the noise that a video's frames share, where
+            frames are in [0, 1]; 0 for none. Defaults to 0.15.
+        sigma_frame (float): That of the noise that is new in each frame, above 0. Defaults to 0.05.
+        prior (str): ``'point'`` for P = 0, or ``'gaussian'`` for P as measured in training, which
+            is never above in expectation. Defaults to ``'point'``.
+        momentum (float): Of the running mean and power of f_A's frames. Defaults to 0.01.
+        init_cfg (dict, optional): Initialization config.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    takes_clips = True
+    #: The output is drawn: the same frames come out differently in another call.
+    is_random = True
+    #: Whoever runs it draws the noise of a video once, for all its clips.
+    shares_noise = True
+
+    def __init__(
+        self,
+        anonymizer: dict,
+        sigma_shared: float = 0.15,
+        sigma_frame: float = 0.05,
+        prior: str = 'point',
+        momentum: float = 0.01,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        if not 0 <= sigma_shared <= 1 or not 0 < sigma_frame <= 1:
+            raise ValueError(
+                'GaussianChannel needs 0 <= sigma_shared <= 1 and 0 < sigma_frame <= 1, but has '
+                f'{sigma_shared} and {sigma_frame}.'
+            )
+        if prior not in PRIORS:
+            raise ValueError(f'GaussianChannel has no prior {prior!r}; choose from {list(PRIORS)}.')
+        self.anonymizer = MODELS.build(anonymizer)
+        if getattr(self.anonymizer, 'needs_boxes', False):
+            raise ValueError(
+                f'GaussianChannel cannot have a {type(self.anonymizer).__name__}, which needs '
+                'boxes: put one before it by SequentialAnonymizer.'
+            )
+        self.sigma_shared, self.sigma_frame = sigma_shared, sigma_frame
+        self.prior, self.momentum = prior, momentum
+        #: Whether the noise is left out, as while f_A learns to reproduce its input.
+        self.is_silent = False
+        #: Nats of each clip that passed with gradients, one tensor (N,) a pass, until taken.
+        self.rates: list[Tensor] = []
+        # Means over videos, frames and places, by colour.
+        self.register_buffer('mean', torch.full((3,), 0.5))
+        self.register_buffer('still_power', torch.zeros(3))
+        self.register_buffer('moving_power', torch.zeros(3))
+
+    def forward(
+        self, clips: Tensor, shared: Tensor | None = None, fresh: Tensor | None = None
+    ) -> Tensor:
+        """Anonymize clips and add noise.
+
+        Args:
+            clips (Tensor): RGB in [0, 1], (N, T, 3, H, W).
+            shared (Tensor, optional): Standard normal noise (N, 3, H, W), the same for clips of one
+                video. Defaults to new noise for each clip, from PyTorch's global generator.
+            fresh (Tensor, optional): Standard normal noise (N, T, 3, H, W) of each frame. Defaults
+                to new noise, likewise.
+
+        Returns:
+            Tensor: RGB in [0, 1], same shape, in steps of 1/255.
+        """
+        signal = rewrite_clips(self.anonymizer, clips)
+        if self.is_silent:
+            return signal
+        if self.training:
+            self._measure(signal.detach().float())
+            if torch.is_grad_enabled():
+                self.rates.append(self.rate(signal))
+        if shared is None:
+            shared = torch.randn_like(signal[:, 0])
+        if fresh is None:
+            fresh = torch.randn_like(signal)
+        y = (signal + self.sigma_shared * shared[:, None] + self.sigma_frame * fresh).clamp(0, 1)
+        # Gradients pass the rounding as if it were none.
+        return y + ((y * 255).round() / 255 - y).detach()
+
+    def rate(self, signal: Tensor) -> Tensor:
+        """Bound what the output of a clip tells about its input.
+
+        Args:
+            signal (Tensor): f_A's frames before the noise, (N, T, 3, H, W).
+
+        Returns:
+            Tensor: Nats of each clip (N,), float32 or float64; their mean over videos bounds the
+            mutual information.
+        """
+        signal = signal if signal.dtype == torch.float64 else signal.float()
+        length = signal.shape[1]
+        offset = signal - self.mean.to(signal).view(3, 1, 1)
+        mean = offset.mean(1)
+        # The eigenvectors of the noise's covariance: the mean over frames, and what is left.
+        still = length * mean.square()
+        moving = (offset - mean[:, None]).square().sum(1)
+        still_noise = length * self.sigma_shared**2 + self.sigma_frame**2
+        nats = self._divergence(still, 1, still_noise, length * self.still_power)
+        nats = nats + self._divergence(moving, length - 1, self.sigma_frame**2, self.moving_power)
+        return nats.sum((1, 2, 3))
+
+    def _divergence(self, squares: Tensor, count: int, noise: float, power: Tensor) -> Tensor:
+        """Return the KL of ``count`` coefficients at each place, whose squares sum to ``squares``.
+
+        Args:
+            squares (Tensor): (N, 3, H, W).
+            count (int): How many they are.
+            noise (float): Variance of the noise of each.
+            power (Tensor): Variance of the prior of each beyond the noise, (3,).
+        """
+        power = power.to(squares).view(3, 1, 1) if self.prior == 'gaussian' else 0.0 * noise
+        total = noise + power
+        fixed = torch.log(torch.as_tensor(total / noise)) + noise / total - 1
+        return (squares / total + count * fixed) / 2
+
+    @torch.no_grad()
+    def _measure(self, signal: Tensor) -> None:
+        """Update the mean and the power of f_A's frames."""
+        length = signal.shape[1]
+        self.mean.lerp_(signal.mean((0, 1, 3, 4)), self.momentum)
+        offset = signal - self.mean.view(3, 1, 1)
+        mean = offset.mean(1, keepdim=True)
+        self.still_power.lerp_(mean.square().mean((0, 1, 3, 4)), self.momentum)
+        if length > 1:
+            moving = (offset - mean).square().mean((0, 1, 3, 4)) * length / (length - 1)
+            self.moving_power.lerp_(moving, self.momentum)
+
+    def take_rates(self) -> list[Tensor]:
+        """Return what :attr:`rates` holds, and forget it."""
+        rates, self.rates = self.rates, []
+        return rates
+
+    def extra_repr(self) -> str:
+        """Return the settings for ``print``."""
+        return f'sigma_shared={self.sigma_shared}, sigma_frame={self.sigma_frame}'

@@ -1,0 +1,97 @@
+"""A price on information: f_A keeps only what the action pays for."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor
+
+from ..registration import register
+from .anonymizers import GaussianChannel
+from .minimax import MinimaxAnonymization
+
+#: Largest change of the price's logarithm in an iteration of ``anonymizer``.
+_PACE = 0.05
+
+
+@register(MODELS)
+class PricedAnonymization(MinimaxAnonymization):
+    """Charge f_A for the information that it sends through a noisy channel.
+
+    In the phase ``anonymizer`` f_A minimises L_T + price * rate (deep variational information
+    bottleneck, Alemi et al., ICLR 2017, Equation 17), where the rate of a clip, in nats, bounds
+    what anybody can know of it (:class:`GaussianChannel`). What the action does not need is not
+    worth its price, named or unnamed. No labels and no adversary are needed; with a privacy branch
+    -omega * L_B comes on top.
+
+    The views of a privacy loader are charged likewise, as what attackers see may be images. In
+    ``reconstruction`` there is no noise.
+
+    Args:
+        rate_weight (float): The price, in units of L_T a nat; with ``target_action_loss`` that of
+            the beginning. Defaults to 1e-4.
+        target_action_loss (float, optional): Let the price follow the action: it rises while the
+            running mean of L_T in ``adversaries`` is below this, and falls while it is above.
+            None, the default, leaves the price alone.
+        privacy_branch (dict, optional): f_B. Defaults to None: there is no adversary.
+        **kwargs: As for :class:`MinimaxAnonymization`; ``anonymizer`` is a
+            :class:`GaussianChannel`.
+
+    Raises:
+        ValueError: If the anonymizer is no :class:`GaussianChannel` or an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        rate_weight: float = 1e-4,
+        target_action_loss: float | None = None,
+        privacy_branch: dict | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(privacy_branch=privacy_branch, **kwargs)
+        if not isinstance(self.anonymizer, GaussianChannel):
+            raise ValueError(
+                f'model.anonymizer is a {type(self.anonymizer).__name__}, which tells no rate: set '
+                "it to dict(type='GaussianChannel', anonymizer=...), with the present one inside."
+            )
+        if not 0 < rate_weight < math.inf:
+            raise ValueError(f'rate_weight must be above 0, but is {rate_weight}.')
+        if target_action_loss is not None and not target_action_loss > 0:
+            raise ValueError(f'target_action_loss must be above 0, but is {target_action_loss}.')
+        self.target_action_loss = target_action_loss
+        if target_action_loss is not None:
+            self.keep_mean_action_loss()
+        # A resumed run goes on with it.
+        self.register_buffer('rate_weight', torch.tensor(float(rate_weight)))
+
+    @property
+    def _channel(self) -> GaussianChannel:
+        return getattr(self.anonymizer, 'module', self.anonymizer)
+
+    def _reproduce(self, clips: Tensor) -> Tensor:
+        self._channel.is_silent = True
+        try:
+            return super()._reproduce(clips)
+        finally:
+            self._channel.is_silent = False
+
+    def _anonymizer_losses(
+        self, source: str, raw: Sequence[Tensor], rewritten: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """Return the price of the parts, and what they tell at most, in bits a video or image."""
+        nats = torch.stack([rate.mean() for rate in self._channel.take_rates()]).mean()
+        unit = 'video' if source == 'action' else 'image'
+        return {
+            f'loss_rate_{unit}': self.rate_weight * nats,
+            f'bits_{unit}': nats.detach() / math.log(2),
+        }
+
+    def _step_anonymizer(self, batch: dict, optim_wrapper: OptimWrapperDict) -> dict:
+        values = super()._step_anonymizer(batch, optim_wrapper)
+        values['rate_weight'] = self.rate_weight.clone()
+        if self.target_action_loss is not None:
+            surplus = 1 - self.mean_action_loss / self.target_action_loss
+            self.rate_weight.mul_(torch.exp(_PACE * surplus.clamp(-1, 1)))
+        return values

@@ -1,0 +1,100 @@
+"""Training with a price on information."""
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from tiny import (
+    PRIVACY_BRANCH,
+    action_batch,
+    batch,
+    build_model,
+    build_optimizers,
+    changed,
+    snapshot,
+)
+
+CHANNEL = dict(
+    type='GaussianChannel',
+    anonymizer=dict(type='UNetAnonymizer', base_channels=4, num_levels=2),
+)
+
+
+def priced(**settings):
+    settings = dict(dict(privacy_branch=None), **settings)
+    return build_model(type='PricedAnonymization', anonymizer=CHANNEL, **settings)
+
+
+@pytest.mark.parametrize('branch', [None, PRIVACY_BRANCH])
+@pytest.mark.parametrize('with_privacy', [False, True])
+def test_every_phase_updates_whom_it_should(branch, with_privacy):
+    model = priced(privacy_branch=branch)
+    optimizers = build_optimizers(model)
+    for phase in model.phases:
+        model.set_phase(phase)
+        before = snapshot(model)
+        data = batch() if with_privacy else dict(action=action_batch())
+        values = model.train_step(data, optimizers)
+        assert all(torch.isfinite(value) for value in values.values())
+        learnt = {name.split('.')[0] for name in changed(before, model)}
+        assert learnt == set(model.phases[phase])
+        rates = {name for name in values if 'rate' in name or 'bits' in name}
+        wanted = (
+            {'loss_rate_video', 'bits_video', 'rate_weight'} if phase == 'anonymizer' else set()
+        )
+        if phase == 'anonymizer' and (with_privacy or branch):
+            wanted |= {'loss_rate_image', 'bits_image'}
+        assert rates == {f'{phase}/{name}' for name in wanted}
+        assert not model.anonymizer.rates
+    assert ('privacy_branch' in model.phases['adversaries']) is (branch is not None)
+
+
+def test_a_high_price_silences_the_anonymizer():
+    torch.manual_seed(0)
+    model = priced(rate_weight=1.0)
+    optimizers = build_optimizers(model, lr=1e-2)
+    model.set_phase('anonymizer')
+    data = dict(action=action_batch())
+    bits = [model.train_step(data, optimizers)['anonymizer/bits_video'].item() for _ in range(40)]
+    assert bits[-1] < 0.1 * bits[0]
+
+
+def test_the_price_follows_the_action():
+    model = priced(target_action_loss=0.5, rate_weight=1e-3)
+    optimizers = build_optimizers(model)
+    model.set_phase('anonymizer')
+    for mean, grows in ((0.1, True), (0.5, None), (2.0, False)):
+        model.mean_action_loss.fill_(mean)
+        before = model.rate_weight.item()
+        logged = model.train_step(dict(action=action_batch()), optimizers)
+        assert logged['anonymizer/rate_weight'].item() == pytest.approx(before)
+        after = model.rate_weight.item()
+        assert after == pytest.approx(before) if grows is None else (after > before) is grows
+    assert {'rate_weight', 'mean_action_loss'} <= set(model.state_dict())
+    assert 'mean_action_loss' not in priced().state_dict()
+
+
+def test_reconstruction_and_readiness_see_no_noise():
+    model = priced()
+    model.anonymizer.anonymizer = MODELS.build(dict(type='IdentityAnonymizer'))
+    measured = model.measure_readiness(dict(action=action_batch()))
+    assert measured['l1'] == 0
+    assert not model.anonymizer.is_silent
+
+
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(rate_weight=0.0), 'rate_weight must be above 0'),
+        (dict(target_action_loss=0.0), 'target_action_loss must be above 0'),
+    ],
+)
+def test_wrong_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        priced(**settings)
+
+
+def test_an_anonymizer_without_a_channel_is_refused():
+    with pytest.raises(ValueError, match='UNetAnonymizer, which tells no rate'):
+        build_model(
+            type='PricedAnonymization', anonymizer=CHANNEL['anonymizer'], privacy_branch=None
+        )
