@@ -148,6 +148,23 @@ def test_arrays_end_where_their_bytes_do(tmp_path, is_archive):
             load_from_local(path)
 
 
+@FORMATS
+def test_array_keeps_its_type_when_another_state_follows(tmp_path, is_archive):
+    """numpy would read the array, of 8 bytes, as one of 2 MB."""
+    make, named, state = np.dtype('S8').__reduce__()
+    dtype = Call(make, *named)
+
+    def of_type(array):
+        reconstruct, arguments, parts = array.__reduce__()
+        return Call(reconstruct, *arguments, state=(*parts[:2], dtype, *parts[3:]))
+
+    empty, array = of_type(np.zeros(0, 'S8')), of_type(np.array([b'abcdefgh'], 'S8'))
+    # The type's own state holds the array, and comes when that is whole.
+    dtype.reduced = (make, named, (4, *state[1:5], 1 << 21, 1, 0, dict(array=array)))
+    path = save([empty, array], tmp_path / 'x.pth', is_archive)
+    assert load_from_local(path)[1].nbytes == 8
+
+
 def lying_tensor(size, stride, offset=0):
     storage = torch.zeros(4).storage()
     return Call(

@@ -27,6 +27,10 @@ _UPSTREAM = dict(
     mmaction=(mmaction, 'MMAction2', 'mmaction2==1.2.0'),
     mmpretrain=(mmpretrain, 'MMPretrain', 'mmpretrain==1.2.0'),
 )
+#: What the tools' own help does not say.
+_TRUST = (
+    'A config is a program and runs: use only those that you trust. A checkpoint is read as data.\n'
+)
 
 
 def find_tool(name: str, package: str = 'mmaction') -> Path:
@@ -69,6 +73,8 @@ def run_tool(name: str, package: str = 'mmaction') -> None:
         name (str): As of :func:`find_tool`.
         package (str): As of :func:`find_tool`. Defaults to ``'mmaction'``.
     """
+    if {'-h', '--help'} & set(sys.argv[1:]):
+        print(_TRUST, flush=True)
     options = _parse_options()
     with (
         refuse_in_one_sentence(),

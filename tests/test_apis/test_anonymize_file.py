@@ -47,6 +47,25 @@ def test_frames_rate_and_size_are_those_of_the_source(tmp_path, ending, rate):
         )
 
 
+def test_half_written_output_has_a_name_of_this_process(tmp_path):
+    source, names = write_video(tmp_path / 'walk.mp4'), set()
+
+    def look(done, expected):
+        names.update(path.name for path in (tmp_path / 'out').iterdir())
+
+    anonymize(source, on_frames=look, images=True)
+    (name,) = names
+    assert name.startswith('.walk') and str(os.getpid()) in name.split('.')
+
+
+def test_floating_point_image_is_as_bright_as_before(tmp_path):
+    values = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16, 1).repeat(3, 2)
+    cv2.imwrite(str(tmp_path / 'a.tif'), values, [cv2.IMWRITE_TIFF_COMPRESSION, 1])
+    result = anonymize(tmp_path / 'a.tif', lambda frames: frames, png=True)
+    picture = cv2.imread(result.output)
+    np.testing.assert_array_equal(picture[..., 0].ravel(), np.arange(256))
+
+
 def test_same_frames_give_the_same_file(tmp_path):
     source = write_video(tmp_path / 'noise.mp4', np.random.default_rng(4).integers(
         0, 256, (12, 48, 64, 3), np.uint8

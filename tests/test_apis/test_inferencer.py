@@ -169,3 +169,34 @@ def test_wrong_inputs_are_refused(inputs, message):
     anonymize = AnonymizeInferencer(method='blur', device='cpu', show_progress=False)
     with pytest.raises((ValueError, TypeError), match=message):
         anonymize(inputs)
+
+
+SCHEDULE = [dict(phase='reconstruction', epochs=2), dict(phase='anonymizer', epochs=2)]
+INVERTER = dict(type='SequentialAnonymizer', stages=[CONFIG, dict(CONFIG, init_cfg=dict(
+    type='Pretrained', checkpoint='attack.pth', prefix='inverter.'
+))])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('config', 'reason'),
+    [
+        (CONFIG, 'before an epoch of the minimax was over'),
+        (dict(type='IdentityAnonymizer'), 'ends in IdentityAnonymizer'),
+        (INVERTER, 'the inverter'),
+    ],
+    ids=['reconstruction', 'raw video', 'inverter'],
+)
+def test_checkpoint_that_hides_nothing_is_not_used(network, tmp_path, config, reason):
+    hook = dict(type='MinimaxPhaseHook', schedule=SCHEDULE)
+    cfg = f'model = dict(anonymizer={config})\ncustom_hooks = [{hook}]\n'
+    stages = [network, network] if config is INVERTER else [network]
+    prefixes = [f'stages.{i}.' for i in range(2)] if config is INVERTER else ['']
+    state = {} if 'Identity' in str(config) else {
+        f'anonymizer.{prefix}{name}': value
+        for prefix, stage in zip(prefixes, stages, strict=True)
+        for name, value in stage.state_dict().items()
+    }  # fmt: skip
+    path = str(tmp_path / 'epoch_2.pth')
+    torch.save(dict(state_dict=state, meta=dict(cfg=cfg, epoch=2)), path)
+    with pytest.raises(ValueError, match=f'epoch_2.pth is no anonymizer: .*{reason}.*--force'):
+        AnonymizeInferencer(weights=path, device='cpu', show_progress=False)

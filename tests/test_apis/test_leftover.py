@@ -1,9 +1,12 @@
 """What is left of the input is measured, and too much of it is not written."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
 import torch
+from e2e import ROOT
 from media import write_video
 from mmaction.registry import MODELS
 
@@ -63,6 +66,13 @@ def test_numbers_are_those_of_known_pictures():
     assert measure(raw, speckled).left < 0.1
     tiny = raw[:5, :3]
     assert measure(tiny, tiny).left == pytest.approx(1, abs=1e-6)
+
+
+def test_bounds_are_documented():
+    page = (ROOT / 'docs' / 'anonymize.md').read_text()
+    for name, bound in (('left', MAX_LEFT), ('detail_left', MAX_DETAIL_LEFT)):
+        found = re.findall(rf'^\| `{name}` \|.*\| above ([\d.]+) \|$', page, re.MULTILINE)
+        assert [float(number) for number in found] == [bound]
 
 
 def check(function, is_trained=True, **kwargs):
@@ -195,13 +205,14 @@ def test_network_that_reproduces_is_not_published(reproducing, tmp_path):
         publish(save(network, tmp_path), tmp_path / 'fa.pth', part='anonymizer')
 
 
+@pytest.mark.parametrize('options', [{}, dict(force=True)], ids=['alone', 'forced'])
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])
-def test_numbers_that_are_not_finite_are_refused(tmp_path, value):
+def test_numbers_that_are_not_finite_are_refused(tmp_path, value, options):
     network = UNetAnonymizer(base_channels=4, num_levels=2)
     with torch.no_grad():
         network.head.weight[1] = value
     anonymize = AnonymizeInferencer(
-        weights=save(network, tmp_path), device='cpu', show_progress=False, force=True
+        weights=save(network, tmp_path), device='cpu', show_progress=False, **options
     )
     cv2.imwrite(str(tmp_path / 'a.png'), picture())
     with pytest.raises(ValueError, match='a.png is not written: .* not finite'):

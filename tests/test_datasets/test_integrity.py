@@ -47,6 +47,14 @@ def test_whole_files_pass(tmp_path, check):
         assert check_image(write_image(tmp_path / f'{channels}.jpg', channels), check) is None
 
 
+def test_progress_in_a_file_is_lines(tmp_path, capfd):
+    names = [write_image(tmp_path / f'{index}.jpg').name for index in range(40)]
+    assert find_broken(tmp_path, names, check_image, 'header', num_workers=1) == {}
+    printed = capfd.readouterr().out
+    assert '\r' not in printed
+    assert printed.splitlines()[-1].startswith('40/40 in ')
+
+
 def test_cmyk_jpeg_passes(tmp_path):
     from PIL import Image
 

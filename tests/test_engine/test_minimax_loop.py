@@ -152,7 +152,7 @@ LONG = [dict(phase='reconstruction', epochs=1), dict(phase='adversaries', epochs
 @pytest.mark.parametrize('hooks', [(), (MinimaxPhaseHook(LONG), MinimaxPhaseHook(LONG))])
 def test_a_run_without_a_schedule_or_with_two_is_refused(hooks):
     with pytest.raises(ValueError, match=rf'has {len(hooks)}; .*\[\*_base_.custom_hooks, '):
-        build_loop(loader(4), None, hooks)
+        build_loop(loader(4), None, hooks, max_epochs=3)
 
 
 def test_the_schedule_says_how_long_the_run_is():
@@ -177,7 +177,8 @@ def test_a_part_of_the_schedule_is_run_if_it_is_meant():
 
 def test_the_privacy_loader_stands_beside_the_action_loader():
     privacy = loader(4)
-    loop = build_loop(loader(4), 'top level', cfg=dict(privacy_dataloader=privacy))
+    top = dict(privacy_dataloader=privacy)
+    loop = build_loop(loader(4), 'top level', cfg=top, max_epochs=1)
     assert loop.dataloader.loaders['privacy'] is privacy
     for cfg in ({}, dict(privacy_dataloader=None)):
         assert list(build_loop(loader(4), 'top level', cfg=cfg).dataloader.loaders) == ['action']
@@ -191,7 +192,7 @@ def test_the_privacy_loader_stands_beside_the_action_loader():
 def test_two_privacy_loaders_are_refused(inner, top):
     message = 'are both given and differ; keep privacy_dataloader, beside'
     with pytest.raises(ValueError, match=message):
-        build_loop(loader(4), inner, cfg=dict(privacy_dataloader=top))
+        build_loop(loader(4), inner, cfg=dict(privacy_dataloader=top), max_epochs=1)
 
 
 def test_settings_without_effect_are_refused():

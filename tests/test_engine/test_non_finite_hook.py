@@ -83,6 +83,46 @@ def test_too_many_in_a_row_stop_the_run_and_the_last_good_checkpoint_is_named(co
     assert not (tmp_path / 'epoch_2.pth').exists()
 
 
+class PoisonGradient(Hook):
+    """Make one number of f_B's gradients infinite, once."""
+
+    def before_train(self, runner):
+        parameter = next(runner.model.privacy_branch.parameters())
+        self.count = 0
+        parameter.register_hook(self.spoil)
+
+    def spoil(self, gradient):
+        self.count += 1
+        return gradient * float('inf') if self.count == 2 else gradient
+
+
+def test_a_run_goes_on_from_an_infinite_gradient(tiny_data, tmp_path):
+    """The recipe's own hooks see to it; the loss of the iteration is as good as any."""
+    without = workerless(val_dataloader=None, val_evaluator=None, val_cfg=None)
+    # The early check of a training counts as no iteration.
+    schedule = [dict(phase='adversaries', epochs=1)]
+    config = write_config(tmp_path, tiny_data, schedule, **without)
+    runner = build_runner(config, tmp_path / 'work', **{'param_scheduler.anonymizer': []})
+    hook = PoisonGradient()
+    runner.register_hook(hook)
+    runner.train()
+    assert hook.count > 2
+    assert is_finite(load(tmp_path / 'work' / 'epoch_1.pth')['state_dict'])
+    log = log_of(tmp_path / 'work')
+    assert log.count('Skipped iteration') == 1
+    assert '(phase adversaries), not finite: gradients of privacy_branch' in log
+
+
+def test_ten_in_a_row_end_a_run_that_sets_nothing(tiny_data, tmp_path):
+    without = workerless(val_dataloader=None, val_evaluator=None, val_cfg=None)
+    schedule = [dict(phase='reconstruction', epochs=2)]
+    config = write_config(tmp_path, tiny_data, schedule, **without)
+    with pytest.raises(RuntimeError, match='^10 iterations in a row were skipped') as error:
+        train(config, tmp_path / 'work', set(range(3, 14)))
+    assert f'the last good checkpoint is {tmp_path}/work/epoch_1.pth' in str(error.value)
+    assert not (tmp_path / 'work' / 'epoch_2.pth').exists()
+
+
 def run_plain(hook, batches, hub=None, epoch=0):
     """Drive the hook as a runner does, with an MMEngine model."""
     model = PlainModel()

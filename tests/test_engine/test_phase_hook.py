@@ -52,6 +52,16 @@ def test_turns_go_on_over_epochs(length):
     assert phases == ['anonymizer', 'adversaries'] * (2 * length)
 
 
+def test_all_players_have_turns_where_an_epoch_is_one_batch():
+    model = Model(0, 8)
+    hook = MinimaxPhaseHook([dict(phase=('anonymizer', 'adversaries'), epochs=4)])
+    for epoch in range(4):
+        state = runner(model, epoch)
+        state.train_dataloader = Loader([{}])
+        hook.before_train_iter(state, 0)
+    assert model.phases == ['anonymizer', 'adversaries'] * 2
+
+
 def test_turns_in_epochs_of_an_even_number_are_those_of_the_iteration_in_the_epoch():
     hook = MinimaxPhaseHook([dict(phase=('anonymizer', 'adversaries'), epochs=5)])
     for epoch in range(5):

@@ -17,8 +17,6 @@ from tiny import (
 )
 from tiny import privacy_batch as privacy
 
-from spact_mm.models.rgb_recognizer import build_rgb_recognizer
-
 CONFIGS = Path(mmaction.__file__).parent / '.mim' / 'configs' / 'recognition'
 #: What keeps pretrained weights from being downloaded, by backbone; as docs/recipes.md says.
 SCRATCH, SCRATCH_2D = dict(pretrained=None), dict(pretrained=None, pretrained2d=False)
@@ -201,4 +199,4 @@ RGB = dict(type='ResNet3dSlowOnly', depth=50, pretrained=None, lateral=False)
 )
 def test_other_recognizers_are_refused_when_they_are_built(config, message):
     with pytest.raises(ValueError, match=message):
-        build_rgb_recognizer(config)
+        build_model(recognizer=config)

@@ -178,6 +178,62 @@ def test_folder_of_the_name_of_a_video_is_kept(tmp_path, monkeypatch, capsys):
         call(monkeypatch, tmp_path / 'holiday.mp4', tmp_path / 'holiday', *options)
 
 
+def test_run_within_a_run_is_refused(tmp_path, monkeypatch):
+    """Both would write the same files, and note them as done."""
+    source, out = write_video(tmp_path / 'walk.avi'), tmp_path / 'out'
+    options = [source, '--method', 'blur', '--out', out]
+    refusals = []
+
+    def run_again(inferencer, frames):
+        if not refusals:
+            refusals.append('none')
+            try:
+                call(monkeypatch, *options)
+            except RuntimeError as error:
+                refusals[0] = str(error)
+        return frames // 2
+
+    monkeypatch.setattr(AnonymizeInferencer, 'anonymize_frames', run_again)
+    assert call(monkeypatch, *options) == 0
+    assert refusals[0].startswith(f'Another run writes to {out}: wait')
+    assert len((out / 'manifest.jsonl').read_text().splitlines()) == 1
+
+
+def test_manifest_that_is_no_text_blocks_nothing(tmp_path, monkeypatch, capsys):
+    options = [write_video(tmp_path / 'walk.avi'), '--method', 'blur', '--out', tmp_path / 'out']
+    assert call(monkeypatch, *options) == 0
+    manifest = tmp_path / 'out' / 'manifest.jsonl'
+    manifest.write_bytes(b'\xff\xfe\n' + manifest.read_bytes())
+    assert call(monkeypatch, *options) == 0
+    assert '1 of 1 files are done already.' in capsys.readouterr().out
+
+
+def test_output_that_is_half_on_the_disk_is_not_noted(tmp_path, monkeypatch, capsys):
+    """What is noted as done was read back whole."""
+    write = type(tmp_path).write_bytes
+    monkeypatch.setattr(
+        type(tmp_path), 'write_bytes', lambda path, data: write(path, data[: len(data) // 2])
+    )
+    cv2.imwrite(str(tmp_path / 'a.png'), draw_frames(1)[0])
+    options = [tmp_path / 'a.png', '--method', 'blur', '--out', tmp_path / 'out']
+    assert call(monkeypatch, *options) == 1
+    assert 'cannot be read back' in capsys.readouterr().out
+    assert not (tmp_path / 'out' / 'a.png').exists()
+    assert not (tmp_path / 'out' / 'manifest.jsonl').exists()
+
+
+def test_force_is_needed_for_what_comes_out_as_it_went_in(tmp_path, monkeypatch, capsys):
+    # Of ten pixels, a block of the mosaic is one pixel.
+    cv2.imwrite(str(tmp_path / 'tiny.png'), draw_frames(1, 10, 10)[0])
+    options = [tmp_path / 'tiny.png', '--method', 'pixelate', '--out', tmp_path / 'out']
+    assert call(monkeypatch, *options) == 1
+    assert 'tiny.png is not written: its frames come out as' in capsys.readouterr().out
+    assert not (tmp_path / 'out' / 'tiny.png').exists()
+    assert call(monkeypatch, *options, '--force') == 0
+    assert 'WARNING: its frames come out as' in capsys.readouterr().out
+    assert (tmp_path / 'out' / 'tiny.png').exists()
+
+
 def test_name_that_is_no_text_is_done(tmp_path):
     folder = tmp_path / 'in'
     folder.mkdir()

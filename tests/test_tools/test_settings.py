@@ -28,7 +28,7 @@ def refusal(monkeypatch, tool, config, *options, work_dir):
     return message
 
 
-def test_hooks_are_turned_off_by_none_and_rates_are_scaled(tiny_data, tmp_path, monkeypatch):
+def test_hooks_are_turned_off_by_none(tiny_data, tmp_path, monkeypatch):
     config = write_config(
         tmp_path,
         tiny_data,
@@ -37,14 +37,31 @@ def test_hooks_are_turned_off_by_none_and_rates_are_scaled(tiny_data, tmp_path, 
             default_hooks__pictures=None,
             default_hooks__curves=None,
             default_hooks__bad_samples=None,
-            auto_scale_lr=dict(base_batch_size=2 * BATCH),
             param_scheduler=dict(anonymizer=[], recognizer=[], privacy_branch=[]),
         ),
     )
     work_dir = tmp_path / 'work'
-    call_tool(monkeypatch, 'train', config, '--auto-scale-lr', work_dir=work_dir)
+    call_tool(monkeypatch, 'train', config, work_dir=work_dir)
     assert not (work_dir / 'anonymization').exists() and not (work_dir / 'curves.png').exists()
     assert 'BadSampleHook is off' in log_of(work_dir)
+
+
+def test_rates_are_scaled(tiny_data, tmp_path, monkeypatch):
+    unscheduled = dict(anonymizer=[], recognizer=[], privacy_branch=[])
+    config = write_config(
+        tmp_path,
+        tiny_data,
+        BRIEF,
+        **workerless(
+            auto_scale_lr=dict(base_batch_size=2 * BATCH),
+            param_scheduler=unscheduled,
+            val_dataloader=None,
+            val_evaluator=None,
+            val_cfg=None,
+        ),
+    )
+    work_dir = tmp_path / 'work'
+    call_tool(monkeypatch, 'train', config, '--auto-scale-lr', work_dir=work_dir)
     optimizers = load(work_dir / 'epoch_1.pth')['optimizer']
     rates = {name: state['param_groups'][0]['lr'] for name, state in optimizers.items()}
     # Half of the demo's.
