@@ -133,6 +133,8 @@ def anonymize(args: argparse.Namespace) -> int:
     left_out = find_left_out(args.inputs, args.out) if rank == 0 else []
     if left_out:
         print(describe_left_out(left_out))
+    # What an anonymizer of one's own draws is not the same in each run.
+    torch.seed()
     inferencer = AnonymizeInferencer(
         args.config,
         args.checkpoint,

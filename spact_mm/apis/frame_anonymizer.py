@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,9 +10,10 @@ import torch.nn.functional as F
 from mmcv.cnn import fuse_conv_bn
 from torch import Tensor, nn
 
-from ..models.anonymizers import takes_clips
+from ..models.anonymizers import shares_noise, takes_clips
 from ..models.frames import map_chunks
 from ..models.memory_format import use_channels_last
+from .video_noise import VideoNoise
 
 #: Frames of a clip in videos of any length: as many as training clips usually have.
 _CLIP_LENGTH = 16
@@ -33,7 +35,7 @@ class FrameAnonymizer:
     the same numbers but for rounding, in less time.
 
     An anonymizer of clips gets successive frames as clips of :attr:`clip_length`, the last one
-    shorter.
+    shorter. One that shares noise gets that of the video.
 
     Args:
         anonymizer (nn.Module): f_A, frames (N, 3, H, W) in [0, 1] to the same. It is copied.
@@ -64,11 +66,13 @@ class FrameAnonymizer:
         self._min_size = getattr(anonymizer, 'min_size', 1)
 
     @torch.inference_mode()
-    def __call__(self, frames: np.ndarray) -> np.ndarray:
+    def __call__(self, frames: np.ndarray, noise: VideoNoise | None = None) -> np.ndarray:
         """Anonymize frames.
 
         Args:
             frames (np.ndarray): RGB, uint8, (N, H, W, 3) of any size.
+            noise (VideoNoise, optional): That of the video, whose frames may come in several calls.
+                Defaults to new noise: the frames are a video of their own.
 
         Returns:
             np.ndarray: Same shape and type.
@@ -78,7 +82,8 @@ class FrameAnonymizer:
         """
         # A permuted view is channels-last already.
         images = torch.from_numpy(frames).permute(0, 3, 1, 2)
-        return self._map(self._anonymize_bytes, images).permute(0, 2, 3, 1).numpy()
+        function = partial(self._anonymize_bytes, noise=noise or VideoNoise())
+        return self._map(function, images).permute(0, 2, 3, 1).numpy()
 
     @torch.inference_mode()
     def anonymize_tensor(self, frames: Tensor) -> Tensor:
@@ -91,7 +96,7 @@ class FrameAnonymizer:
             Tensor: Same shape, type and device.
         """
         function = self._anonymize_bytes if frames.dtype == torch.uint8 else self._anonymize_floats
-        return self._map(function, frames).to(frames)
+        return self._map(partial(function, noise=VideoNoise()), frames).to(frames)
 
     def _map(self, function: Callable[[Tensor], Tensor], frames: Tensor) -> Tensor:
         """Apply a function of frames, or of clips, to frames (N, 3, H, W) in bounded memory."""
@@ -102,11 +107,11 @@ class FrameAnonymizer:
         clips = [part for part in clips if part.numel()]
         return torch.cat([map_chunks(function, x, self.batch_size).flatten(0, 1) for x in clips])
 
-    def _anonymize_bytes(self, images: Tensor) -> Tensor:
-        x = self._anonymize_floats(images.to(self.device).float() / 255)
+    def _anonymize_bytes(self, images: Tensor, noise: VideoNoise) -> Tensor:
+        x = self._anonymize_floats(images.to(self.device).float() / 255, noise)
         return (x * 255).round().clamp(0, 255).to(torch.uint8).cpu()
 
-    def _anonymize_floats(self, images: Tensor) -> Tensor:
+    def _anonymize_floats(self, images: Tensor, noise: VideoNoise) -> Tensor:
         height, width = images.shape[-2:]
         x = images.to(self.device, torch.float32)
         bottom, right = (max(0, self._min_size - side) for side in (height, width))
@@ -114,7 +119,8 @@ class FrameAnonymizer:
             shape = x.shape[:-3]
             x = F.pad(x.flatten(0, -4), (0, right, 0, bottom), mode='replicate')
             x = x.unflatten(0, shape)
-        x = self.network(x)[..., :height, :width]
+        drawn = noise.draw(x) if shares_noise(self.network) else {}
+        x = self.network(x, **drawn)[..., :height, :width]
         if not torch.isfinite(x).all():
             raise NonFiniteError(
                 'the anonymizer gives numbers that are not finite (NaN or Inf), so its weights are '

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from .output_files import remove_leftovers
 from .outputs import find_jobs
 from .provenance import find_flaw
 from .sources import find_sources
+from .video_noise import VideoNoise
 
 #: Obfuscations by name, for frames whose shorter side is ``side``: those of the literature, which
 #: are given for 112 x 112, in proportion.
@@ -156,18 +158,20 @@ class AnonymizeInferencer(BaseInferencer):
         """
         is_trained = self.model is not None and any(True for _ in self.model.parameters())
         length = 1 if self.model is None else clip_length(self.model)
-        return LeftoverCheck(self.anonymize_frames, name, is_trained, self.force, length)
+        anonymize = partial(self.anonymize_frames, noise=VideoNoise())
+        return LeftoverCheck(anonymize, name, is_trained, self.force, length)
 
-    def anonymize_frames(self, frames: np.ndarray) -> np.ndarray:
+    def anonymize_frames(self, frames: np.ndarray, noise: VideoNoise | None = None) -> np.ndarray:
         """Anonymize frames of one size.
 
         Args:
             frames (np.ndarray): RGB uint8, (N, H, W, 3).
+            noise (VideoNoise, optional): That of their video. Defaults to new noise.
 
         Returns:
             np.ndarray: Same shape and type.
         """
-        return self._anonymizer(*frames.shape[1:3])(np.ascontiguousarray(frames))
+        return self._anonymizer(*frames.shape[1:3])(np.ascontiguousarray(frames), noise)
 
     def _anonymizer(self, height: int, width: int) -> FrameAnonymizer:
         side = min(height, width)
