@@ -13,6 +13,7 @@ extensions = [
 ]
 exclude_patterns = ['results/**', 'build/**', 'requirements.txt']
 myst_heading_anchors = 3
+myst_enable_extensions = ['dollarmath']
 # Files of the repository that pages point to are no pages.
 suppress_warnings = ['myst.xref_missing']
 autodoc_member_order = 'bysource'

@@ -48,7 +48,7 @@ def test_config_trains_two_iterations_of_each_phase_and_tests_one(path):
     shape = clip_shape(path)
     data = dict(action=action_batch(clips=2, shape=shape))
     if config.privacy_dataloader is not None:
-        labels = config.model.privacy_branch.get('head', {}).get('num_classes')
+        labels = (config.model.privacy_branch or {}).get('head', {}).get('num_classes')
         views = 1 + any(t.type == 'TwoViews' for t in config.privacy_pipeline)
         data['privacy'] = privacy_batch(3, shape[-1], attributes=labels, views=views)
     for phase in model.phases:

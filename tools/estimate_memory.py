@@ -99,7 +99,7 @@ def main() -> None:
     # float32 weights, gradients and Adam's two moments.
     print(f'{"all":16}{total:>14,}   with gradients and Adam {16 * total / GIB:6.2f} GiB\n')
 
-    model.anonymizer.train(), model.recognizer.train(), model.privacy_branch.train()
+    model.train()
     frames_per_batch = clips * shown_clips.shape[:2].numel() // 2
     shown = shown_clips[:1] if takes_clips(model.anonymizer) else shown_clips.flatten(0, 1)[:4]
     per_frame = measure(model.anonymizer, shown) / shown.shape[:-3].numel()
@@ -108,12 +108,16 @@ def main() -> None:
 
     def measure_adversaries() -> tuple[float, float]:
         """Return the bytes a clip of f_T's and a pair of f_B's."""
-        per_pair = measure(model.privacy_branch, [views, views], mode='tensor') / 2
+        branch, per_pair = model.privacy_branch, 0.0
+        if branch is not None:
+            per_pair = measure(branch, [views, views], mode='tensor') / 2
         return measure(model.recognizer, normalized) / 2, per_pair
 
     per_clip, per_pair = measure_adversaries()
-    model.recognizer.eval(), model.privacy_branch.eval()
-    with frozen(model.recognizer, model.privacy_branch):
+    adversaries = [getattr(model, name) for name in model.phases['adversaries']]
+    for adversary in adversaries:
+        adversary.eval()
+    with frozen(*adversaries):
         per_clip_frozen, per_pair_frozen = measure_adversaries()
     rows = [
         ('f_A, clip frames', per_frame, frames_per_batch),

@@ -50,6 +50,12 @@ class PricedAnonymization(MinimaxAnonymization):
         privacy_branch: dict | None = None,
         **kwargs,
     ) -> None:
+        for name in ('privacy_weight', 'max_action_loss'):
+            if privacy_branch is None and name in kwargs:
+                raise ValueError(
+                    f'{name} of PricedAnonymization has no effect without a privacy_branch; take '
+                    'it out, or give a branch.'
+                )
         super().__init__(privacy_branch=privacy_branch, **kwargs)
         if not isinstance(self.anonymizer, GaussianChannel):
             raise ValueError(

@@ -86,6 +86,7 @@ def test_reconstruction_and_readiness_see_no_noise():
     [
         (dict(rate_weight=0.0), 'rate_weight must be above 0'),
         (dict(target_action_loss=0.0), 'target_action_loss must be above 0'),
+        (dict(privacy_weight=2.0), 'privacy_weight of PricedAnonymization has no effect'),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):
