@@ -1,6 +1,6 @@
-# A price on information (docs/method.md) on the demo set: f_A's frames pass a noisy channel, and it is
-# charged for what it sends. No adversary and no labels; the schedule and the networks are those of
-# spact_r3d_demo.py. No protocol has measured it yet.
+# A price on information (docs/method.md) on the demo set: f_A's frames pass a noisy channel, and it
+# is charged for what it sends. No adversary and no labels; the schedule and the networks are those
+# of spact_r3d_demo.py. No protocol has measured it yet.
 _base_ = './spact_r3d_demo.py'
 anonymizer = _base_.model.anonymizer
 for key in ('anonymizer', 'privacy_weight', 'max_action_loss'):
