@@ -1,7 +1,6 @@
 """What reads files of strangers, with valid files of each."""
 
 import json
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -29,7 +28,6 @@ from spact_mm.datasets.annotation_files import (
     write_segment_file,
     write_video_list,
 )
-from spact_mm.datasets.restricted_pickle import load_arrays
 from spact_mm.datasets.transforms import LoadImageRGB, LoadPersonBoxes
 from spact_mm.datasets.video_reader import open_video
 from spact_mm.evaluation.panel_report import PanelReport
@@ -144,17 +142,6 @@ def _read_boxes(path: Path) -> None:
     transform = LoadPersonBoxes(str(path), min_score=0.5, missing='none')
     frames = [np.zeros((8, 8, 3), np.uint8)] * 3
     transform(dict(imgs=frames, frame_inds=np.array([0, 2, 4]), filename='x/a.avi'))
-
-
-def _pickle_seeds(_: Path) -> list[bytes]:
-    labels = {'a/b.mp4': np.array([0, 1, 0, 1, 1]), 'c/d.mp4': np.array([1.0, 0, 0], np.float32)}
-    fortran = {'a': np.asfortranarray(np.arange(6, dtype='>i4').reshape(2, 3)), 'b': np.ones(2) > 0}
-    return [pickle.dumps(x, protocol=p) for x in (labels, fortran) for p in (3, 4)]
-
-
-def _read_pickle(path: Path) -> None:
-    for array in load_arrays(path).values():
-        array.sum()
 
 
 def _manifest_seeds(folder: Path) -> list[bytes]:
@@ -309,7 +296,6 @@ READERS = {
         Reader('segments', 'a.json', 'json', _segment_seeds, _read_segments, 120),
         Reader('lists', 'a.txt', 'lines', _list_seeds, _read_list, 120),
         Reader('boxes', 'a.json', 'json', _box_seeds, _read_boxes, 150),
-        Reader('pickles', 'a.pkl', 'bytes', _pickle_seeds, _read_pickle, 150),
         Reader('manifest', 'manifest.jsonl', 'json', _manifest_seeds, _read_manifest, 100),
         Reader('results', 'result.json', 'json', _result_seeds, _read_result, 80),
         Reader('progress', 'progress.json', 'json', _progress_seeds, _read_progress, 30),
