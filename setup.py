@@ -17,8 +17,9 @@ setup(
     package_data={'spact_mm.evaluation': ['report.html']},
     python_requires='>=3.10,<3.13',
     install_requires=[
-        'torch>=2.1,<2.14',
-        'torchvision>=0.16,<0.29',
+        # Before 2.6, torch.load(weights_only=True) could be made to run code (CVE-2025-32434).
+        'torch>=2.6,<2.14',
+        'torchvision>=0.21,<0.29',
         'mmengine>=0.10.7,<0.11',
         'mmaction2==1.2.0',
         'mmpretrain==1.2.0',

@@ -232,10 +232,11 @@ def get_installed_path(package: str) -> str:
 def load_checkpoints_restricted() -> None:
     """Make every checkpoint loader of MMEngine refuse pickles that could run code.
 
-    MMEngine leaves ``weights_only`` to torch's default, which is unrestricted before torch 2.6;
-    from 2.6 on it cannot read its own checkpoints, because they hold ``HistoryBuffer`` objects. And
-    torch believes the sizes in a file and does not look at its checksums. Can go when MMEngine
-    loads with ``weights_only=True`` and stores plain types, and torch checks both.
+    MMEngine leaves ``weights_only`` to torch's default, which cannot read MMEngine's own
+    checkpoints, because they hold ``HistoryBuffer`` objects, and which a variable of the
+    environment turns off. And torch believes the sizes in a file and does not look at its
+    checksums. Can go when MMEngine stores plain types and loads with ``weights_only=True``, and
+    torch checks both.
     """
     from mmengine.runner import checkpoint as module
 
@@ -450,12 +451,9 @@ def pad_short_clips_before_convolving() -> None:
     upstream = Conv3d._conv_forward
     if upstream.__module__ == __name__:
         return
-    is_autocast = partial(torch.is_autocast_enabled, 'cpu')
-    if digit_version(torch.__version__) < digit_version('2.4'):
-        is_autocast = torch.is_autocast_cpu_enabled
 
     def _conv_forward(self, input, weight, bias):
-        is_bfloat16 = input.dtype == torch.bfloat16 or is_autocast()
+        is_bfloat16 = input.dtype == torch.bfloat16 or torch.is_autocast_enabled('cpu')
         is_short = 1 < input.shape[-3] < self.kernel_size[0]
         pads_zeros = self.padding_mode == 'zeros' and isinstance(self.padding, tuple)
         if not (is_bfloat16 and is_short and pads_zeros and input.device.type == 'cpu'):

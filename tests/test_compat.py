@@ -22,7 +22,6 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.model import MMDistributedDataParallel, MMSeparateDistributedDataParallel
 from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
-from mmengine.utils import digit_version
 from torch import nn
 
 from spact_mm import compat, safe_checkpoint
@@ -31,10 +30,6 @@ from spact_mm.safe_checkpoint import UnsafeCheckpointError, load_from_local
 
 ROOT = Path(__file__).resolve().parents[1]
 GONE = 'Upstream closed this gap: delete the work-around.'
-reads_mmengine = pytest.mark.skipif(
-    digit_version(torch.__version__) < digit_version('2.6'),
-    reason='checkpoints of an unmodified MMEngine are refused before torch 2.6',
-)
 on_cpu = pytest.mark.skipif(torch.cuda.is_available(), reason='the gap is that of a CPU')
 
 
@@ -212,7 +207,6 @@ def test_mmengine_still_removes_what_a_checkpoint_names():
     assert 'self.file_backend.remove(best_ckpt_path)' in text, GONE
 
 
-@reads_mmengine
 def test_checkpoints_of_mmengine_are_read(tmp_path):
     path = tmp_path / 'old.pth'
     buffer = HistoryBuffer([1.0, 2.5], [1, 1])
@@ -249,7 +243,6 @@ def test_payload_is_refused_by_name_and_not_run(tmp_path, form):
     assert not marker.exists()
 
 
-@reads_mmengine
 def test_getattr_is_for_history_buffers_only(tmp_path):
     path = tmp_path / 'evil.pth'
     path.write_bytes(b'\x80\x02c__builtin__\ngetattr\nctorch\ndevice\nX\x01\x00\x00\x00x\x86R.')

@@ -15,7 +15,6 @@ from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
-from mmengine.utils import digit_version
 from torch import nn
 
 import spact_mm  # noqa: F401
@@ -25,10 +24,6 @@ from spact_mm.models.anonymizers.checkpoint import list_names
 from spact_mm.safe_checkpoint import UnsafeCheckpointError
 
 _NUMBERS = count()
-reads_mmengine = pytest.mark.skipif(
-    digit_version(torch.__version__) < digit_version('2.6'),
-    reason='checkpoints of an unmodified MMEngine are refused before torch 2.6',
-)
 
 
 class Toy(BaseModel):
@@ -170,7 +165,6 @@ def test_resumed_run_equals_uninterrupted_one(tmp_path):
     assert len(parts.message_hub.get_scalar('train/loss').data[0]) == 6
 
 
-@reads_mmengine
 def test_checkpoints_of_unmodified_mmengine_resume(tmp_path):
     make_runner(tmp_path, epochs=1, hook=dict(type='CheckpointHook')).train()
     with pytest.raises(pickle.UnpicklingError):
@@ -276,7 +270,6 @@ def test_wrapped_and_single_models_exchange_checkpoints(tmp_path):
     assert_same(list(third.model.state_dict().values()), list(saved.values()))
 
 
-@reads_mmengine
 def test_wrapped_names_of_unmodified_mmengine_are_understood(tmp_path):
     hook = dict(type='CheckpointHook')
     first = make_runner(tmp_path, epochs=1, model=Toy(wraps=True), hook=hook)

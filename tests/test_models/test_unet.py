@@ -3,7 +3,6 @@ from functools import partial
 
 import pytest
 import torch
-from mmengine.utils import digit_version
 from reference import UNet
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
@@ -113,10 +112,6 @@ class LiveBytes(TorchDispatchMode):
         return out
 
 
-@pytest.mark.skipif(
-    digit_version(torch.__version__) < digit_version('2.2'),
-    reason='torch 2.1 tells no finalizer that a storage is freed',
-)
 def test_checkpointing_more_than_halves_the_peak_memory_of_both_passes():
     peaks = {}
     for with_cp in (False, True):
