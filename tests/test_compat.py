@@ -63,7 +63,7 @@ def test_apply_twice_changes_nothing():
             utils._init_dist_pytorch,
             MMDistributedDataParallel.__init__,
             sys.modules['mmaction.models.localizers.drn.drn'],
-            list(compat._TORCHVISION_SCHEMAS),
+            list(compat.torch._TORCHVISION_SCHEMAS),
         )
 
     before = state()
@@ -72,7 +72,7 @@ def test_apply_twice_changes_nothing():
 
 
 def test_mmcv_is_asked_for(monkeypatch):
-    monkeypatch.setattr(compat, '_package_dir', lambda package: None)
+    monkeypatch.setattr(compat.mmcv, 'package_dir', lambda package: None)
     with pytest.raises(ModuleNotFoundError, match='pip install mmcv-lite'):
         compat.require_mmcv()
 
@@ -88,7 +88,7 @@ def test_drn_is_missing_and_stubbed():
 def test_present_drn_is_left_alone(monkeypatch, tmp_path):
     (tmp_path / 'models/localizers/drn').mkdir(parents=True)
     (tmp_path / 'models/localizers/drn/drn.py').touch()
-    monkeypatch.setattr(compat, '_package_dir', lambda package: tmp_path)
+    monkeypatch.setattr(compat.mmaction, 'package_dir', lambda package: tmp_path)
     monkeypatch.delitem(sys.modules, 'mmaction.models.localizers.drn')
     compat.stub_missing_drn()
     assert 'mmaction.models.localizers.drn' not in sys.modules
@@ -103,19 +103,19 @@ def test_multimodal_is_off_only_where_it_would_fail(monkeypatch):
     monkeypatch.delitem(sys.modules, 'mmaction.models')
     for loads in (True, False):
         monkeypatch.setattr(dependency, 'WITH_MULTIMODAL', True)
-        monkeypatch.setattr(compat, '_has_names', lambda module, names, loads=loads: loads)
+        monkeypatch.setattr(compat.mmaction, '_has_names', lambda *_, loads=loads: loads)
         compat.disable_broken_multimodal()
         assert dependency.WITH_MULTIMODAL is loads
 
 
 def test_names_are_looked_up_without_raising():
-    assert compat._has_names('collections', ('OrderedDict', 'deque'))
-    assert not compat._has_names('collections', ('OrderedDict', 'absent'))
-    assert not compat._has_names('no_such_package.inside', ())
+    assert compat.mmaction._has_names('collections', ('OrderedDict', 'deque'))
+    assert not compat.mmaction._has_names('collections', ('OrderedDict', 'absent'))
+    assert not compat.mmaction._has_names('no_such_package.inside', ())
 
 
 def test_torchvision_imports():
-    if not compat._TORCHVISION_SCHEMAS:
+    if not compat.torch._TORCHVISION_SCHEMAS:
         pytest.skip('the binary of torchvision fits this torch')
     done = run_python('-c', 'import torchvision')
     assert 'operator torchvision::nms does not exist' in done.stderr, GONE
@@ -146,10 +146,11 @@ def test_packages_are_found_without_pkg_resources(monkeypatch, tmp_path):
         Config.fromfile(config)
     compat.find_packages_without_pkg_resources()
     assert Config.fromfile(config).model.backbone.type == 'ResNet3dSlowOnly'
-    assert compat.get_installed_path('mmaction2') == expected
-    assert compat.is_installed('mmaction') and not compat.is_installed('no-such-package')
+    assert compat.packages.get_installed_path('mmaction2') == expected
+    assert compat.packages.is_installed('mmaction')
+    assert not compat.packages.is_installed('no-such-package')
     with pytest.raises(ModuleNotFoundError, match='no-such-package is not installed'):
-        compat.get_installed_path('no-such-package')
+        compat.packages.get_installed_path('no-such-package')
 
 
 class Payload:
@@ -307,7 +308,11 @@ def test_every_scheme_is_restricted(tmp_path, monkeypatch):
         CheckpointLoader.load_checkpoint('pavi://model')
     assert len(fetched) == 5 and not marker.exists()
     covered = {loader.__module__ for loader in CheckpointLoader._schemes.values()}
-    assert covered <= {'spact_mm.safe_checkpoint', 'spact_mm.compat', 'mmengine.runner.checkpoint'}
+    assert covered <= {
+        'spact_mm.safe_checkpoint',
+        'spact_mm.compat.mmengine_checkpoints',
+        'mmengine.runner.checkpoint',
+    }
 
 
 def test_downloads_are_kept(tmp_path, monkeypatch):
@@ -345,7 +350,7 @@ def test_process_group_is_started_as_asked_and_its_threads_may_finish(monkeypatc
 
     started, at_exit = [], []
     monkeypatch.setattr(torch.distributed, 'init_process_group', lambda **kw: started.append(kw))
-    monkeypatch.setattr(compat.atexit, 'register', lambda *call: at_exit.append(call))
+    monkeypatch.setattr(compat.mmengine.atexit, 'register', lambda *call: at_exit.append(call))
     utils._init_dist_pytorch('gloo', timeout=60)
     assert started == [dict(backend='gloo', timeout=60)]
     assert at_exit == [(time.sleep, 0.1)]

@@ -2,7 +2,7 @@
 
 Most of them take the configs as they are (docs/upstream_tools.md). Those that import models or
 metrics before they read the config need it where only this package makes these importable
-(spact_mm/compat.py), and an error of a config is one sentence.
+(spact_mm/compat), and an error of a config is one sentence.
 
 Example:
     python tools/upstream.py mmaction/analysis_tools/confusion_matrix CONFIG CHECKPOINT

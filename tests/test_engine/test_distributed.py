@@ -69,6 +69,7 @@ from mmengine.model import convert_sync_batchnorm
 from mmengine.registry import MODEL_WRAPPERS, init_default_scope
 from mmengine.runner.checkpoint import get_state_dict
 from torch import nn
+from sync_batch_norm import synchronize_on_cpus
 from tiny import action_batch, build_model, build_optimizers, privacy_batch
 
 init_default_scope('mmaction')
@@ -85,6 +86,7 @@ start = {{name: value.clone() for name, value in single.state_dict().items()}}
 model = copy.deepcopy(single)
 single.privacy_branch.loss_module.gather = False
 if {sync_bn}:
+    synchronize_on_cpus()
     model = convert_sync_batchnorm(model, 'torch')
     assert sum(isinstance(m, nn.SyncBatchNorm) for m in model.modules()) > 40
 cfg = dict(type='MMSeparateDistributedDataParallel')

@@ -1,0 +1,36 @@
+"""Gaps of mmcv and mmcv-lite."""
+
+import importlib
+import sys
+import warnings
+
+from .packages import package_dir
+
+
+def require_mmcv() -> None:
+    """Say which of the two packages of the module ``mmcv`` to install where both are absent.
+
+    Raises:
+        ModuleNotFoundError: If neither ``mmcv`` nor ``mmcv-lite`` is installed.
+    """
+    if package_dir('mmcv') is None:
+        raise ModuleNotFoundError(
+            'spact_mm needs the module mmcv: run `pip install mmcv-lite==2.1.0`, or install mmcv '
+            '2.1.0 where its compiled operators are wanted.',
+            name='mmcv',
+        )
+
+
+def import_mmcv_lite_silently() -> None:
+    """Import ``mmcv.cnn`` of mmcv-lite without its warning about an operator that it lacks.
+
+    Nothing here uses that operator. Only this one message is filtered, and only during this
+    import. Can go when mmcv-lite does not warn.
+    """
+    if any(package_dir('mmcv').glob('_ext*')) or 'mmcv.cnn.bricks.transformer' in sys.modules:
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            'ignore', 'Fail to import ``MultiScaleDeformableAttention``', UserWarning
+        )
+        importlib.import_module('mmcv.cnn.bricks.transformer')
