@@ -67,7 +67,7 @@ def write_order(folder: str | os.PathLike, names: Iterable[str]) -> None:
     write_whole(Path(folder) / ORDER, json.dumps(dict(checkpoints=list(names)), indent=1))
 
 
-def list_checkpoints(folder: str, filename_tmpl: str, work_dir: str) -> list[Path]:
+def list_checkpoints(folder: str, filename_tmpl: str) -> list[Path]:
     """List the checkpoints of the last run in a folder, newest first.
 
     The run's own order decides. Where none was written, files of a higher number than
@@ -75,9 +75,8 @@ def list_checkpoints(folder: str, filename_tmpl: str, work_dir: str) -> list[Pat
     earlier, longer run in the same folder.
 
     Args:
-        folder (str): Where the checkpoints lie.
+        folder (str): Where the checkpoints and ``last_checkpoint`` lie.
         filename_tmpl (str): Template of their names, for instance ``epoch_{}.pth``.
-        work_dir (str): Where ``last_checkpoint`` lies.
 
     Returns:
         list[Path]: The files, whole or not.
@@ -91,7 +90,7 @@ def list_checkpoints(folder: str, filename_tmpl: str, work_dir: str) -> list[Pat
         for path in Path(folder).glob('*')
         if (match := pattern.match(path.name))
     }
-    pointer = Path(work_dir) / 'last_checkpoint'
+    pointer = Path(folder) / 'last_checkpoint'
     last = (
         pattern.match(os.path.basename(pointer.read_text().strip())) if pointer.is_file() else None
     )

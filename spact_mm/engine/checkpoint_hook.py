@@ -1,7 +1,5 @@
 """Checkpoints that survive a kill, fit their model and load without running anyone's code."""
 
-import os
-import re
 from collections import OrderedDict
 from pathlib import Path
 
@@ -18,11 +16,10 @@ from .full_disk import full_disk_error, is_full
 from .plain_types import rebuild, to_plain
 from .resumable_loop import ResumableTrainLoop
 from .state_dicts import flattener, load_flat, renamed, unwrapped, without_functions
-from .work_dir_lock import hold_folders, let_folders_go
+from .work_dir_lock import hold_folder, let_folder_go
 
-_ATOMIC = dict(backend='atomic_local')
-#: Name of what a signal leaves where checkpoints are written by epoch.
-_MID_EPOCH = 'interrupted_iter_{}.pth'
+#: How the name begins of what a signal leaves where checkpoints are written by epoch.
+_INTERRUPTED = 'interrupted_iter_'
 
 
 @register(HOOKS)
@@ -52,13 +49,15 @@ class PlainCheckpointHook(CheckpointHook):
         *args: As those of :class:`mmengine.hooks.CheckpointHook`.
         strict (bool): Whether a checkpoint must hold every parameter and buffer of the model in its
             shape, and at ``--resume`` nothing else. Defaults to True.
-        **kwargs: As those of :class:`mmengine.hooks.CheckpointHook`, but ``save_best``.
+        **kwargs: As those of :class:`mmengine.hooks.CheckpointHook`, but ``save_best``, and but
+            ``out_dir``, ``backend_args`` and ``file_client_args``: checkpoints lie in the work
+            directory.
 
     Attributes:
         saved_iter (int | None): Iterations done when this process saved last.
 
     Raises:
-        ValueError: If ``save_best`` is set.
+        ValueError: If one of these is set.
 
     Examples:
         >>> checkpoint = dict(type='PlainCheckpointHook', interval=5, max_keep_ckpts=3)
@@ -74,6 +73,14 @@ class PlainCheckpointHook(CheckpointHook):
                 'protects nothing, and choosing by the test split flatters the result: take '
                 'save_best out; max_keep_ckpts=-1 keeps all epochs for tools/test.py.'
             )
+        for name in ('out_dir', 'backend_args', 'file_client_args'):
+            if getattr(self, name) is not None:
+                raise ValueError(
+                    f'default_hooks.checkpoint.{name} is {getattr(self, name)}, but checkpoints '
+                    'lie in the work dir, where a kill leaves whole ones: take it out, and give '
+                    'another --work-dir if you want them elsewhere.'
+                )
+        self.backend_args = dict(backend='atomic_local')
         self.strict = strict
         self.saved_iter: int | None = None
         self._resumed_from: str | None = None
@@ -93,12 +100,9 @@ class PlainCheckpointHook(CheckpointHook):
         """
         loop = runner._train_loop
         if isinstance(loop, BaseLoop):
-            hold_folders([runner.work_dir, self._folder(runner)], runner.logger)
-            if (
-                not self.by_epoch
-                and isinstance(loop, EpochBasedTrainLoop)
-                and not isinstance(loop, ResumableTrainLoop)
-            ):
+            hold_folder(runner.work_dir, runner.logger)
+            is_epochs = isinstance(loop, EpochBasedTrainLoop)
+            if not self.by_epoch and is_epochs and not isinstance(loop, ResumableTrainLoop):
                 raise ValueError(
                     'default_hooks.checkpoint.by_epoch=False saves in the middle of an epoch, '
                     f'where a {type(loop).__name__} cannot go on: set '
@@ -106,21 +110,15 @@ class PlainCheckpointHook(CheckpointHook):
                 )
         if not runner._resume or runner._load_from is not None or runner._has_loaded:
             return
-        folder = self._folder(runner)
-        if '://' in folder:
-            return
-        chosen = [None]
+        folder, chosen, broken = runner.work_dir, [None], []
         if is_main_process():
-            chosen, broken = [None], []
-            for path in list_checkpoints(folder, self.filename_tmpl, runner.work_dir):
+            for path in list_checkpoints(folder, self.filename_tmpl):
                 if is_whole(path):
                     chosen = [str(path)]
                     break
                 broken.append(path.name)
-            if broken:
-                runner.logger.warning(
-                    f'Skipped {", ".join(broken)} in {folder}: truncated or damaged.'
-                )
+        if broken:
+            runner.logger.warning(f'Skipped {", ".join(broken)} in {folder}: truncated or damaged.')
         # Another process may see the folder of a network file system later.
         broadcast_object_list(chosen)
         if chosen[0] is None:
@@ -136,15 +134,9 @@ class PlainCheckpointHook(CheckpointHook):
         Args:
             runner (Runner): The runner.
         """
-        if (
-            self.backend_args is None
-            and self.file_client_args is None
-            and '://' not in self._folder(runner)
-        ):
-            self.backend_args = _ATOMIC
         super().before_train(runner)
-        if self.backend_args is _ATOMIC and is_main_process():
-            for partial in Path(self.out_dir).glob('.*.part'):
+        if is_main_process():
+            for partial in Path(runner.work_dir).glob('.*.part'):
                 partial.unlink()
         self._order = self._find_order(runner)
 
@@ -154,7 +146,7 @@ class PlainCheckpointHook(CheckpointHook):
         Args:
             runner (Runner): The runner.
         """
-        let_folders_go([runner.work_dir, self._folder(runner)])
+        let_folder_go(runner.work_dir)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Make the keys flat and the contents plain.
@@ -247,22 +239,13 @@ class PlainCheckpointHook(CheckpointHook):
                 'resume a checkpoint of an epoch.'
             )
 
-    def _folder(self, runner) -> str:
-        """Return where the checkpoints lie, as ``CheckpointHook.before_train`` will set it."""
-        if self.out_dir is None or str(self.out_dir) == runner.work_dir:
-            return str(runner.work_dir)
-        return os.path.join(str(self.out_dir), os.path.basename(runner.work_dir.rstrip(os.sep)))
-
     def find_last(self, runner) -> str | None:
-        """Return the newest whole checkpoint of the run, None where there is none or it is remote.
+        """Return the newest whole checkpoint of the run, None where there is none.
 
         Args:
             runner (Runner): The runner.
         """
-        folder = self._folder(runner)
-        if '://' in folder:
-            return None
-        paths = (Path(folder) / name for name in reversed(self._order))
+        paths = (Path(runner.work_dir) / name for name in reversed(self._order))
         return next((str(path) for path in paths if is_whole(path)), None)
 
     def save_now(self, runner) -> None:
@@ -276,63 +259,46 @@ class PlainCheckpointHook(CheckpointHook):
         """
         if self.saved_iter == runner.iter:
             return
+        meta = dict(epoch=runner.epoch, iter=runner.iter)
         if self.by_epoch:
-            self._save_mid_epoch(runner, _MID_EPOCH.format(runner.iter), [], runner.iter)
+            self._save(runner, f'{_INTERRUPTED}{runner.iter}.pth', [], meta)
         else:
-            self._save_checkpoint_with_step(
-                runner, runner.iter, dict(epoch=runner.epoch, iter=runner.iter)
-            )
+            self._save_checkpoint_with_step(runner, runner.iter, meta)
 
     def _find_order(self, runner) -> list[str]:
         """Return the names of the run's checkpoints up to the one that it goes on from."""
-        folder = self._folder(runner)
-        if self._resumed_from is None or '://' in folder or '://' in self._resumed_from:
+        if self._resumed_from is None:
             return []
-        source = Path(self._resumed_from).resolve()
-        paths = list_checkpoints(folder, self.filename_tmpl, runner.work_dir)[::-1]
-        names = [path.name for path in paths]
+        source, folder = Path(self._resumed_from).resolve(), runner.work_dir
+        names = [path.name for path in list_checkpoints(folder, self.filename_tmpl)][::-1]
         if source.parent != Path(folder).resolve() or source.name not in names:
             return []
         return names[: names.index(source.name) + 1]
 
     def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
         """Save what is due, and only then remove what is outdated."""
-        outdated = []
+        outdated = [name for name in self._order if name.startswith(_INTERRUPTED)]
         if self.max_keep_ckpts > 0:
-            kept = [number for number in self.keep_ckpt_ids if number != step]
-            cut = max(len(kept) + 1 - self.max_keep_ckpts, 0)
-            outdated = [self.filename_tmpl.format(number) for number in kept[:cut]]
-            self.keep_ckpt_ids.clear()
-            self.keep_ckpt_ids.extend([*kept[cut:], step])
-            runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
-        if self.by_epoch:
-            pattern = re.compile(_MID_EPOCH.format(r'\d+'))
-            outdated += [name for name in self._order if pattern.fullmatch(name)]
-        name = self.filename_tmpl.format(step)
-        if self.by_epoch or not isinstance(runner.train_loop, ResumableTrainLoop):
-            self._save(runner, name, outdated, meta)
-        else:
-            self._save_mid_epoch(runner, name, outdated, step)
-
-    def _save_mid_epoch(self, runner, name: str, outdated: list[str], iteration: int) -> None:
-        """Save with what the loop needs to go on in the middle of the epoch."""
-        self._mid_epoch = runner.train_loop.capture()
-        try:
-            self._save(runner, name, outdated, dict(epoch=runner.epoch, iter=iteration))
-        finally:
-            self._mid_epoch = None
+            numbers = [number for number in self.keep_ckpt_ids if number != step] + [step]
+            outdated += map(self.filename_tmpl.format, numbers[: -self.max_keep_ckpts])
+            self.keep_ckpt_ids = numbers[-self.max_keep_ckpts :]
+            runner.message_hub.update_info('keep_ckpt_ids', self.keep_ckpt_ids)
+        self._save(runner, self.filename_tmpl.format(step), outdated, meta)
 
     def _save(self, runner, name: str, outdated: list[str], meta: dict) -> None:
         """Note the name, save, say so in ``last_checkpoint``, and remove what is outdated."""
-        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+        loop, folder = runner.train_loop, Path(runner.work_dir)
+        # A whole epoch is counted in meta already, and has no middle.
+        if isinstance(loop, ResumableTrainLoop) and meta['epoch'] == runner.epoch:
+            self._mid_epoch = loop.capture()
+        self.last_ckpt = str(folder / name)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
         try:
             if is_main_process():
-                self._note(name)
+                self._note(folder, name)
             runner.save_checkpoint(
                 self.out_dir,
                 name,
-                self.file_client_args,
                 save_optimizer=self.save_optimizer,
                 save_param_scheduler=self.save_param_scheduler,
                 meta=meta,
@@ -341,30 +307,26 @@ class PlainCheckpointHook(CheckpointHook):
                 **self.args,
             )
             if is_main_process():
-                write_whole(os.path.join(runner.work_dir, 'last_checkpoint'), self.last_ckpt)
+                write_whole(folder / 'last_checkpoint', self.last_ckpt)
         except OSError as error:
             if not is_full(error):
                 raise
             raise full_disk_error(error, self.last_ckpt, self.find_last(runner)) from error
+        finally:
+            self._mid_epoch = None
         self.saved_iter = meta['iter']
-        if not is_main_process():
-            return
-        for old in outdated:
-            path = self.file_backend.join_path(self.out_dir, old)
-            if self.file_backend.isfile(path):
-                self.file_backend.remove(path)
+        if is_main_process():
+            for old in outdated:
+                (folder / old).unlink(missing_ok=True)
 
-    def _note(self, name: str) -> None:
+    def _note(self, folder: Path, name: str) -> None:
         """Make a name the last one of the order, before there is a file of this name.
 
         A kill at any time then leaves an order without files of other runs: what lies there by the
         name, but was written by an earlier run, goes first.
         """
-        if '://' in str(self.out_dir):
-            return
-        path = Path(self.out_dir) / name
         if name not in self._order:
-            path.unlink(missing_ok=True)
-        kept = [old for old in self._order if old != name and path.with_name(old).is_file()]
+            (folder / name).unlink(missing_ok=True)
+        kept = [old for old in self._order if old != name and (folder / old).is_file()]
         self._order = [*kept, name]
-        write_order(self.out_dir, self._order)
+        write_order(folder, self._order)

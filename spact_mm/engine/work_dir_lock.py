@@ -1,7 +1,6 @@
 """One training at a time in a work directory."""
 
 import os
-from collections.abc import Iterable
 from contextlib import ExitStack
 from logging import Logger
 from pathlib import Path
@@ -14,39 +13,31 @@ from ..files import lock_folder
 _HELD: dict[Path, ExitStack] = {}
 
 
-def hold_folders(folders: Iterable[str | os.PathLike], logger: Logger) -> None:
-    """Keep other processes from training in folders, until the process ends.
+def hold_folder(folder: str | os.PathLike, logger: Logger) -> None:
+    """Keep other processes from training in a folder, until the process ends.
 
-    Called by all processes of a training, of which the main one holds the folders.
+    Called by all processes of a training, of which the main one holds the folder.
 
     Args:
-        folders: Remote ones are left out.
-        logger (Logger): Told if a file system has no locks.
+        folder: The work directory.
+        logger (Logger): Told if the file system has no locks.
 
     Raises:
-        RuntimeError: If another training holds one of them.
+        RuntimeError: If another training holds it.
     """
-    refusal = [None]
-    if is_main_process():
-        for folder in _local(folders):
-            refusal = [refusal[0] or _hold(folder, logger)]
+    refusal = [_hold(Path(folder).resolve(), logger) if is_main_process() else None]
     broadcast_object_list(refusal)
     if refusal[0] is not None:
         raise RuntimeError(refusal[0])
 
 
-def let_folders_go(folders: Iterable[str | os.PathLike]) -> None:
-    """Let other processes train in folders again.
+def let_folder_go(folder: str | os.PathLike) -> None:
+    """Let other processes train in a folder again.
 
     Args:
-        folders: As those of :func:`hold_folders`.
+        folder: As that of :func:`hold_folder`.
     """
-    for folder in _local(folders):
-        _HELD.pop(folder, ExitStack()).close()
-
-
-def _local(folders: Iterable[str | os.PathLike]) -> list[Path]:
-    return sorted({Path(folder).resolve() for folder in folders if '://' not in str(folder)})
+    _HELD.pop(Path(folder).resolve(), ExitStack()).close()
 
 
 def _hold(folder: Path, logger: Logger) -> str | None:

@@ -198,7 +198,7 @@ def test_resume_ignores_leftovers_of_a_longer_run(copied):
     leftover = copied / 'epoch_9.pth'
     leftover.write_bytes((copied / 'epoch_2.pth').read_bytes())
     os.utime(leftover, (1, 1))
-    listed = checkpoint_files.list_checkpoints(str(copied), 'epoch_{}.pth', str(copied))
+    listed = checkpoint_files.list_checkpoints(str(copied), 'epoch_{}.pth')
     assert [path.name for path in listed] == ['epoch_2.pth', 'epoch_1.pth']
 
 
@@ -206,7 +206,7 @@ def test_resume_prefers_a_checkpoint_newer_than_the_pointer(copied):
     (copied / checkpoint_files.ORDER).unlink()
     (copied / 'last_checkpoint').write_text(str(copied / 'epoch_1.pth'))
     os.utime(copied / 'last_checkpoint', (1, 1))
-    listed = checkpoint_files.list_checkpoints(str(copied), 'epoch_{}.pth', str(copied))
+    listed = checkpoint_files.list_checkpoints(str(copied), 'epoch_{}.pth')
     assert [path.name for path in listed] == ['epoch_2.pth', 'epoch_1.pth']
 
 

@@ -104,7 +104,7 @@ def test_outdated_files_go_and_leave_the_order(tmp_path):
     assert {path.name for path in tmp_path.glob('*.pth')} == {'epoch_3.pth', 'epoch_4.pth'}
     # The names are written before the files are removed.
     assert read_order(tmp_path)[-2:] == ['epoch_3.pth', 'epoch_4.pth']
-    listed = checkpoint_files.list_checkpoints(str(tmp_path), 'epoch_{}.pth', str(tmp_path))
+    listed = checkpoint_files.list_checkpoints(str(tmp_path), 'epoch_{}.pth')
     assert [path.name for path in listed] == ['epoch_4.pth', 'epoch_3.pth']
 
 
@@ -120,6 +120,15 @@ def test_a_broken_newest_checkpoint_is_written_again(tmp_path):
 def test_save_best_is_refused_with_the_reason(tmp_path):
     with pytest.raises(ValueError, match=r'save_best is .* before the minimax .* take save_best'):
         make_runner(tmp_path, hook=dict(save_best='auto'))
+
+
+@pytest.mark.parametrize(
+    'setting', [dict(out_dir='elsewhere'), dict(backend_args=dict(backend='local'))]
+)
+def test_checkpoints_lie_in_the_work_dir(tmp_path, setting):
+    (name,) = setting
+    with pytest.raises(ValueError, match=f'checkpoint.{name} is .* lie in the work dir.*--work-'):
+        make_runner(tmp_path, hook=setting)
 
 
 def test_partial_files_of_an_earlier_process_are_removed(tmp_path):
