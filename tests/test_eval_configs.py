@@ -62,7 +62,17 @@ def test_raw_is_the_default_and_the_last_epoch_counts(name):
     config = Config.fromfile(CONFIGS[name])
     assert slot(config).anonymizer == dict(type='IdentityAnonymizer')
     assert slot(config).checkpoint is None
-    assert 'val_dataloader' not in config and 'val_cfg' not in config
+    is_attacker = name.startswith(('privacy', 'attack'))
+    for key in ('val_dataloader', 'val_cfg', 'val_evaluator'):
+        assert (key in config) == is_attacker
+    if is_attacker:
+        validation = config.val_dataloader.dataset
+        assert validation.ann_file == 'data/vispr/vispr_val.json' and validation.test_mode
+        assert validation.attributes == ('VISPR2' if 'vispr2' in name else 'VISPR1')
+        assert config.val_evaluator == dict(type='PrivacyAttributeMetric')
+    if is_attacker and name in TRAINED:
+        # Seldom: 4,167 images for the 10,000 of an epoch.
+        assert config.train_cfg.val_interval * 4 == config.train_cfg.max_epochs
     assert 'save_best' not in config.default_hooks.checkpoint
     if name in TRAINED:
         assert [hook.type for hook in config.custom_hooks] == ['ReproducibleEpochHook']
@@ -103,7 +113,7 @@ def test_config_tests_a_step(name):
     if name.startswith('action'):
         assert samples[0].pred_score.shape == (51 if 'hmdb51' in name else 101,)
         assert samples[0].pred_score.sum().item() == pytest.approx(1, abs=1e-4)
-    elif name.startswith('privacy'):
+    elif name.startswith(('privacy', 'attack')):
         assert samples[0].pred_score.shape == (7,)
         assert 0 < samples[0].pred_score.min() and samples[0].pred_score.max() < 1
     else:
@@ -134,14 +144,15 @@ def sample_of(name, files):
 @pytest.mark.parametrize('name', CONFIGS)
 def test_pipelines_give_what_the_model_takes(name, files):
     config = Config.fromfile(CONFIGS[name])
-    for kind in ('train', 'test'):
+    for kind in ('train', 'val', 'test'):
         if f'{kind}_dataloader' not in config:
             continue
         pipeline = config[f'{kind}_dataloader'].dataset.pipeline
         for transform in pipeline:
             if 'box_file' in transform:
                 transform.box_file = str(files / 'boxes.json')
-        packed = Compose(pipeline)(sample_of(name, files))
+        # Attackers of PA-HMDB51 are chosen on images of VISPR.
+        packed = Compose(pipeline)(sample_of('privacy' if kind == 'val' else name, files))
         if 'tsm' in name:
             shape = (8, 3, 112, 112)
         elif name.startswith('action'):
@@ -154,7 +165,7 @@ def test_pipelines_give_what_the_model_takes(name, files):
             assert len(boxes) == np.prod(shape) / (3 * shape[-2] * shape[-1])
             # One of the two scores too low.
             assert all(len(box) == 1 for box in boxes)
-            if kind == 'test' and not name.startswith('action'):
+            if kind != 'train' and not name.startswith('action'):
                 assert boxes[0].tolist() == [[0.25, 0.25, 0.75, 0.75]]
 
 
@@ -162,7 +173,7 @@ def test_pipelines_give_what_the_model_takes(name, files):
 def test_boxes_are_all_that_the_boxes_variants_add(name):
     config, plain = (Config.fromfile(CONFIGS[n]) for n in (name, name.removesuffix('_boxes')))
     found = 0
-    for kind in ('train', 'test'):
+    for kind in ('train', 'val', 'test'):
         for holder in (config, plain):
             pipelines = [holder.get(f'{kind}_pipeline', [])]
             if f'{kind}_dataloader' in holder:
@@ -303,7 +314,7 @@ def test_mmactions_own_test_tool_evaluates_an_action_target(tiny_data, tmp_path,
 def test_mmpretrains_own_test_tool_evaluates_an_attacker(tiny_data, tmp_path, anonymizer):
     names = sorted(p.name for p in (tiny_data / 'images' / 'train').iterdir())
     rng = np.random.default_rng(0)
-    for split, part in (('train', names[:24]), ('test', names[24:])):
+    for split, part in (('train', names[:24]), ('val', names[20:24]), ('test', names[24:])):
         images = [(name, [a for a in VISPR1_ATTRIBUTES if rng.random() < 0.5]) for name in part]
         write_attribute_file(tmp_path / f'{split}.json', VISPR1_ATTRIBUTES, images)
     prefix = dict(img_path=str(tiny_data / 'images' / 'train'))
@@ -316,6 +327,7 @@ def test_mmpretrains_own_test_tool_evaluates_an_attacker(tiny_data, tmp_path, an
             data_preprocessor=anonymizer[0],
         ),
         train_dataloader=loader(ann_file=str(tmp_path / 'train.json'), data_prefix=prefix),
+        val_dataloader=loader(ann_file=str(tmp_path / 'val.json'), data_prefix=prefix),
         test_dataloader=loader(ann_file=str(tmp_path / 'test.json'), data_prefix=prefix),
         train_cfg=dict(max_epochs=2),
         param_scheduler=[],
@@ -329,6 +341,21 @@ def test_mmpretrains_own_test_tool_evaluates_an_attacker(tiny_data, tmp_path, an
     assert expected.pop('privacy/count') == 16
     assert {key: metrics[key] for key in expected} == pytest.approx(expected, abs=1e-9)
     assert expected['privacy/cMAP'] != pytest.approx(expected['privacy/cMAP_chance'], abs=1e-6)
+
+
+def test_the_new_attackers_see_the_same_frames_in_training_and_test():
+    """So that each passes the anonymizer once; what augments is behind it."""
+    for name in ('attack_image_vispr1', 'attack_convnext_vispr1'):
+        config = Config.fromfile(CONFIGS[name])
+        pipelines = [
+            config[f'{split}_dataloader'].dataset.pipeline for split in ('train', 'val', 'test')
+        ]
+        assert pipelines[0] == pipelines[1] == pipelines[2]
+        assert config.model.data_preprocessor.augment
+        assert config.param_scheduler.total_steps == config.train_cfg.max_epochs
+        assert config.param_scheduler.eta_max == config.optim_wrapper.optimizer.lr
+    kinds = {module.type for module in (config.model.backbone, config.model.head)}
+    assert kinds == {'ConvNeXt', 'MultiLabelLinearClsHead'} and config.model.neck is None
 
 
 def test_a_frame_without_any_attribute_is_evaluated():

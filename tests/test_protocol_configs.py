@@ -26,6 +26,8 @@ WITHOUT_PA, PA_VIDEOS = (
 )
 PA_FRAMES = 'data/pa_hmdb51/pa_hmdb51.json'
 VISPR = ['data/vispr/vispr_train.json', 'data/vispr/vispr_test.json']
+#: What attackers are chosen on, and nothing else.
+VISPR_VAL = 'data/vispr/vispr_val.json'
 #: The lists that test_protocol_lists.py proves to share nothing: trained on, tested on.
 DISJOINT = {tuple(UCF101), tuple(HMDB51), (WITHOUT_PA, PA_VIDEOS), tuple(VISPR)}
 DISJOINT |= {(WITHOUT_PA, PA_FRAMES)}  # of the same videos as PA_VIDEOS
@@ -41,6 +43,10 @@ PROTOCOLS = dict(
             finetuned=VISPR,
             inverter=VISPR,
             reconstruction=(None, VISPR[1]),
+            image=VISPR,
+            convnext=VISPR,
+            image_raw=VISPR,
+            convnext_raw=VISPR,
         ),
     ),
     pa_hmdb51=(
@@ -53,6 +59,14 @@ PROTOCOLS = dict(
             finetuned=(None, PA_FRAMES),
             inverter=VISPR,
             reconstruction=(None, PA_FRAMES),
+            image_attacker=(VISPR[0], None),
+            image=(None, PA_FRAMES),
+            convnext_attacker=(VISPR[0], None),
+            convnext=(None, PA_FRAMES),
+            image_raw_attacker=(VISPR[0], None),
+            image_raw=(None, PA_FRAMES),
+            convnext_raw_attacker=(VISPR[0], None),
+            convnext_raw=(None, PA_FRAMES),
         ),
     ),
     novel_action=({UCF101[0], VISPR[0]}, dict(novel_action=HMDB51)),
@@ -67,11 +81,25 @@ PROTOCOLS = dict(
             novel_finetuned=VISPR,
             inverter=VISPR,
             novel_reconstruction=(None, VISPR[1]),
+            novel_image=VISPR,
+            novel_convnext=VISPR,
+            novel_image_raw=VISPR,
+            novel_convnext_raw=VISPR,
         ),
     ),
 )
+#: Who is of the panel: all that are tested on attributes.
+PANELS = {
+    name: {
+        stage
+        for stage, (_, tested) in stages.items()
+        if tested in (VISPR[1], PA_FRAMES) and stage != 'inverter'
+    }
+    for name, (_, stages) in PROTOCOLS.items()
+}
 METHODS = ['raw', 'downsample 2×', 'downsample 4×', 'weak blur', 'strong blur', 'blackening']
 METHODS += ['supervised', 'SPAct']
+LOADERS = [f'{split}_dataloader' for split in ('train', 'val', 'test')]
 SHARING = [name for name in PROTOCOLS if name != 'pa_hmdb51']
 
 
@@ -103,7 +131,7 @@ def trained_on(stage):
 
 
 def evaluated_on(stage):
-    if not stage.metrics:
+    if not stage.metrics and not stage.attacker:
         return set()
     return {dataset.ann_file for dataset in datasets(stage.config, 'test_dataloader')}
 
@@ -140,6 +168,41 @@ def test_no_tested_list_is_trained_on(plans, name):
 
 
 @pytest.mark.parametrize('name', PROTOCOLS)
+def test_attackers_are_chosen_on_a_list_that_trains_and_tests_none(plans, name):
+    panel = {stage.name for stage in plans[name].stages if stage.attacker}
+    assert panel == PANELS[name]
+    for stage in plans[name].stages:
+        if stage.attacker:
+            (validation,) = datasets(stage.config, 'val_dataloader')
+            assert validation.ann_file == VISPR_VAL and validation.dataset == 'VISPRDataset'
+            # All attributes that he has learnt, whatever he is tested on.
+            assert stage.config.val_evaluator == dict(type='PrivacyAttributeMetric')
+            in_test = stage.config.test_evaluator.get('columns')
+            assert bool(in_test) == (evaluated_on(stage) == {PA_FRAMES})
+        assert VISPR_VAL not in trained_on(stage) | evaluated_on(stage)
+
+
+@pytest.mark.parametrize('name', [name for name, panel in PANELS.items() if panel])
+def test_no_method_lacks_the_attackers_with_raws_weights(plans, name):
+    prefix = 'novel_' if name == 'novel_attributes' else ''
+    ending = '_attacker' if name == 'pa_hmdb51' else ''
+    for kind in ('image', 'convnext'):
+        for method in METHODS:
+            stages = {s.name: s for s in plans[name].stages if s.method == method}
+            # From scratch on raw frames, and only there.
+            is_raw = method == 'raw'
+            assert (f'{prefix}{kind}' in stages) == is_raw
+            assert (f'{prefix}{kind}_raw' in stages) != is_raw
+            if not is_raw:
+                training = stages[f'{prefix}{kind}_raw{ending}']
+                (origin,) = (need for need in training.needs if need.method == 'raw')
+                assert origin.name == f'{prefix}{kind}{ending}'
+                assert training.config.load_from == str(origin.weights)
+                # In full.
+                assert training.config.train_cfg.max_epochs == origin.config.train_cfg.max_epochs
+
+
+@pytest.mark.parametrize('name', PROTOCOLS)
 def test_only_the_supervised_baseline_trains_on_labels_of_attributes(plans, name):
     for stage in plans[name].stages:
         if stage.name == 'train':
@@ -148,7 +211,7 @@ def test_only_the_supervised_baseline_trains_on_labels_of_attributes(plans, name
             assert privacy.get('attributes') == labels
         elif stage.config.model.get('type') == 'mmpretrain.ImageClassifier':
             wanted = 'VISPR2' if name == 'novel_attributes' else 'VISPR1'
-            for dataset in datasets(stage.config, 'train_dataloader', 'test_dataloader'):
+            for dataset in datasets(stage.config, *LOADERS):
                 assert dataset.dataset == 'PAHMDB51Dataset' or dataset.attributes == wanted
 
 
@@ -192,7 +255,7 @@ def test_each_stage_has_its_methods_anonymizer(plans, name):
 @pytest.mark.parametrize('name', PROTOCOLS)
 def test_blackening_alone_loads_boxes_and_they_are_reported_missing(plans, name):
     for stage in plans[name].stages:
-        for dataset in datasets(stage.config, 'train_dataloader', 'test_dataloader'):
+        for dataset in datasets(stage.config, *LOADERS):
             loaders = [t.box_file for t in dataset.pipeline if t.type == 'LoadPersonBoxes']
             (root,) = dataset.data_prefix.values()
             boxes = [root.replace('videos', 'images').replace('images', 'person_boxes.json')]
@@ -207,6 +270,7 @@ def test_plan_tells_which_data_are_missing(plans, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     trained, stages = PROTOCOLS[name]
     lists = trained | {file for pair in stages.values() for file in pair if file}
+    lists |= {VISPR_VAL} if PANELS[name] else set()
     told = {line.split()[0] for line in plans[name].find_missing()}
     assert lists <= told
     assert {'/'.join(file.split('/')[:2]) for file in lists} == {
@@ -266,6 +330,27 @@ def test_report_has_published_numbers_in_columns_of_their_own(plans, name):
         assert {method for method in METHODS if table[method][column] != '–'} == {'raw'}
 
 
+@pytest.mark.parametrize('name', [name for name, panel in PANELS.items() if panel])
+def test_report_puts_the_strongest_attacker_first(plans, name):
+    plan = plans[name]
+    for stage in plan.stages:
+        stage.folder.mkdir(parents=True, exist_ok=True)
+        metrics = dict.fromkeys(stage.metrics, 0.4)
+        result = dict(metrics=metrics, config_hash=stage.hash, time='t', seconds=1)
+        if stage.attacker:
+            score = 0.8 if 'convnext' in stage.name else 0.4
+            found = dict(score=score, chance=0.2)
+            result.update(name=stage.name, attacker=dict(found, validation={'1': found}))
+        (stage.folder / 'result.json').write_text(json.dumps(result))
+    text = write_report(plan, 'command', **plan.report).read_text()
+    head, rest = text.split('strongest attacker, cMAP (%) ↓', 1)
+    # The table that is compared with published numbers comes later.
+    assert 'as published' not in head and 'One attacker, as published' in rest
+    (row, *_) = (line for line in rest.splitlines() if line.startswith('| SPAct '))
+    who = 'novel_convnext_raw (1)' if name == 'novel_attributes' else 'convnext_raw (1)'
+    assert [cell for cell in row.split(' | ') if cell in ('80.0', who)] == ['80.0', who, '80.0']
+
+
 def protocol_with(folder, method):
     """Write the protocol of novel actions with one more method and return its path."""
     path = folder / 'protocol.py'
@@ -320,7 +405,7 @@ def write_tiny_sets(root, source):
         (root / name / kind).symlink_to(source / kind)
     rng = np.random.default_rng(0)
     names = [f'train/{path.name}' for path in sorted((source / 'images/train').iterdir())]
-    for split, part in (('train', names[:24]), ('test', names[24:])):
+    for split, part in (('train', names[:24]), ('val', names[24:32]), ('test', names[32:])):
         images = [(name, [a for a in VISPR1_ATTRIBUTES if rng.random() < 0.5]) for name in part]
         write_attribute_file(root / 'vispr' / f'vispr_{split}.json', VISPR1_ATTRIBUTES, images)
     videos = {
@@ -352,15 +437,20 @@ def shrink(stage):
     if 'inverter' in model:
         model.inverter.update(small)
     else:
-        narrow = dict(depth=18, base_channels=4)
-        narrow.update({} if 'cls_head' in model else dict(stem_channels=4))
+        narrow, width = dict(depth=18, base_channels=4), 32
+        if model.backbone.type == 'FullResolutionCNN':
+            narrow, width = dict(widths=(2, 4, 4)), 8
+        elif model.backbone.type == 'ConvNeXt':
+            narrow, width = dict(arch=dict(depths=[1] * 4, channels=[4] * 4)), 4
+        elif 'cls_head' not in model:
+            narrow.update(stem_channels=4)
         model.backbone.update(narrow)
-        model['cls_head' if 'cls_head' in model else 'head'].in_channels = 32
+        model['cls_head' if 'cls_head' in model else 'head'].in_channels = width
     anonymizer = model.get('data_preprocessor', model).anonymizer
     for network in anonymizer.get('stages', [anonymizer]):
         if network.type == 'UNetAnonymizer':
             network.update(small)
-    for key in ('train_dataloader', 'test_dataloader'):
+    for key in LOADERS:
         if key in config:
             config[key].update(num_workers=0, persistent_workers=False, batch_size=4)
     if stage.is_trained:
@@ -388,13 +478,19 @@ def test_tiny_pa_hmdb51_runs_from_attacker_to_reconstruction(tmp_path, tiny_data
         ('SPAct', name)
         for name in ('finetuned_attacker', 'finetuned', 'inverter', 'reconstruction')
     ]
-    results = {}
+    for kind, method in (('image', 'blackening'), ('convnext', 'SPAct')):
+        order += [('raw', f'{kind}_attacker'), (method, f'{kind}_raw_attacker')]
+        order += [(method, f'{kind}_raw')]
+    results, attackers = {}, {}
     for key in order:
         stage = stages[key]
         shrink(stage)
         stage.prepare()
-        results[key] = run_stage(stage.folder)['metrics']
+        result = run_stage(stage.folder)
+        results[key] = result['metrics']
         assert set(results[key]) == set(stage.metrics)
+        if stage.attacker:
+            attackers[key] = result['attacker']
     # Each attribute is in 2 or 4 of 6 frames: three of five in four frames.
     chance = (3 * 4 + 2 * 2) / (5 * 6)
     for method in ('raw', 'blackening'):
@@ -403,3 +499,13 @@ def test_tiny_pa_hmdb51_runs_from_attacker_to_reconstruction(tmp_path, tiny_data
     assert 0 <= results['blackening', 'action']['top1'] <= 1
     assert 0 < results['SPAct', 'inverter']['psnr'] < 40
     assert 0 < results['SPAct', 'reconstruction']['cmap_reconstructed'] <= 1
+    labels = json.loads((tmp_path / 'data/vispr/vispr_val.json').read_text())['data_list']
+    val_chance = sum(len(image['attributes']) for image in labels) / (len(labels) * 7)
+    assert len(attackers) == 6
+    for key, found in attackers.items():
+        # Seven attributes choose, five are tested.
+        assert found['chance'] == pytest.approx(chance), key
+        assert found['validation']['1']['chance'] == pytest.approx(val_chance), key
+    assert attackers['SPAct', 'reconstruction']['score'] == pytest.approx(
+        results['SPAct', 'reconstruction']['cmap_reconstructed']
+    )

@@ -37,7 +37,7 @@ model = dict(
 )
 custom_hooks = [dict(type='ReproducibleEpochHook')]
 
-train_cfg = dict(type='ResumableTrainLoop', by_epoch=True, max_epochs=100)
+train_cfg = dict(type='ResumableTrainLoop', by_epoch=True, max_epochs=100, val_interval=25)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=2e-4))  # nominally 1e-3, which is not reached
 auto_scale_lr = dict(enable=False, base_batch_size=32)
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
@@ -79,20 +79,22 @@ train_dataloader = dict(
         pipeline=train_pipeline,
     ),
 )
-test_dataloader = dict(
-    batch_size=32,
-    num_workers=8,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='ReproducibleDataset',
-        dataset='VISPRDataset',
-        ann_file=f'{vispr_root}/vispr_test.json',
-        data_prefix=dict(img_path=f'{vispr_root}/images'),
-        attributes=attributes,
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
+evaluated = dict(
+    type='ReproducibleDataset',
+    dataset='VISPRDataset',
+    data_prefix=dict(img_path=f'{vispr_root}/images'),
+    attributes=attributes,
+    pipeline=test_pipeline,
+    test_mode=True,
 )
+loader = dict(batch_size=32, num_workers=8, sampler=dict(type='DefaultSampler', shuffle=False))
+# The published validation split, on which attackers are compared. Of one attacker the last
+# checkpoint is the one that counts: nothing is selected.
+val_dataloader = dict(**loader, dataset=dict(ann_file=f'{vispr_root}/vispr_val.json', **evaluated))
+test_dataloader = dict(
+    **loader, dataset=dict(ann_file=f'{vispr_root}/vispr_test.json', **evaluated)
+)
+val_cfg = dict()
 test_cfg = dict()
-# The last checkpoint is the one that counts: nothing is selected.
+val_evaluator = dict(type='PrivacyAttributeMetric')
 test_evaluator = dict(type='PrivacyAttributeMetric')

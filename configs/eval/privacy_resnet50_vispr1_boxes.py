@@ -10,4 +10,5 @@ for pipeline in (train_pipeline, test_pipeline):
     pipeline[-1].update(meta_keys=('img_path', 'person_boxes'))
 del pipeline, boxes
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

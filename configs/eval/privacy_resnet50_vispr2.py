@@ -3,4 +3,5 @@
 _base_ = './privacy_resnet50_vispr1.py'
 attributes = 'VISPR2'
 train_dataloader = dict(dataset=dict(attributes=attributes))
+val_dataloader = dict(dataset=dict(attributes=attributes))
 test_dataloader = dict(dataset=dict(attributes=attributes))

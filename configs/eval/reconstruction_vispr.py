@@ -2,8 +2,9 @@
 # which f_A learns to be the identity (spact_r3d_ucf101.py). Its images are those of
 # privacy_resnet50_vispr1.py, so that the attacker trained there can look at what it makes.
 _base_ = './privacy_resnet50_vispr1.py'
-_base_.pop('model')
-_base_.pop('param_scheduler')
+for key in ('model', 'param_scheduler', 'val_dataloader', 'val_cfg', 'val_evaluator'):
+    _base_.pop(key)
+_base_.train_cfg.pop('val_interval')
 
 model = dict(
     type='ReconstructionAttack',

@@ -14,12 +14,14 @@ _MEASURED = 4
 _LENGTHS = ('begin', 'end', 'T_max', 'total_steps', 'milestones', 'step_size', 'warm_up_iters')
 
 
-def prepare_attacker(config: Config, where: str) -> None:
+def prepare_attacker(config: Config, where: str, is_trained: bool = True) -> None:
     """Make a config measure its attacker on the validation split, four times in its training.
 
     Args:
         config (Config): Changed in place.
         where (str): What to call it in an error.
+        is_trained (bool): Whether it trains; one that only tests needs no ``train_cfg``. Defaults
+            to True.
 
     Raises:
         ValueError: If it has no validation split, or its training counts no epochs.
@@ -30,6 +32,8 @@ def prepare_attacker(config: Config, where: str) -> None:
             "validation split of the training persons, as attackers are not chosen on the test's."
         )
     config.val_cfg = config.get('val_cfg') or {}
+    if not is_trained and not config.get('train_cfg'):
+        return
     epochs = (config.get('train_cfg') or {}).get('max_epochs')
     if epochs is None:
         raise ValueError(f'{where} is an attacker, whose train_cfg needs max_epochs.')

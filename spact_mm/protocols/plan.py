@@ -258,7 +258,8 @@ class _Planner:
             add_imports(config, imports_of(need.config))
         self._check_imported(config, method, slot)
         if 'attacker' in spec:
-            prepare_attacker(config, f'The stage {name!r} of {self.path}')
+            is_trained = spec.get('train', True)
+            prepare_attacker(config, f'The stage {name!r} of {self.path}', is_trained)
             if name.endswith(TWICE):
                 lengthen(config)
             self._keep_frames(config, slot)

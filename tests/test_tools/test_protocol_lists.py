@@ -128,6 +128,7 @@ def test_vispr_shares_no_image(shared_data, tmp_path):
     assert {split: len(found) for split, found in ids.items()} == dict(
         train=10000, val=4167, test=8000
     )
+    # So nothing by which attackers are chosen is trained or tested on.
     assert len(set.union(*ids.values())) == 22167
 
 

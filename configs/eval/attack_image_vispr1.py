@@ -1,0 +1,33 @@
+# An attacker who looks at every pixel before the resolution is halved, on VISPR behind a frozen
+# anonymizer. Settings as of attack_image_demo.py; the network is sized for a GPU: three billion
+# multiplications an image, about those of ResNet-50. It has not been run on VISPR yet.
+_base_ = './privacy_resnet50_vispr1.py'
+_base_.pop('param_scheduler')
+
+widths = (32, 64, 128, 256, 256, 256)
+model = dict(
+    data_preprocessor=dict(
+        augment=dict(flip=0.5, shift=16),
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+    ),
+    backbone=dict(_delete_=True, type='FullResolutionCNN', widths=widths),
+    neck=dict(_delete_=True, type='MeanMaxPooling'),
+    head=dict(in_channels=2 * widths[-1]),
+)
+
+epochs = 40
+train_cfg = dict(max_epochs=epochs, val_interval=epochs // 4)
+optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.02))
+param_scheduler = dict(
+    type='OneCycleLR',
+    eta_max=3e-3,
+    pct_start=0.2,
+    total_steps=epochs,
+    by_epoch=True,
+    convert_to_iter_based=True,
+)
+
+# Images are augmented behind the anonymizer: with cache=dict(folder=...) each passes it once.
+train_pipeline = _base_.test_pipeline
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
