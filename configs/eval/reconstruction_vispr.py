@@ -4,6 +4,7 @@
 _base_ = './privacy_resnet50_vispr1.py'
 for key in ('model', 'param_scheduler', 'val_dataloader', 'val_cfg', 'val_evaluator'):
     _base_.pop(key)
+del key
 _base_.train_cfg.pop('val_interval')
 
 model = dict(

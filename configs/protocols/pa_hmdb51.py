@@ -18,6 +18,9 @@ pa_test = dict(
     options={
         'test_dataloader.dataset': dict(_delete_=True, **_base_.pa_frames),
         'test_evaluator.columns': _base_.pa_columns,
+        # Changes no test, but with it the frames would be kept and so rounded, unlike those that
+        # the attacker has trained on.
+        'model.data_preprocessor.augment': None,
     },
 )
 load, resize, pack = _base_.pa_frames.pipeline

@@ -1,5 +1,5 @@
-# How the protocols of the published data sets compare attackers, and whom they ask beside ResNet-50.
-# They have not been run with these yet.
+# How the protocols of the published data sets compare attackers, and whom they ask beside
+# ResNet-50. They have not been run with these yet.
 attacker = dict(score='privacy/cMAP', chance='privacy/cMAP_chance')
 # On raw frames these begin from scratch. Behind each method they begin with raw's weights and train
 # in full: from scratch, an attacker of rewritten frames may find nothing for want of training.
