@@ -43,11 +43,11 @@ def test_attacker_without_a_validation_split_is_refused():
 
 def test_attacker_who_only_tests_needs_no_training():
     ready = config()
-    del ready.train_cfg
+    ready.train_cfg = None
     with pytest.raises(ValueError, match="The stage 'x' is an attacker, whose train_cfg needs"):
         prepare_attacker(ready, "The stage 'x'")
     prepare_attacker(ready, "The stage 'x'", is_trained=False)
-    assert 'train_cfg' not in ready and ready.val_cfg == {}
+    assert ready.train_cfg is None and ready.val_cfg == {}
 
 
 @pytest.mark.parametrize(
