@@ -36,7 +36,7 @@ from spact_mm.protocols.own_clips import (
     plan_attack,
     tell_findings,
 )
-from spact_mm.protocols.schedule import count_cores
+from spact_mm.protocols.stage_process import count_cores
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / 'eval'
 EPILOG = """

@@ -1,12 +1,8 @@
 """Run the stages of a protocol, each in a process of its own."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from multiprocessing.connection import wait
 from pathlib import Path
 from statistics import fmean
 
@@ -14,75 +10,9 @@ import torch
 
 from ..files import lock_folder
 from .stage import Stage
-from .zygote import Zygote
+from .stage_process import StageProcess, count_cores
 
-#: The variable in which a stage finds the process id of the tool that started it.
-TOOL = 'SPACT_TOOL_PID'
-_LAUNCHER = Path(__file__).resolve().parents[2] / 'tools' / 'launch.sh'
-_POLL_SECONDS = 0.2
-
-
-class _Running:
-    """A stage and its process."""
-
-    def __init__(self, stage: Stage, slot: int, jobs: int, zygote: Zygote | None) -> None:
-        self.stage, self.slot = stage, slot
-        stage.prepare()
-        if zygote is not None:
-            self.process = zygote.start(stage.folder, stage.log)
-            return
-        with stage.log.open('a') as file:
-            # A group of its own, so that its data workers end with it.
-            self.process = subprocess.Popen(
-                stage_command(stage.folder),
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=stage_environment(slot, jobs),
-                start_new_session=True,
-            )
-
-    def succeeded(self) -> bool:
-        """Tell whether the ended process left a result; say in the log if it was killed."""
-        if self.process.returncode < 0:
-            with self.stage.log.open('a') as file:
-                name = signal.Signals(-self.process.returncode).name
-                file.write(f'Ended by {name}; a lack of memory is a usual reason of SIGKILL.\n')
-        return self.process.returncode == 0 and self.stage.read_result() is not None
-
-    def stop(self) -> None:
-        """End the process and its data workers; it resumes from its last checkpoint."""
-        if self.process.poll() is None:
-            try:
-                os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:  # too young to have a group
-                os.kill(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-
-def stage_command(argument: str | Path) -> list[str]:
-    """Return the command that runs the stage prepared in a folder, or serves with ``--serve``."""
-    # Absent where the package is installed without its repository.
-    python = str(_LAUNCHER) if _LAUNCHER.is_file() else sys.executable
-    return [python, '-m', 'spact_mm.protocols', str(argument)]
-
-
-def can_fork() -> bool:
-    """Tell whether stages may be forked from one process, see :mod:`.zygote`."""
-    return not torch.cuda.is_available()
-
-
-def stage_environment(slot: int, jobs: int) -> dict[str, str]:
-    """Return the environment of the stage in one of ``jobs`` slots: its GPU, its share of cores."""
-    environment = dict(os.environ)
-    environment.setdefault('OMP_NUM_THREADS', str(max(1, count_cores() // jobs)))
-    environment['SPACT_PYTHON'] = sys.executable
-    environment[TOOL] = str(os.getpid())
-    if torch.cuda.is_available():
-        visible = environment.get('CUDA_VISIBLE_DEVICES')
-        devices = visible.split(',') if visible else range(torch.cuda.device_count())
-        environment['CUDA_VISIBLE_DEVICES'] = str(devices[slot % len(devices)]).strip()
-    return environment
+_TICK_SECONDS = 0.2
 
 
 def lock(work_dir: Path) -> AbstractContextManager:
@@ -95,13 +25,6 @@ def lock(work_dir: Path) -> AbstractContextManager:
         work_dir,
         f'Another process runs a protocol in {work_dir}; wait for it or choose another --work-dir.',
     )
-
-
-def count_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def default_jobs() -> int:
@@ -117,6 +40,9 @@ def run_stages(
     on_event: Callable[[str, Stage | None, Iterable[Stage]], None] = lambda *_: None,
 ) -> dict[str, Path]:
     """Run what is not done yet; what does not depend on a failed stage goes on.
+
+    As wherever :mod:`multiprocessing` starts processes, a script calls it below
+    ``if __name__ == '__main__':``.
 
     Args:
         stages (Sequence[Stage]): With all that they need, in any order; the first of those that
@@ -138,10 +64,7 @@ def run_stages(
     waiting = [stage for stage in stages if stage.read_result() is None]
     done = _find_done(waiting)
     failed: dict[str, Path] = {}
-    running: list[_Running] = []
-    zygote = None
-    if len(waiting) > 1 and can_fork():
-        zygote = Zygote(stage_command('--serve'), stage_environment(0, jobs))
+    running: list[StageProcess] = []
 
     def tell(event: str, stage: Stage | None = None) -> None:
         on_event(event, stage, [run.stage for run in running])
@@ -156,11 +79,12 @@ def run_stages(
                     tell('skipped', stage)
                 elif len(running) < jobs and done.issuperset(n.id for n in stage.needs):
                     waiting.remove(stage)
-                    slot = min(set(range(jobs)) - {run.slot for run in running})
-                    running.append(_Running(stage, slot, jobs, zygote))
+                    index = min(set(range(jobs)) - {run.index for run in running})
+                    running.append(StageProcess(stage, index, jobs))
+                    running[-1].start()
                     tell('start', stage)
-            time.sleep(_POLL_SECONDS)
-            for run in [run for run in running if run.process.poll() is not None]:
+            wait([run.sentinel for run in running], _TICK_SECONDS)
+            for run in [run for run in running if run.exit_code is not None]:
                 running.remove(run)
                 if run.succeeded():
                     done.add(run.stage.id)
@@ -172,8 +96,6 @@ def run_stages(
     finally:
         for run in running:
             run.stop()
-        if zygote is not None:
-            zygote.close()
     return failed
 
 

@@ -1,38 +1,63 @@
-"""Which stages run when, with commands that stand for training."""
+"""Which stages run when, with functions that stand for training."""
 
+import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from multiprocessing import spawn
+from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import ConfigDict
 
-from spact_mm.protocols import lock, run_stages, schedule
+from spact_mm.protocols import lock, run_stages, schedule, stage_process
 from spact_mm.protocols.stage import Stage
 
-#: What a stage does here: write a result, unless its config says to fail.
-SCRIPT = """
-import json, pathlib, sys
-folder = pathlib.Path(sys.argv[1])
-order = json.loads((folder / 'stage.json').read_text())
-with open(folder.parent / 'journal', 'a') as journal:
-    journal.write(folder.name + '\\n')
-if 'fail' in folder.name:
-    sys.exit('no such luck')
-result = dict(metrics={}, seconds=1.0, config_hash=order['hash'])
-(folder / 'result.json').write_text(json.dumps(result))
-"""
+
+def stand_in(folder):
+    """Write a result, unless the name says how to fail."""
+    folder = Path(folder)
+    with open(folder.parent / 'journal', 'a') as journal:
+        journal.write(folder.name + '\n')
+    if folder.name == 'fail':
+        os.write(2, b'no such luck\n')
+        sys.exit(143)
+    if folder.name == 'killed':
+        os.kill(os.getpid(), signal.SIGKILL)
+    if folder.name == 'long':
+        subprocess.Popen(['sleep', '60'])
+        (folder / 'pid').write_text(str(os.getpid()))
+        time.sleep(60)
+    (folder / 'environment').write_text(json.dumps(dict(os.environ)))
+    stage_hash = json.loads((folder / 'stage.json').read_text())['hash']
+    result = dict(metrics={}, seconds=1.0, config_hash=stage_hash)
+    (folder / 'result.json').write_text(json.dumps(result))
 
 
-@pytest.fixture(autouse=True)
-def stand_in(monkeypatch):
-    command = [sys.executable, '-c', SCRIPT]
-    monkeypatch.setattr(schedule, 'stage_command', lambda folder: [*command, str(folder)])
-    monkeypatch.setattr(schedule, 'can_fork', lambda: False)
-    monkeypatch.setattr(schedule, '_POLL_SECONDS', 0.02)
+@pytest.fixture
+def processes(monkeypatch):
+    """Return the list of all processes of stages, which gets those to come."""
+    started, start = [], stage_process.StageProcess.start
+
+    def remember(process):
+        started.append(process)
+        start(process)
+
+    monkeypatch.setattr(stage_process.StageProcess, 'start', remember)
+    return started
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    """Let stages be forks of this process that run the stand-in."""
+    context = multiprocessing.get_context('fork')
+    monkeypatch.setattr(stage_process, 'choose_context', lambda: context)
+    monkeypatch.setattr(stage_process, 'run_stage', stand_in)
+    monkeypatch.setattr(schedule, '_TICK_SECONDS', 0.02)
 
 
 def make(folder, name, *needs):
@@ -43,6 +68,7 @@ def journal(folder):
     return (folder / 'journal').read_text().split()
 
 
+@pytest.mark.usefixtures('fast')
 def test_stages_run_after_what_they_need_and_once(tmp_path):
     a = make(tmp_path, 'a')
     b = make(tmp_path, 'b', a)
@@ -56,6 +82,7 @@ def test_stages_run_after_what_they_need_and_once(tmp_path):
     assert journal(tmp_path) == ['a', 'b', 'c']
 
 
+@pytest.mark.usefixtures('fast')
 def test_a_changed_stage_and_those_after_it_run_again(tmp_path):
     a = make(tmp_path, 'a')
     run_stages([a, make(tmp_path, 'b', a), make(tmp_path, 'c')], jobs=1)
@@ -65,68 +92,78 @@ def test_a_changed_stage_and_those_after_it_run_again(tmp_path):
     assert journal(tmp_path) == ['a', 'b', 'c', 'a', 'b']
 
 
-def test_others_go_on_after_a_failure(tmp_path):
-    bad = make(tmp_path, 'fail')
-    failed = run_stages([bad, make(tmp_path, 'after', bad), make(tmp_path, 'other')], jobs=1)
+@pytest.mark.usefixtures('fast')
+def test_others_go_on_after_a_failure(tmp_path, processes):
+    bad, killed = make(tmp_path, 'fail'), make(tmp_path, 'killed')
+    others = [make(tmp_path, 'after', bad), make(tmp_path, 'other')]
+    failed = run_stages([bad, killed, *others], jobs=1)
     assert failed == {
-        'm, seed 0: fail': tmp_path / 'fail' / 'log.txt',
-        'm, seed 0: after': tmp_path / 'fail' / 'log.txt',
+        'm, seed 0: fail': bad.log,
+        'm, seed 0: killed': killed.log,
+        'm, seed 0: after': bad.log,
     }
-    assert (tmp_path / 'fail' / 'log.txt').read_text() == 'no such luck\n'
-    assert journal(tmp_path) == ['fail', 'other']
+    assert [process.exit_code for process in processes] == [143, -signal.SIGKILL, 0]
+    assert bad.log.read_text() == 'no such luck\n'
+    assert killed.log.read_text().startswith('Ended by SIGKILL; a lack of memory')
+    assert journal(tmp_path) == ['fail', 'killed', 'other']
 
 
-def test_an_interruption_ends_the_stages(tmp_path, monkeypatch):
-    sleeper = 'import os, subprocess, sys, time; subprocess.Popen(["sleep", "60"]); time.sleep(60)'
-    monkeypatch.setattr(schedule, 'stage_command', lambda folder: [sys.executable, '-c', sleeper])
-    groups = []
-    popen = subprocess.Popen
+def wait_for(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
-    def remember(*args, **kwargs):
-        process = popen(*args, **kwargs)
-        groups.append(process.pid)
-        return process
 
-    monkeypatch.setattr(schedule.subprocess, 'Popen', remember)
+def is_gone(group):
+    """Tell whether a stage has ended, and those that it started."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
-    def interrupt(event, stage, running):
-        if event == 'tick':
+
+@pytest.mark.usefixtures('fast')
+def test_an_interruption_ends_the_stages(tmp_path):
+    stage = make(tmp_path, 'long')
+
+    def interrupt(event, *_):
+        if event == 'tick' and (stage.folder / 'pid').exists():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_stages([make(tmp_path, 'a')], jobs=1, on_event=interrupt)
-    (group,) = groups
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        # Also those that the stage started.
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            break
-        time.sleep(0.05)
-    else:
-        os.killpg(group, signal.SIGKILL)
-        pytest.fail('processes of the stage are left')
+        run_stages([stage], jobs=1, on_event=interrupt)
+    wait_for(lambda: is_gone(int((stage.folder / 'pid').read_text())))
 
 
+@pytest.mark.usefixtures('fast')
+def test_a_stage_ends_with_a_tool_that_is_killed(tmp_path):
+    stage = make(tmp_path, 'long')
+    tool = multiprocessing.get_context('fork').Process(target=run_stages, args=([stage], 1))
+    tool.start()
+    pid = stage.folder / 'pid'
+    wait_for(lambda: pid.exists() and pid.read_text())
+    tool.kill()
+    wait_for(lambda: is_gone(int(pid.read_text())))
+
+
+@pytest.mark.usefixtures('fast')
 def test_devices_and_threads_are_shared_out(tmp_path, monkeypatch):
-    environments = []
-    popen = subprocess.Popen
-
-    def record(*args, env, **kwargs):
-        environments.append(env)
-        return popen(*args, env=env, **kwargs)
-
-    monkeypatch.setattr(schedule.subprocess, 'Popen', record)
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
-    monkeypatch.setattr(schedule, 'count_cores', lambda: 8)
+    monkeypatch.setattr(stage_process, 'count_cores', lambda: 8)
     monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '3,5')
     assert schedule.default_jobs() == 2
-    run_stages([make(tmp_path, 'a'), make(tmp_path, 'b')])
+    before, executable = dict(os.environ), spawn.get_executable()
+    stages = [make(tmp_path, 'a'), make(tmp_path, 'b')]
+    run_stages(stages)
+    environments = [json.loads((s.folder / 'environment').read_text()) for s in stages]
     assert [e['CUDA_VISIBLE_DEVICES'] for e in environments] == ['3', '5']
     assert {e['OMP_NUM_THREADS'] for e in environments} == {'4'}
+    # Other processes of this one are as ever.
+    assert dict(os.environ) == before and spawn.get_executable() == executable
 
 
 def test_a_work_dir_is_used_by_one_at_a_time(tmp_path):
@@ -144,45 +181,28 @@ def test_a_work_dir_is_used_by_one_at_a_time(tmp_path):
         assert (tmp_path / '.lock').exists()
 
 
-def test_stages_are_forked_from_one_process(tmp_path, monkeypatch):
+def test_no_process_with_a_gpu_is_forked(monkeypatch):
+    for has_gpu, method in ((True, 'spawn'), (False, 'forkserver')):
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda has_gpu=has_gpu: has_gpu)
+        assert stage_process.choose_context().get_start_method() == method
+
+
+def test_stages_are_forked_from_one_process(tmp_path, processes):
     """The real thing: what it is told to run is no stage, so each says so in its log."""
-    monkeypatch.undo()
-    monkeypatch.setattr(schedule, 'can_fork', lambda: True)
     stages = [make(tmp_path, name) for name in 'abc']
-    for stage in stages:
-        stage.config = ConfigDict(x=stage.name)
-    processes = []
-    start = schedule.Zygote.start
-
-    def remember(zygote, folder, log):
-        processes.append(start(zygote, folder, log))
-        return processes[-1]
-
-    monkeypatch.setattr(schedule.Zygote, 'start', remember)
     failed = run_stages(stages, jobs=2)
     assert set(failed) == {stage.id for stage in stages}
-    assert [process.returncode for process in processes] == [1, 1, 1]
+    assert [process.exit_code for process in processes] == [1, 1, 1]
     assert len({process.pid for process in processes}) == 3
     for stage in stages:
         assert 'Traceback' in stage.log.read_text()
 
-
-def test_a_forked_stage_is_ended(tmp_path, monkeypatch):
-    monkeypatch.undo()
-    monkeypatch.setattr(schedule, 'can_fork', lambda: True)
-    started = []
-    start = schedule.Zygote.start
-    monkeypatch.setattr(
-        schedule.Zygote, 'start', lambda *args: started.append(start(*args)) or started[-1]
-    )
-
-    def interrupt(event, stage, running):
+    def interrupt(event, *_):
         if event == 'start':
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_stages([make(tmp_path, 'a'), make(tmp_path, 'b')], jobs=1, on_event=interrupt)
-    (process,) = started
-    assert process.returncode == -signal.SIGKILL
+        run_stages([make(tmp_path, 'd'), make(tmp_path, 'e')], jobs=1, on_event=interrupt)
+    assert processes[-1].exit_code == -signal.SIGKILL
     with pytest.raises(ProcessLookupError):
-        os.kill(process.pid, 0)
+        os.kill(processes[-1].pid, 0)

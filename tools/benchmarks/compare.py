@@ -1,8 +1,10 @@
 """Compare variants in turn: A B A B ..., each in a process of its own, one at a time."""
 
+import json
 import logging
 import os
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +13,6 @@ from pathlib import Path
 from statistics import median
 
 import torch
-
-from spact_mm.protocols.json_process import JsonProcess, answer_requests
 
 _TOOLS = Path(__file__).resolve().parents[1]
 
@@ -45,8 +45,8 @@ class Timing:
     cpu: float
 
 
-class Worker(JsonProcess):
-    """A process that holds one variant and runs it when told to."""
+class Worker:
+    """A process that holds one variant and runs it when told to, in a line of JSON each way."""
 
     def __init__(self, variant: Variant) -> None:
         self.variant = variant
@@ -55,12 +55,28 @@ class Worker(JsonProcess):
         if variant.pages == 'returned':
             environment['MALLOC_MMAP_THRESHOLD_'] = str(2**20)
         python = _TOOLS / 'launch.sh' if variant.pages == 'kept' else sys.executable
-        super().__init__(
-            [str(python), str(_TOOLS / 'benchmark.py'), 'work'],
-            f'The variant {variant.name!r} has failed; its error is above.',
+        self._process = subprocess.Popen(
+            [python, _TOOLS / 'benchmark.py', 'work'],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
             env=dict(environment, SPACT_PYTHON=sys.executable),
         )
         self.ask(case=variant.case, options=dict(variant.options))
+
+    def ask(self, **request):
+        """Send a request and return the answer.
+
+        Raises:
+            RuntimeError: If the process has ended.
+        """
+        try:
+            print(json.dumps(request), file=self._process.stdin, flush=True)
+            return json.loads(self._process.stdout.readline())
+        except (BrokenPipeError, json.JSONDecodeError):
+            raise RuntimeError(
+                f'The variant {self.variant.name!r} has failed; its error is above.'
+            ) from None
 
     def run(self) -> Timing:
         """Run the variant once."""
@@ -71,6 +87,10 @@ class Worker(JsonProcess):
 
     def __exit__(self, *error) -> None:
         self.close()
+
+    def close(self) -> None:
+        """Tell the process to end, and wait for that."""
+        self._process.communicate()
 
 
 def serve(cases: Mapping[str, Callable]) -> None:
@@ -90,7 +110,11 @@ def serve(cases: Mapping[str, Callable]) -> None:
             return dict(bytes=_peak_memory())
         return getattr(case, message['call'])(**message.get('options', {}))
 
-    answer_requests(answer)
+    # What is printed meanwhile goes where errors go.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w')
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
 
 
 def _timed(case) -> dict:
