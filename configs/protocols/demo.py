@@ -3,10 +3,10 @@
 _base_ = ['./_base_/common.py', './_base_/demo_panel.py']
 
 # It is tried to undo the strongest obfuscation and what is trained.
-unstressed = ['raw', 'downsample 2×', 'weak blur', 'strong blur']
+not_undone = ['raw', 'downsample 2×', 'weak blur', 'strong blur']
 # The attackers that cost most are asked of raw and of what is trained only.
 costly = {
-    name: dict(skip=unstressed + ['downsample 4×']) for name in ('resnet_raw', 'difference_raw')
+    name: dict(skip=not_undone + ['downsample 4×']) for name in ('resnet_raw', 'difference_raw')
 }
 # What the recipe's own f_T scores is of no interest here.
 untested = {'train_cfg.val_begin': 1000}
@@ -32,7 +32,7 @@ protocol = dict(
     ],
     stages=dict(
         **{name: {**stage, **costly.get(name, {})} for name, stage in _base_.fresh.items()},
-        **{name: dict(**stage, skip=unstressed) for name, stage in _base_.undoing.items()},
+        **{name: dict(**stage, skip=not_undone) for name, stage in _base_.undoing.items()},
     ),
     # Whether attackers have trained enough.
     strength=dict(methods=['raw', 'SPAct'], seeds=[0]),

@@ -58,7 +58,7 @@ link_columns = [
 
 # The attacks that undo the anonymizer, and those from raw weights, cost most of the time; they are
 # tried where there is something to undo.
-unstressed = ['raw', 'downsample 2×', 'weak blur', 'strong blur']
+not_undone = ['raw', 'downsample 2×', 'weak blur', 'strong blur']
 
 protocol = dict(
     title='Weizmann actions: action recognition against identity',
@@ -112,9 +112,9 @@ protocol = dict(
             config='../eval/attack_image_weizmann.py',
             **attack,
             metrics=dict(cmap='video/cMAP', identity_top1_frame='frame/top1'),
-            skip=unstressed[1:],
+            skip=not_undone[1:],
         ),
-        resnet=dict(config='../eval/privacy_resnet_weizmann.py', **attack, skip=unstressed[1:]),
+        resnet=dict(config='../eval/privacy_resnet_weizmann.py', **attack, skip=not_undone[1:]),
         mean=dict(config='../eval/attack_mean_weizmann.py', **attack, only=['raw']),
         difference=dict(config='../eval/attack_difference_weizmann.py', **attack, only=['raw']),
         # It sees gait.
@@ -129,7 +129,7 @@ protocol = dict(
             config='../eval/attack_difference_weizmann.py',
             load='raw:difference',
             **attack,
-            skip=unstressed,
+            skip=not_undone,
         ),
         clip_raw=dict(
             config='../eval/attack_clip_weizmann.py', load='raw:clip', **attack, skip=['raw']
@@ -142,7 +142,7 @@ protocol = dict(
                 **action_data,
                 'train_dataloader.dataset.dataset.dataset.ann_file': f'{fold}/anonymizer_train.txt',
             },
-            skip=unstressed[1:],
+            skip=not_undone[1:],
         ),
         target=dict(
             config='../eval/attack_clip_weizmann.py',
@@ -150,7 +150,7 @@ protocol = dict(
             attacker=attack['attacker'],
             # Its head is another.
             options={**attack['options'], 'default_hooks.checkpoint.strict': False},
-            skip=unstressed[1:],
+            skip=not_undone[1:],
         ),
         # Those who first undo the anonymizer, then ask the attackers of raw video.
         inverter=dict(
@@ -158,7 +158,7 @@ protocol = dict(
             slot='model',
             options=inverter_data,
             metrics=dict(psnr='reconstruction/PSNR', ssim='reconstruction/SSIM'),
-            skip=unstressed,
+            skip=not_undone,
         ),
         undone=dict(
             config='../eval/attack_image_weizmann.py',
@@ -166,7 +166,7 @@ protocol = dict(
             load='raw:image',
             inverter='inverter',
             **attack,
-            skip=unstressed,
+            skip=not_undone,
         ),
         undone_mean=dict(
             config='../eval/attack_mean_weizmann.py',
@@ -174,7 +174,7 @@ protocol = dict(
             load='raw:mean',
             inverter='inverter',
             **attack,
-            skip=unstressed,
+            skip=not_undone,
         ),
         # Attackers who link videos of persons that are in no training.
         linking_image=dict(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..models.frames import fold_frames
 from ..registration import register
-from .phase_hook import MinimaxPhaseHook, Stage
+from .phase_hook import MinimaxPhaseHook, ScheduleStage
 
 #: A grey level: pictures whose values differ by less look the same.
 _VISIBLE = 1 / 255
@@ -50,7 +50,7 @@ class DeadRunHook(Hook):
                 f'window of DeadRunHook must be a whole number, 1 or more, but is {window!r}.'
             )
         self.window = window
-        self._stage: Stage | None = None
+        self._stage: ScheduleStage | None = None
         #: How many values there were when the stage began, and when each warning came last.
         self._begin: dict[str, int] = {}
         self._warned: dict[str, int] = {}

@@ -17,7 +17,7 @@ from .resumable_loop import batches_done
 
 
 @dataclass(frozen=True)
-class Stage:
+class ScheduleStage:
     """Some epochs whose iterations take the phases in turn."""
 
     phases: tuple[str, ...]
@@ -30,7 +30,7 @@ class Stage:
         return f'{" / ".join(self.phases)} (epochs {self.begin + 1} to {self.end})'
 
 
-def parse_schedule(schedule: Sequence[dict]) -> list[Stage]:
+def parse_schedule(schedule: Sequence[dict]) -> list[ScheduleStage]:
     """Check a schedule and give each stage its epochs and its name.
 
     Args:
@@ -40,7 +40,7 @@ def parse_schedule(schedule: Sequence[dict]) -> list[Stage]:
             phase.
 
     Returns:
-        list[Stage]: All stages; those with ``epochs=0`` end where they begin.
+        list[ScheduleStage]: All stages; those with ``epochs=0`` end where they begin.
 
     Raises:
         ValueError: If an entry has other keys, no phase, a bad number of epochs or the name of
@@ -71,7 +71,7 @@ def parse_schedule(schedule: Sequence[dict]) -> list[Stage]:
                 f'The schedule of MinimaxPhaseHook names a stage {name!r}; use letters, digits and '
                 'underscores, as schedulers call it so.'
             )
-        stages.append(Stage(phases, begin, begin + epochs, name))
+        stages.append(ScheduleStage(phases, begin, begin + epochs, name))
         begin += epochs
     names = [stage.name for stage in stages]
     for entry in schedule:
@@ -141,7 +141,7 @@ class MinimaxPhaseHook(Hook):
         self.allow_partial = allow_partial
         self._stage = None
 
-    def stage_at(self, epoch: int) -> Stage:
+    def stage_at(self, epoch: int) -> ScheduleStage:
         """Return the stage of a 0-based epoch."""
         return next(stage for stage in self.stages if stage.begin <= epoch < stage.end)
 
@@ -210,7 +210,7 @@ class MinimaxPhaseHook(Hook):
         _unwrapped(runner).set_phase(phase)
         runner.message_hub.update_info('phase', phase)
 
-    def _forget_other_phases(self, runner: Runner, stage: Stage) -> None:
+    def _forget_other_phases(self, runner: Runner, stage: ScheduleStage) -> None:
         """Drop the running means of phases that are over, or the log would repeat their last."""
         phases = _unwrapped(runner).phases
         over = tuple(f'train/{phase}/' for phase in phases if phase not in stage.phases)
@@ -218,7 +218,7 @@ class MinimaxPhaseHook(Hook):
         for key in [key for key in scalars if key.startswith(over)]:
             del scalars[key]
 
-    def _refuse_hopeless_start(self, runner: Runner, stage: Stage) -> None:
+    def _refuse_hopeless_start(self, runner: Runner, stage: ScheduleStage) -> None:
         """Check f_A once reconstruction is over, and f_T too when minimax starts."""
         starts = 'anonymizer' in stage.phases
         coming = any('anonymizer' in s.phases for s in self.stages if s.begin > stage.begin)

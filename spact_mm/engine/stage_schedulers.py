@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 
-from .phase_hook import Stage
+from .phase_hook import ScheduleStage
 
 _REFERENCE = re.compile(r'(?P<name>[^\W\d]\w*)(?P<end>\.end)?(?:\s*\+\s*(?P<offset>\d+(\.\d+)?))?')
 #: Schedulers that need two steps, as MMEngine ends them one step early: of a single one they leave
@@ -15,7 +15,7 @@ _WITHOUT_TRACE = ('Linear', 'Constant')
 
 
 def resolve_stages(
-    schedulers: Mapping | Sequence | None, stages: Sequence[Stage], epoch_length: int
+    schedulers: Mapping | Sequence | None, stages: Sequence[ScheduleStage], epoch_length: int
 ) -> dict | list | None:
     """Replace the names of stages in ``param_scheduler`` by epochs, and check the numbers there.
 
@@ -32,7 +32,7 @@ def resolve_stages(
     Args:
         schedulers (Mapping | Sequence, optional): ``param_scheduler`` of a config: by child of the
             model, or the same for all.
-        stages (Sequence[Stage]): All stages of the schedule, in order.
+        stages (Sequence[ScheduleStage]): All stages of the schedule, in order.
         epoch_length (int): Iterations of an epoch.
 
     Returns:
@@ -48,7 +48,7 @@ def resolve_stages(
 class _Resolver:
     """Resolve the schedulers of one run."""
 
-    def __init__(self, stages: Sequence[Stage], epoch_length: int) -> None:
+    def __init__(self, stages: Sequence[ScheduleStage], epoch_length: int) -> None:
         self.stages = stages
         self.total = stages[-1].end
         self.epoch_length = epoch_length
@@ -122,7 +122,7 @@ class _Resolver:
         self._check_boundary(value, value, f'{key}.{name}')
         return value
 
-    def _read(self, text: str, key: str) -> tuple[int | float, Stage]:
+    def _read(self, text: str, key: str) -> tuple[int | float, ScheduleStage]:
         """Return the epoch that a name stands for, at most the stage's end, and the stage."""
         match = _REFERENCE.fullmatch(text.strip())
         found = [stage for stage in self.stages if match and stage.name == match['name']]

@@ -31,7 +31,7 @@ _SHOWING_HOOKS = (
 )
 #: The folder, in a work dir, of frames that attackers of one anonymizer share.
 FRAMES = 'frames'
-#: What a stage leaves in its folder, beside the folder ``run``; the order goes last.
+#: What a stage leaves in its folder, beside the folder ``run``; what it is goes last.
 _STAGE_FILES = ('result.json', 'progress.json', 'validation.json', 'weights.pth', 'config.py')
 _STAGE_FILES += ('log.txt', 'stage.json')
 _SHOWING_KEYS = ('visualizer', 'vis_backends', 'log_level', 'log_processor')
@@ -126,19 +126,19 @@ class Stage:
         Raises:
             FileExistsError: If the folder has files of others and none of a stage.
         """
-        order = self.folder / 'stage.json'
-        if self.folder.exists() and read_json(order).get('hash') != self.hash:
-            self._clear(order)
+        path = self.folder / 'stage.json'
+        if self.folder.exists() and read_json(path).get('hash') != self.hash:
+            self._clear()
         self.folder.mkdir(parents=True, exist_ok=True)
         keys = ('name', 'method', 'seed', 'fold', 'is_trained', 'metrics', 'attacker', 'hash')
-        write_json(order, {key: getattr(self, key) for key in keys})
+        write_json(path, {key: getattr(self, key) for key in keys})
         Config(self.config, format_python_code=False).dump(self.folder / 'config.py')
 
-    def _clear(self, order: Path) -> None:
+    def _clear(self) -> None:
         """Remove what a stage has left, and nothing else."""
         found = {path.name for path in self.folder.iterdir()}
         # With the hidden files of a stage that was killed before it had any other.
-        if order.name not in found and any(not name.startswith('.') for name in found):
+        if 'stage.json' not in found and any(not name.startswith('.') for name in found):
             raise FileExistsError(
                 f'{self.folder} has files, and no stage.json of a protocol: move them, or choose '
                 'another --work-dir.'
@@ -181,13 +181,13 @@ def run_stage(folder: str | os.PathLike) -> dict:
     """
     folder = Path(folder)
     start = time.time()
-    order = json.loads((folder / 'stage.json').read_text())
+    stage = json.loads((folder / 'stage.json').read_text())
     # MMEngine formats a config's text with yapf, four times at the start and at each checkpoint,
     # which takes seconds.
     config = Config.fromfile(folder / 'config.py', format_python_code=False)
     config.work_dir = str(folder / 'run')
     # MMEngine takes what is newest in the work dir.
-    config.resume = order['is_trained'] and any(map(is_whole, (folder / 'run').glob('*.pth')))
+    config.resume = stage['is_trained'] and any(map(is_whole, (folder / 'run').glob('*.pth')))
     if config.resume:
         config.load_from = None
         start -= read_progress(folder / 'progress.json')[1]
@@ -204,32 +204,32 @@ def run_stage(folder: str | os.PathLike) -> dict:
         dict(type='ValidationFileHook', path=str(folder / 'validation.json')),
     ]
     runner = Runner.from_cfg(config)
-    if order['is_trained']:
+    if stage['is_trained']:
         runner.train()
         _save_weights(runner, folder / 'weights.pth')
-    elif order['attacker']:
+    elif stage['attacker']:
         runner.val()
-    is_tested = order['metrics'] or (order['attacker'] and not order['name'].endswith(TWICE))
+    is_tested = stage['metrics'] or (stage['attacker'] and not stage['name'].endswith(TWICE))
     values = runner.test() if is_tested else {}
-    absent = [name for name in order['metrics'].values() if name not in values]
+    absent = [name for name in stage['metrics'].values() if name not in values]
     if absent:
         raise KeyError(
             f'The test of {folder} yields no metric {absent[0]!r}; choose from {sorted(values)} in '
-            f'stages.{order["name"]}.metrics of the protocol.'
+            f'stages.{stage["name"]}.metrics of the protocol.'
         )
     result = dict(
-        order,
-        metrics={key: float(values[name]) for key, name in order['metrics'].items()},
+        stage,
+        metrics={key: float(values[name]) for key, name in stage['metrics'].items()},
         # Beside those that are reported, such as the attributes one by one.
         values={key: float(value) for key, value in values.items()},
-        config_hash=order['hash'],
+        config_hash=stage['hash'],
         commit=current_commit(),
         time=time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
         seconds=round(time.time() - start, 1),
     )
     del result['hash']
-    if order['attacker']:
-        result['attacker'] = _judge(order, config, folder, values)
+    if stage['attacker']:
+        result['attacker'] = _judge(stage, config, folder, values)
     write_json(folder / 'result.json', result)
     # What is only for resuming.
     for checkpoint in (folder / 'run').glob('*.pth'):
@@ -237,17 +237,17 @@ def run_stage(folder: str | os.PathLike) -> dict:
     return result
 
 
-def _judge(order: dict, config: Config, folder: Path, values: Mapping[str, float]) -> dict:
+def _judge(stage: dict, config: Config, folder: Path, values: Mapping[str, float]) -> dict:
     """Return what an attacker found on the validation split, and on the test persons."""
     found = read_json(folder / 'validation.json')
     # One that is not trained was measured once, after no epoch.
-    epochs = config.train_cfg.max_epochs if order['is_trained'] else 1
-    if not order['is_trained']:
+    epochs = config.train_cfg.max_epochs if stage['is_trained'] else 1
+    if not stage['is_trained']:
         found = {'1': found['0']}
-    validation = collect_validation(found, epochs, order['attacker'])
-    if order['name'].endswith(TWICE):
+    validation = collect_validation(found, epochs, stage['attacker'])
+    if stage['name'].endswith(TWICE):
         return dict(validation={f'{2 * float(k):.4g}': entry for k, entry in validation.items()})
-    return dict(measure_attacker(values, order['attacker']), validation=validation)
+    return dict(measure_attacker(values, stage['attacker']), validation=validation)
 
 
 @cache
