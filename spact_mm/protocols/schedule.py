@@ -102,23 +102,26 @@ def run_stages(
 def estimate_seconds(
     remaining: Sequence[tuple[str, float]], seconds: Mapping[str, Sequence[float]], jobs: int = 1
 ) -> float | None:
-    """Estimate how long stages will take from what others have taken.
+    """Estimate how long stages will take from what others of their kind have taken.
 
     Args:
         remaining (Sequence[tuple[str, float]]): Kind of each stage, and the fraction of it that
             is left.
-        seconds (Mapping[str, Sequence[float]]): What stages of each kind took. For a kind without
-            any it is the mean over all.
+        seconds (Mapping[str, Sequence[float]]): What stages of each kind took. A stage of a kind
+            without any is taken for the mean of the known kinds.
         jobs (int): Stages at a time. Defaults to 1.
 
     Returns:
-        float | None: Seconds; None where nothing is known.
+        float | None: Seconds; None where the kinds of half of the stages or fewer are known, as
+        the first that are done are the long trainings.
     """
-    taken = [value for values in seconds.values() for value in values]
-    if not taken or not remaining:
-        return None if remaining else 0.0
-    usual = fmean(taken)
-    left = [fmean(seconds.get(kind) or [usual]) * fraction for kind, fraction in remaining]
+    usual = {kind: fmean(taken) for kind, taken in seconds.items() if taken}
+    if not remaining:
+        return 0.0
+    if 2 * sum(kind in usual for kind, _ in remaining) <= len(remaining):
+        return None
+    mean = fmean(usual.values())
+    left = [usual.get(kind, mean) * fraction for kind, fraction in remaining]
     # A stage is not shared out.
     return max(max(left), sum(left) / jobs)
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 
-from spact_mm.protocols import lock, run_stages, schedule, stage_process
+from spact_mm.protocols import estimate_seconds, lock, run_stages, schedule, stage_process
 from spact_mm.protocols.stage import Stage
 
 
@@ -206,3 +206,22 @@ def test_stages_are_forked_from_one_process(tmp_path, processes):
     assert processes[-1].exit_code == -signal.SIGKILL
     with pytest.raises(ProcessLookupError):
         os.kill(processes[-1].pid, 0)
+
+
+def test_what_is_left_is_estimated_by_kind():
+    seconds = dict(train=[3600.0, 7200.0])
+    remaining = [('train', 0.5)] + [('action', 1.0)] * 3 + [('image', 1.0)] * 4
+    # Long trainings tell nothing of the short attackers.
+    assert estimate_seconds(remaining, seconds) is None
+    seconds['action'] = [50.0]
+    assert estimate_seconds(remaining, seconds) is None
+    seconds['image'] = [10.0, 30.0]
+    assert estimate_seconds(remaining, seconds) == 2700 + 3 * 50 + 4 * 20
+    # One training is not shared out; other stages are.
+    assert estimate_seconds(remaining, seconds, jobs=2) == 2700
+    assert estimate_seconds(remaining[1:], seconds, jobs=2) == 115
+    # An unknown kind is taken for the mean of the known ones, however often these were done.
+    assert estimate_seconds([*remaining[1:], ('clip', 1.0)], seconds) == pytest.approx(
+        230 + (5400 + 50 + 20) / 3
+    )
+    assert estimate_seconds([], {}) == 0 and estimate_seconds(remaining, {}) is None
