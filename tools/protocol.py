@@ -159,7 +159,7 @@ def format_seconds(seconds: float | None) -> str:
 
 def report(protocol: Protocol) -> None:
     """Write the report of what is done and say where it is."""
-    path = write_report(protocol, shlex.join(['python', *sys.argv]), **protocol.report)
+    path = write_report(protocol, shlex.join(['python', *sys.argv]))
     if path is None:
         print(f'Nothing is measured yet in {protocol.work_dir}.')
     else:

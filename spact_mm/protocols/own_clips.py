@@ -14,7 +14,7 @@ from ..evaluation.few_samples import (
 )
 from ..evaluation.panel_report import PanelReport
 from ..files import write_whole
-from .plan import Protocol, load_protocol
+from .protocol import Protocol, load_protocol
 from .results import collect_rows
 
 #: The method that stands for the clips as they are.

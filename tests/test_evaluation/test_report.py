@@ -4,7 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from spact_mm.evaluation.report import COLUMNS, Column, Report, write_json, write_markdown
+from spact_mm.evaluation.columns import COLUMNS, Column
+from spact_mm.evaluation.report import Report, write_json, write_markdown
 from spact_mm.evaluation.summary import goals, summarize
 
 

@@ -57,7 +57,8 @@ def test_rows_join_the_stages_of_a_method_and_seed(protocol):
 
 
 def test_report_of_what_is_done_so_far(protocol, tmp_path):
-    path = write_report(protocol, 'python tools/protocol.py x', goal=dict(min_top1_kept=0.95))
+    protocol.report = dict(goal=dict(min_top1_kept=0.95))
+    path = write_report(protocol, 'python tools/protocol.py x')
     content = json.loads((tmp_path / 'report.json').read_text())
     assert content['summary']['raw']['cmap'] == dict(
         mean=pytest.approx(0.85), std=pytest.approx(0.0707107, abs=1e-6), n=2

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mmengine.config import ConfigDict
 
-from spact_mm.protocols import results
+from spact_mm.protocols import report, results
 from spact_mm.protocols.stage import Stage
 
 BROKEN = {
@@ -147,11 +147,11 @@ def test_folder_of_others_is_no_stage(stage):
 
 def test_damaged_picture_is_drawn_again(stage, tmp_path, monkeypatch):
     picture = cv2.imencode('.png', np.zeros((8, 8, 3), np.uint8))[1].tobytes()
-    monkeypatch.setattr(results, 'find_example_stages', lambda stages: dict(m=stages[0]))
-    monkeypatch.setattr(results, 'draw_examples', lambda stage: picture)
-    assert results._read_examples(tmp_path, [stage]) == dict(m=picture)
+    monkeypatch.setattr(report, 'find_example_stages', lambda stages: dict(m=stages[0]))
+    monkeypatch.setattr(report, 'draw_examples', lambda stage: picture)
+    assert report._read_examples(tmp_path, [stage]) == dict(m=picture)
     (path,) = (tmp_path / 'examples').iterdir()
     for content in (picture[:40], b''):
         path.write_bytes(content)
-        assert results._read_examples(tmp_path, [stage]) == dict(m=picture)
+        assert report._read_examples(tmp_path, [stage]) == dict(m=picture)
         assert path.read_bytes() == picture

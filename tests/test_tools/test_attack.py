@@ -264,7 +264,7 @@ def test_strongest_attacker_is_told_before_and_after(tool, monkeypatch, tmp_path
         'of the advantage is removed.',
         'The difference of 60 points may be chance: 4 test clips show about 69.',
     ]
-    text = write_report(protocol, 'attack', **protocol.report).read_text()
+    text = write_report(protocol, 'attack').read_text()
     assert 'Top-1 (%) ↑' not in text and '## Goals' not in text
     assert '| blur | 2 | 40.0 ± 0.0 | 25.0 | clip_raw (2) | 80.0 ± 0.0 |' in text
     assert (tmp_path / 'work' / 'attackers.png').stat().st_size > 10_000

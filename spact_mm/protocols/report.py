@@ -1,0 +1,238 @@
+"""What a protocol's stages have found, as a report."""
+
+import inspect
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..evaluation.attackers_plot import plot_attackers
+from ..evaluation.columns import to_column
+from ..evaluation.html_report import write_html
+from ..evaluation.panel_report import PanelReport
+from ..evaluation.report import Report, write_json, write_markdown
+from ..evaluation.summary import Summary, goals, summarize
+from ..evaluation.tradeoff import plot_tradeoff
+from ..files import write_whole
+from .examples import draw_examples, draw_grid, find_example_stages
+from .protocol import Protocol
+from .results import average_precisions, collect_rows
+from .spec import folder_name
+from .stage import Stage
+
+#: Metric to the metric that is its chance level, where a protocol names none.
+_CHANCE = dict(top1='top1_chance', cmap='cmap_chance')
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """What a protocol's dictionary ``report`` says.
+
+    Attributes:
+        columns (Sequence): Columns of the table, see
+            :data:`spact_mm.evaluation.columns.COLUMNS`.
+        attack_columns (Sequence): Columns of the table of further attackers.
+        published (Mapping, optional): ``{source: {method: {metric: fraction}}}``.
+        raw (str): The method that changes are relative to.
+        method (str): The method that the goals are about.
+        supervised (str, optional): The baseline that needs labels.
+        obfuscations (Sequence[str]): Methods that are not trained.
+        chance (Mapping, optional): Metric to the metric that is its chance level. Defaults to
+            ``dict(top1='top1_chance', cmap='cmap_chance')``.
+        x (str): Metric of the attacker in the plot. Where the protocol has a panel of attackers,
+            the plot shows the advantage of the strongest, and this is their score's key.
+        x_title (str): What that is called in the tables of the panel.
+        goal (Mapping, optional): ``min_top1_kept`` and ``min_advantage_removed``.
+        notes (Sequence[str]): What a reader must know.
+        data (str): The data, for the provenance.
+    """
+
+    columns: Sequence = ('top1', 'cmap', 'f1')
+    attack_columns: Sequence = ()
+    published: Mapping | None = None
+    raw: str = 'raw'
+    method: str = 'SPAct'
+    supervised: str | None = 'supervised'
+    obfuscations: Sequence[str] = ()
+    chance: Mapping[str, str] | None = None
+    x: str = 'cmap'
+    x_title: str = 'cMAP'
+    goal: Mapping | None = None
+    notes: Sequence[str] = ()
+    data: str = ''
+
+
+def write_report(protocol: Protocol, command: str) -> Path | None:
+    """Write ``report.{json,md,html}`` and pictures of what is done so far.
+
+    Without a measure of utility the plot is of the attackers, one by one.
+
+    Args:
+        protocol (Protocol): The protocol; its ``report`` says what is shown.
+        command (str): The command that made the results.
+
+    Returns:
+        Path | None: ``report.md``, None if nothing is done yet.
+    """
+    settings = ReportSettings(**protocol.report)
+    raw, method, x = settings.raw, settings.method, settings.x
+    rows = collect_rows(protocol.stages)
+    if not rows:
+        return None
+    order = {name: position for position, name in enumerate(protocol.methods)}
+    rows.sort(key=lambda row: (order[row['method']], row['seed'], row['fold'] or 0))
+    panel, goal, chance = None, settings.goal or {}, settings.chance or {}
+    if any('attackers' in row for row in rows):
+        panel = PanelReport(rows, x, settings.x_title, raw, method)
+        for row, entry, named in zip(rows, panel.strongest, panel.entries(), strict=True):
+            if entry is not None:
+                row.update(advantage=entry['advantage'], advantage_chance=0.0, strongest=named)
+        x, goal = 'advantage', dict(goal, chance='advantage_chance')
+        chance = dict(chance, advantage='advantage_chance')
+    summary = summarize(rows)
+    judged = None
+    has_utility = any('top1' in metrics for metrics in summary.values())
+    if method in summary and (has_utility or panel is None):
+        supervised, obfuscations = settings.supervised, settings.obfuscations
+        judged = goals(summary, method, raw, supervised, obfuscations, privacy=x, **goal)
+    write_json(
+        protocol.work_dir / 'report.json',
+        rows,
+        _with_strongest(summary, panel),
+        dict(protocol=protocol.name, command=command, goals=judged),
+    )
+    plot = None
+    if any('top1' in metrics and x in metrics for metrics in summary.values()):
+        plot = protocol.work_dir / 'tradeoff.png'
+        plot_tradeoff(
+            summary,
+            plot,
+            published=settings.published,
+            chance=_find_levels(summary, raw, chance or _CHANCE),
+            title=protocol.title,
+            raw=raw,
+            x=x,
+            connect=[list(settings.obfuscations)] if settings.obfuscations else (),
+        )
+    elif panel is not None:
+        plot = plot_attackers(panel, protocol.work_dir / 'attackers.png', protocol.title)
+    provenance = {
+        'Command': f'`{command}`',
+        'Data': settings.data,
+        'Stages': _count(protocol.stages),
+        'Computing time': f'{sum(row["seconds"] for row in rows) / 3600:.2f} process hours',
+        'Written': time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime()),
+    }
+    report = Report(
+        title=protocol.title,
+        rows=rows,
+        summary=summary,
+        columns=settings.columns,
+        attack_columns=settings.attack_columns,
+        published=settings.published,
+        raw=raw,
+        goals=judged,
+        notes=settings.notes,
+        provenance={key: value for key, value in provenance.items() if value},
+        panel=panel,
+    )
+    stages = sorted(protocol.stages, key=lambda stage: order[stage.method])
+    examples = _read_examples(protocol.work_dir, stages)
+    if examples:
+        draw_grid(examples, protocol.work_dir / 'examples.png')
+    write_html(
+        protocol.work_dir / 'report.html',
+        report,
+        plot=plot,
+        examples=examples,
+        attributes=average_precisions(stages, settings.x, rows),
+        configs=_read_configs(stages),
+    )
+    path = protocol.work_dir / 'report.md'
+    write_markdown(path, report)
+    return path
+
+
+def _find_levels(summary: Summary, raw: str, chance: Mapping[str, str]) -> dict[str, float]:
+    """Return the chance level of each metric, on raw video or of the first method that has one."""
+    found = [summary.get(raw, {}), *summary.values()]
+    return {
+        key: next(metrics[name]['mean'] for metrics in found if name in metrics)
+        for key, name in chance.items()
+        if any(name in metrics for metrics in found)
+    }
+
+
+def _with_strongest(summary: Summary, panel: PanelReport | None) -> dict:
+    if panel is None:
+        return summary
+    entries = panel.summary_entries()
+    return {
+        method: dict(metrics, strongest=entries[method]) if method in entries else metrics
+        for method, metrics in summary.items()
+    }
+
+
+def _read_examples(work_dir: Path, stages: Sequence[Stage]) -> dict[str, bytes]:
+    """Return pictures of each method; they are drawn once for each state of its stage."""
+    examples = {}
+    for method, stage in find_example_stages(stages).items():
+        path = work_dir / 'examples' / f'{folder_name(method)}-{stage.hash}.png'
+        if not path.exists() or _is_broken(path):
+            picture = draw_examples(stage)
+            if picture is None:
+                continue
+            write_whole(path, picture)
+        examples[method] = path.read_bytes()
+    return examples
+
+
+def _is_broken(path: Path) -> bool:
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    return not data.size or cv2.imdecode(data, cv2.IMREAD_COLOR) is None
+
+
+def _read_configs(stages: Sequence[Stage]) -> dict[str, str]:
+    """Return the config of one stage of each kind and of each training, as a run has it."""
+    configs = {}
+    for stage in stages:
+        title = f'{stage.name} of {stage.method}' if stage.name == 'train' else stage.name
+        file = stage.folder / 'config.py'
+        if title not in configs and file.exists():
+            configs[title] = file.read_text('utf-8', errors='replace')
+    return {f'Config: {title}': text for title, text in configs.items()}
+
+
+def check_report(protocol: Protocol) -> None:
+    """Refuse what :func:`write_report` will not understand, before there is anything to report.
+
+    Args:
+        protocol (Protocol): The protocol.
+
+    Raises:
+        ValueError: If a key, column or goal of the protocol's ``report`` is unknown.
+    """
+    _check_keys('report', protocol.report, ReportSettings)
+    goal = protocol.report.get('goal') or {}
+    given = ('summary', 'method', 'raw', 'supervised', 'obfuscations', 'privacy')
+    _check_keys('report.goal', goal, goals, given)
+    for key in ('columns', 'attack_columns'):
+        for column in protocol.report.get(key, ()):
+            to_column(column)
+
+
+def _check_keys(name: str, keys: Mapping, function: Callable, given: Sequence[str] = ()) -> None:
+    known = [key for key in inspect.signature(function).parameters if key not in given]
+    unknown = sorted(set(keys) - set(known))
+    if unknown:
+        raise ValueError(
+            f'The protocol has the unknown key {unknown[0]!r} in {name}; choose from {known}.'
+        )
+
+
+def _count(stages: Sequence[Stage]) -> str:
+    done = sum(stage.read_result() is not None for stage in stages)
+    return f'{done} of {len(stages)} done' + ('' if done == len(stages) else ', the rest to come')
