@@ -85,8 +85,9 @@ def load_protocol(
         ``load='raw:privacy'``: from that of the method called raw, which is run and reported then,
         whatever ``methods`` are chosen.
       - ``inverter='reconstruction'``: put the network trained by that stage behind the anonymizer.
-      - ``slot``: where in the config the anonymizer goes. Defaults to
-        ``'model.data_preprocessor'``; None leaves the config as it is.
+      - ``slot``: the dictionary in the config that gets ``anonymizer`` and ``checkpoint``, by its
+        keys with dots between them. Defaults to ``'model.data_preprocessor'``; None leaves the
+        config as it is.
       - ``attacker=dict(score=..., chance=...)``: it is one of the panel, of which the report takes
         the strongest; ``score`` and ``chance`` name the metrics that tell. Its config has a
         validation split (``val_dataloader``, ``val_evaluator``), on which it is measured four times
