@@ -306,7 +306,7 @@ def test_report_has_published_numbers_in_columns_of_their_own(plans, name):
         }
         result = dict(metrics=metrics, config_hash=stage.hash, commit='c', time='t', seconds=1)
         (stage.folder / 'result.json').write_text(json.dumps(result))
-    text = write_report(plan, 'command', **plan.report).read_text()
+    text = write_report(plan, 'command').read_text()
     lines = [line for line in text.splitlines() if line.startswith('|')]
     head, *rows = ([cell.strip() for cell in line.strip('|').split('|')] for line in lines)
     table = {row[0]: dict(zip(head, row, strict=False)) for row in rows[1 : len(METHODS) + 1]}
@@ -342,7 +342,7 @@ def test_report_puts_the_strongest_attacker_first(plans, name):
             found = dict(score=score, chance=0.2)
             result.update(name=stage.name, attacker=dict(found, validation={'1': found}))
         (stage.folder / 'result.json').write_text(json.dumps(result))
-    text = write_report(plan, 'command', **plan.report).read_text()
+    text = write_report(plan, 'command').read_text()
     head, rest = text.split('strongest attacker, cMAP (%) ↓', 1)
     # The table that is compared with published numbers comes later.
     assert 'as published' not in head and 'One attacker, as published' in rest
