@@ -5,10 +5,10 @@ from collections import Counter
 from mmaction.registry import HOOKS
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 
+from ..models.unwrapped import unwrapped
 from ..registration import register
 from .phase_hook import MinimaxPhaseHook
 from .training_state import capture_sums, restore_sums
@@ -131,7 +131,7 @@ def _turns(runner: Runner, epoch: int, stop: int | None = None) -> Counter:
     hook, length = _phase_hook(runner), len(runner.train_dataloader)
     iterations = range(length)[:stop]
     phases = Counter(hook.phase_at(epoch, iteration, length) for iteration in iterations)
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrapped(runner.model)
     turns = Counter()
     for phase, count in phases.items():
         turns.update({player: count for player in model.phases[phase]})

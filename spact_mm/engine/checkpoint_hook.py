@@ -9,13 +9,14 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 
 from ..files import write_whole
+from ..models.unwrapped import unwrapped
 from ..registration import register
 from .checkpoint_files import is_whole, list_checkpoints, write_order
 from .finite import refuse_non_finite
 from .full_disk import full_disk_error, is_full
 from .plain_types import rebuild, to_plain
 from .resumable_loop import ResumableTrainLoop
-from .state_dicts import flattener, load_flat, renamed, unwrapped, without_functions
+from .state_dicts import flattener, load_flat, renamed, without_functions
 from .work_dir_lock import hold_folder, let_folder_go
 
 #: How the name begins of what a signal leaves where checkpoints are written by epoch.

@@ -7,11 +7,11 @@ import torch
 from mmaction.registry import HOOKS
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ..models.frames import fold_frames
+from ..models.unwrapped import unwrapped
 from ..registration import register
 from .phase_hook import MinimaxPhaseHook, ScheduleStage
 
@@ -73,7 +73,7 @@ class DeadRunHook(Hook):
             runner, self.window
         ):  # fmt: skip
             return
-        model = _bare(runner.model)
+        model = unwrapped(runner.model)
         findings = [*self._about_losses(runner, model, data_batch)]
         if set(self._stage.phases) & {'reconstruction', 'anonymizer'}:
             found = [*_about_frames(model, data_batch)]
@@ -87,7 +87,7 @@ class DeadRunHook(Hook):
 
     def _about_losses(self, runner: Runner, model, data_batch) -> Iterator[tuple[str, str]]:
         """Yield kind and text of what is wrong with L_T and L_B."""
-        chance = _chance(_bare(model.recognizer))
+        chance = _chance(unwrapped(model.recognizer))
         loss = self._mean(runner, 'loss_cls')
         loss = self._mean(runner, 'loss_action') if loss is None else loss
         is_minimax = 'anonymizer' in self._stage.phases
@@ -182,7 +182,7 @@ def _distance(clips: Tensor) -> float:
 
 def _bounds(model, data_batch: dict) -> tuple[float, float] | None:
     """Ask the privacy branch for what L_B can be."""
-    branch = _bare(model.privacy_branch)
+    branch = unwrapped(model.privacy_branch)
     if not hasattr(branch, 'loss_bounds'):
         return None
     inputs = data_batch['privacy' if 'privacy' in data_batch else 'action']['inputs']
@@ -199,7 +199,3 @@ def _chance(recognizer: nn.Module) -> float | None:
     if getattr(loss, 'class_weight', None) is not None:
         return None
     return math.log(head.num_classes) * loss.loss_weight
-
-
-def _bare(module: nn.Module) -> nn.Module:
-    return module.module if is_model_wrapper(module) else module

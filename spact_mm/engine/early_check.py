@@ -7,13 +7,13 @@ import torch
 from mmaction.evaluation import AccMetric
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, autocast
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from ..datasets.label_range import check_labels
 from ..models.minimax import MinimaxAnonymization
+from ..models.unwrapped import unwrapped
 from ..registration import register
 from .explain import describe, explain
 from .phase_hook import MinimaxPhaseHook
@@ -44,7 +44,7 @@ class EarlyCheckHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Check a training whose loop does not do so itself."""
-        if not isinstance(_bare(runner.model), MinimaxAnonymization):
+        if not isinstance(unwrapped(runner.model), MinimaxAnonymization):
             check_early(runner)
 
     def before_test(self, runner: Runner) -> None:
@@ -65,7 +65,7 @@ def check_early(runner: Runner) -> None:
         RuntimeError: If a phase or the prediction fails: one sentence, from the original error.
     """
     start = time.time()
-    model = _bare(runner.model)
+    model = unwrapped(runner.model)
     loaders = getattr(runner.train_dataloader, 'loaders', dict(action=runner.train_dataloader))
     _check_labels(runner, loaders)
     if runner.val_loop is not None:
@@ -110,7 +110,7 @@ def _phases_to_come(runner: Runner) -> list[str]:
         if stage.end > runner.epoch and stage.begin < runner.max_epochs
         for phase in stage.phases
     }
-    return [phase for phase in _bare(runner.model).phases if phase in coming]
+    return [phase for phase in unwrapped(runner.model).phases if phase in coming]
 
 
 def _small_batch(name: str, loader: DataLoader, least: int = 1) -> dict | None:
@@ -169,7 +169,7 @@ def _check_gradients(wrapped: nn.Module) -> None:
 
 def _check_labels(runner: Runner, loaders: dict) -> None:
     """Compare the labels of each loader with the head that learns them."""
-    model = _bare(runner.model)
+    model = unwrapped(runner.model)
     if isinstance(model, MinimaxAnonymization):
         heads = dict(
             action=('model.recognizer.cls_head', getattr(model.recognizer, 'cls_head', None)),
@@ -184,7 +184,3 @@ def _check_labels(runner: Runner, loaders: dict) -> None:
         classes = getattr(head, 'num_classes', None)
         if isinstance(classes, int):
             check_labels(loader.dataset, classes, f'{key}.num_classes')
-
-
-def _bare(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model

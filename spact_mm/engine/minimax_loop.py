@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 
 from mmaction.registry import LOOPS
 from mmengine.dist import get_rank
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, set_random_seed
 from torch import nn
 from torch.utils.data import DataLoader
 
+from ..models.unwrapped import unwrapped
 from ..registration import register
 from .accumulation import begin_accumulation, check_accumulation
 from .early_check import check_early
@@ -77,7 +77,7 @@ class MinimaxTrainLoop(ResumableTrainLoop):
             for loader in (dataloader, privacy_dataloader)
         )
         paired = PairedDataLoader(action, privacy, epoch_length)
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         least = getattr(getattr(model, 'privacy_branch', None), 'min_batch_size', 1)
         _check_batch_sizes(paired, least)
         _check_view_distance(runner, paired)

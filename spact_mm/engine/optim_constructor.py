@@ -1,10 +1,10 @@
 """One optimizer for each player of the minimax."""
 
 from mmaction.registry import OPTIM_WRAPPER_CONSTRUCTORS
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 from torch import nn
 
+from ..models.unwrapped import unwrapped
 from ..registration import register
 
 #: Settings that may stand outside the children: they hold for each child that does not set them.
@@ -42,8 +42,7 @@ class MinimaxOptimWrapperConstructor:
 
     def __call__(self, model: nn.Module) -> OptimWrapperDict:
         """Build the optimizers of ``model``, which may be wrapped for distributed training."""
-        if is_model_wrapper(model):
-            model = model.module
+        model = unwrapped(model)
         learning = {
             name: child
             for name, child in model.named_children()

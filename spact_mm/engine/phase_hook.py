@@ -9,9 +9,9 @@ import torch
 from mmaction.registry import HOOKS
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from ..models.unwrapped import unwrapped
 from ..registration import register
 from .resumable_loop import batches_done
 
@@ -164,13 +164,14 @@ class MinimaxPhaseHook(Hook):
         Raises:
             ValueError: If there is one.
         """
-        known = getattr(_unwrapped(runner), 'phases', None)
+        model = unwrapped(runner.model)
+        known = getattr(model, 'phases', None)
         named = [phase for stage in self.all_stages for phase in stage.phases]
         unknown = [phase for phase in named if known is not None and phase not in known]
         if unknown:
             raise ValueError(
                 f'The schedule of MinimaxPhaseHook names the phase {unknown[0]!r}, which '
-                f'{type(_unwrapped(runner)).__name__} does not have; choose from {list(known)}.'
+                f'{type(model).__name__} does not have; choose from {list(known)}.'
             )
 
     def before_train(self, runner: Runner) -> None:
@@ -207,12 +208,12 @@ class MinimaxPhaseHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         """Set the phase of this iteration."""
         phase = self.phase_at(runner.epoch, batch_idx, len(runner.train_dataloader))
-        _unwrapped(runner).set_phase(phase)
+        unwrapped(runner.model).set_phase(phase)
         runner.message_hub.update_info('phase', phase)
 
     def _forget_other_phases(self, runner: Runner, stage: ScheduleStage) -> None:
         """Drop the running means of phases that are over, or the log would repeat their last."""
-        phases = _unwrapped(runner).phases
+        phases = unwrapped(runner.model).phases
         over = tuple(f'train/{phase}/' for phase in phases if phase not in stage.phases)
         scalars = runner.message_hub.log_scalars
         for key in [key for key in scalars if key.startswith(over)]:
@@ -227,7 +228,7 @@ class MinimaxPhaseHook(Hook):
         )
         if not starts and not (coming and was_reconstructing):
             return
-        model, loader = _unwrapped(runner), runner.train_dataloader
+        model, loader = unwrapped(runner.model), runner.train_dataloader
         batches = math.ceil(self.readiness_clips / loader.batch_size)
         total = torch.zeros(4, dtype=torch.float64)
         for batch in islice(iter(loader), batches):
@@ -264,7 +265,3 @@ class MinimaxPhaseHook(Hook):
 def _describe(spans: Sequence) -> str:
     """Return the stages of a schedule as text."""
     return ', '.join(f'{name} {begin} to {end}' for name, begin, end in spans)
-
-
-def _unwrapped(runner: Runner):
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -17,11 +17,6 @@ def without_functions(state):
     return [without_functions(item) for item in state] if isinstance(state, list) else state
 
 
-def unwrapped(model: torch.nn.Module) -> torch.nn.Module:
-    """Return what a wrapper for distributed training holds, else the model itself."""
-    return model.module if is_model_wrapper(model) else model
-
-
 def flattener(model: torch.nn.Module) -> Callable[[str], str]:
     """Return what turns a name of the state dict into that of a model with no wrapped children."""
     wrapped = [f'{name}.' for name, child in model.named_modules() if is_model_wrapper(child)]

@@ -9,12 +9,12 @@ from mmaction.registry import HOOKS
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor
 
 from ..files import write_whole
 from ..models.frames import fold_frames
+from ..models.unwrapped import unwrapped
 from ..registration import register
 from .evaluated_weights import evaluated_weights
 
@@ -92,7 +92,7 @@ class AnonymizationVisualizationHook(Hook):
         Returns:
             np.ndarray: RGB uint8, (2 * clips * H, frames * W, 3).
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         model.eval()
         clips = model.data_preprocessor(dict(self._batch), False)['inputs']
         rows = []

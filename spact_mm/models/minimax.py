@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.dist import all_reduce
-from mmengine.model import BaseModel, is_model_wrapper
+from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
@@ -21,6 +21,7 @@ from .minimax_preprocessor import MinimaxDataPreprocessor
 from .privacy.branch import PrivacyBranch
 from .rewrite import rewrite
 from .rgb_recognizer import build_rgb_recognizer
+from .unwrapped import unwrapped
 from .updates import backward, partial_backward, update
 
 #: Of the running mean of L_T: it looks back on some ten iterations.
@@ -196,7 +197,7 @@ class MinimaxAnonymization(BaseModel):
 
     def _normalize(self, clips: Tensor, data_samples: Sequence | None) -> tuple[Tensor, Sequence]:
         """Apply the recognizer's own preprocessing (normalisation, blending) to [0, 1] clips."""
-        recognizer = _bare(self.recognizer)
+        recognizer = unwrapped(self.recognizer)
         batch = dict(inputs=list(clips * 255), data_samples=data_samples)
         batch = recognizer.data_preprocessor(batch, training=recognizer.training)
         return batch['inputs'], batch['data_samples']
@@ -384,22 +385,20 @@ class MinimaxAnonymization(BaseModel):
     def _views(self, batch: dict) -> Views:
         if self.privacy_branch is None and 'privacy' not in batch:
             return Views([], None)
-        keeps_clips = takes_clips(_bare(self.anonymizer))
+        keeps_clips = takes_clips(unwrapped(self.anonymizer))
         return choose_views(batch, self.format_shape, self.view_distance, keeps_clips)
 
     def _plain_clips(self, batch: dict) -> list[Tensor]:
-        keeps_clips = takes_clips(_bare(self.anonymizer))
+        keeps_clips = takes_clips(unwrapped(self.anonymizer))
         return choose_plain_clips(batch, self.format_shape, self.reconstruction_frames, keeps_clips)
 
 
-def _bare(module: nn.Module) -> nn.Module:
-    """Return the module without its distributed wrapper, which expects a backward pass."""
-    return module.module if is_model_wrapper(module) else module
-
-
 def _callable(module: nn.Module) -> nn.Module:
-    """Return a network as it is called: by its distributed wrapper only where it is trained."""
-    return module if module.training else _bare(module)
+    """Return a network as it is called: by its distributed wrapper only where it is trained.
+
+    The wrapper expects a backward pass.
+    """
+    return module if module.training else unwrapped(module)
 
 
 def _log_values(action: dict, *others: dict) -> dict:

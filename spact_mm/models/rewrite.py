@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 from .anonymizers.traits import shares_noise, takes_clips
 from .frames import map_chunks
 from .memory_format import to_faster_format
+from .unwrapped import unwrapped
 
 
 def rewrite(
@@ -35,7 +35,7 @@ def rewrite(
     Returns:
         list[Tensor]: Same shapes and range.
     """
-    bare = network.module if is_model_wrapper(network) else network
+    bare = unwrapped(network)
     inputs = list(parts) if takes_clips(bare) else [part.flatten(0, 1) for part in parts]
     noise: list[tuple[Tensor, ...]] = [()] * len(inputs)
     if shares_noise(bare):
