@@ -1,4 +1,4 @@
-"""Networks that stay as they are while gradients pass through them."""
+"""Networks that stay as they are: for good, or while gradients pass through them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +9,28 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 _FORWARDS = (_BatchNorm.forward, nn.SyncBatchNorm.forward)
+
+
+class _FrozenParameter(nn.Parameter):
+    """A parameter of a network that is not trained, whatever the model around it is told."""
+
+    requires_grad = property(lambda self: False, lambda self, value: None)
+
+    def requires_grad_(self, requires_grad: bool = True) -> nn.Parameter:
+        return self
+
+
+def freeze(network: nn.Module) -> None:
+    """Set eval mode and take the parameters out of training for good."""
+    network.eval()
+    replaced = {}
+    for module in network.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                # By identity, so that shared parameters stay shared.
+                module._parameters[name] = replaced.setdefault(
+                    id(parameter), _FrozenParameter(parameter.detach(), requires_grad=False)
+                )
 
 
 @contextmanager

@@ -1,309 +1,18 @@
-"""A frozen anonymizer in front of any model of MMAction2 or MMPretrain.
+"""MMAction2's and MMPretrain's data preprocessors behind a frozen anonymizer."""
 
-The anonymizer is in eval mode and without gradients, whatever ``train()``, ``requires_grad_()`` or
-``init_weights()`` the model around it is told. It computes in the precision of its weights, float32
-unless the model is cast, also under automatic mixed precision, so that all models see the same
-anonymized frames.
-
-Its weights are part of the model's ``state_dict()``, as ``data_preprocessor.anonymizer.*``, so they
-travel in its checkpoints. Their rule:
-
-1. At construction they come from ``checkpoint``, else from the anonymizer's ``init_cfg``, else they
-   are random, with a warning. If the file does not exist, they are expected in a state dict that is
-   loaded next; whoever uses the anonymizer before (``forward``, ``init_weights``) gets a
-   ``FileNotFoundError``.
-2. A loaded state dict that has them replaces them, with a warning where they differ from those that
-   were there. All must be there in their shapes; else it is a ``RuntimeError``, even with
-   ``strict=False``.
-3. A loaded state dict that has none of them, such as that of a model trained on raw videos, leaves
-   those of ``checkpoint``, ``init_cfg`` or an earlier state dict as they are. Without such a source
-   it is a ``RuntimeError``, even with ``strict=False``.
-
-An anonymizer without weights needs none, but takes no state dict that has some either: it is that
-of a model behind another anonymizer. Loading a part of the model, such as its backbone, is free of
-all this.
-
-With ``cache=dict(folder=..., max_gib=4.0)`` each frame is anonymized once for all epochs, and for
-all processes that attack the same anonymizer (:class:`~.anonymized_cache.AnonymizedCache`), and its
-output is rounded to what a video file would hold. It pays where frames come again: with pipelines
-that do not augment. What augments goes behind the anonymizer then. Anonymizers that draw, need
-boxes or take clips have no cache. The identity, which costs nothing, is left without one.
-"""
-
-import logging
-from collections.abc import Callable, Sequence
-from functools import partial
-from itertools import islice
+from collections.abc import Sequence
 
 import torch
 from mmaction.models.data_preprocessors import ActionDataPreprocessor
 from mmaction.registry import MODELS
-from mmengine.logging import print_log
 from mmengine.model import stack_batch
 from mmpretrain.models.utils import ClsDataPreprocessor
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..registration import register
-from .anonymized_cache import AnonymizedCache
-from .anonymizers import IdentityAnonymizer, is_cacheable, takes_clips
-from .anonymizers.checkpoint import (
-    describe_mismatch,
-    find_config,
-    load_checkpoint,
-    load_weights,
-)
+from .anonymizing_mixin import AnonymizingMixin
 from .clip_augmentation import ClipAugmentation
-from .frames import as_clips, check_format, map_chunks, unfold_frames
-from .memory_format import use_channels_last
-
-
-class _FrozenParameter(nn.Parameter):
-    """A parameter of a network that is not trained, whatever the model around it is told."""
-
-    requires_grad = property(lambda self: False, lambda self, value: None)
-
-    def requires_grad_(self, requires_grad: bool = True) -> nn.Parameter:
-        return self
-
-
-class AnonymizingMixin:
-    """Put a frozen anonymizer in front of a data preprocessor, as the module's docstring tells."""
-
-    def __init__(
-        self,
-        anonymizer: dict | None = None,
-        checkpoint: str | None = None,
-        max_frames_per_pass: int | None = 256,
-        cache: dict | None = None,
-        **kwargs,
-    ) -> None:
-        super().__init__(**kwargs)
-        if max_frames_per_pass is not None and max_frames_per_pass < 1:
-            raise ValueError(
-                f'max_frames_per_pass of {type(self).__name__} must be 1 or more, or None, but is '
-                f'{max_frames_per_pass}.'
-            )
-        self.max_frames_per_pass = max_frames_per_pass
-        #: What the weights are from, None while they are random.
-        self._source = None
-        #: What is wrong while the weights are still to come.
-        self._absence = None
-        self.anonymizer, config = self._build_anonymizer(anonymizer, checkpoint)
-        #: Where anonymized frames are kept, None if nowhere.
-        self.cache = None if cache is None else self._build_cache(config, cache)
-        _freeze(self.anonymizer)
-        # Without gradients it is the faster format on every device.
-        use_channels_last(self.anonymizer, trained=False)
-
-    def _build_anonymizer(
-        self, config: dict | None, filename: str | None
-    ) -> tuple[nn.Module, dict]:
-        content = None
-        if filename is not None:
-            try:
-                content = load_checkpoint(filename)
-            except FileNotFoundError:
-                self._absence = (
-                    f'The checkpoint {filename} of the anonymizer does not exist: correct '
-                    f'checkpoint of {type(self).__name__}, or set it to None where the weights '
-                    "come with the model's own checkpoint."
-                )
-        if config is None:
-            if filename is None:
-                raise ValueError(
-                    f'{type(self).__name__} has neither an anonymizer nor a checkpoint that names '
-                    "one: give anonymizer=dict(type=...) or a minimax training's checkpoint."
-                )
-            if content is None:
-                raise FileNotFoundError(
-                    f'The checkpoint {filename}, which would name the anonymizer, does not exist: '
-                    f'correct checkpoint of {type(self).__name__}, or give anonymizer=dict(...).'
-                )
-            config = find_config(content, filename)
-        # As in the minimax training, also below a model of MMPretrain, whose scope is another.
-        anonymizer = MODELS.build(dict(dict(_scope_='mmaction'), **config))
-        if not anonymizer.state_dict():
-            self._absence = None
-        elif content is not None:
-            load_weights(anonymizer, content, filename)
-            self._source = filename
-        elif filename is None and _has_init_cfg(anonymizer):
-            try:
-                anonymizer.init_weights()
-                self._source = 'its init_cfg'
-            except FileNotFoundError as error:
-                self._absence = f'The anonymizer lacks the file of its init_cfg. {error}'
-        elif filename is None:
-            print_log(
-                f'The {type(anonymizer).__name__} of {type(self).__name__} has random weights, as '
-                'there is neither a checkpoint nor an init_cfg; load a checkpoint that holds them.',
-                logger='current',
-                level=logging.WARNING,
-            )
-        return anonymizer, config
-
-    def _build_cache(self, config: dict, settings: dict) -> AnonymizedCache | None:
-        if not is_cacheable(self.anonymizer):
-            raise ValueError(
-                f'cache of {type(self).__name__} cannot keep frames of '
-                f'{type(self.anonymizer).__name__}, since a frame alone does not decide what '
-                'becomes of it (it draws, takes clips or needs boxes): set cache=None.'
-            )
-        cache = AnonymizedCache(config, self.to_rgb, **settings)
-        return None if isinstance(self.anonymizer, IdentityAnonymizer) else cache
-
-    def train(self, mode: bool = True) -> nn.Module:
-        """Set the mode of everything but the anonymizer, which stays in eval mode."""
-        super().train(mode)
-        self.anonymizer.eval()
-        return self
-
-    def apply(self, fn: Callable[[nn.Module], None]) -> nn.Module:
-        """Apply ``fn`` to everything but the anonymizer: this is how models are initialised."""
-        for child in self.children():
-            if child is not self.anonymizer:
-                child.apply(fn)
-        fn(self)
-        return self
-
-    def init_weights(self) -> None:
-        """Leave the weights as they are.
-
-        Raises:
-            FileNotFoundError: If the file they should come from does not exist.
-        """
-        self._require_weights()
-
-    def _require_weights(self) -> None:
-        if self._absence is not None:
-            raise FileNotFoundError(self._absence)
-
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
-        prefix_ = f'{prefix}anonymizer.'
-        own = self.anonymizer.state_dict()
-        given = {k[len(prefix_) :]: v for k, v in state_dict.items() if k.startswith(prefix_)}
-        if given:
-            self._check_loaded(own, given, prefix_)
-            self._absence = None
-        elif own:
-            if self._source is None:
-                raise RuntimeError(
-                    f'The loaded checkpoint has no {prefix_}*, and the anonymizer has no weights '
-                    f'from elsewhere: set checkpoint of {type(self).__name__} to an existing '
-                    'checkpoint of the minimax training.'
-                )
-            # So that nobody misses them.
-            state_dict.update({prefix_ + name: value for name, value in own.items()})
-        super()._load_from_state_dict(state_dict, prefix, *args)
-
-    def _check_loaded(self, own: dict, given: dict, prefix: str) -> None:
-        mismatch = describe_mismatch(self.anonymizer, given)
-        if mismatch:
-            raise RuntimeError(
-                f'The loaded checkpoint has another anonymizer than '
-                f'{type(self.anonymizer).__name__}, under {prefix}* it has {mismatch}: use the '
-                'anonymizer config it was trained with.'
-            )
-        is_same = all(torch.equal(value.to(own[name]), own[name]) for name, value in given.items())
-        if self._source is not None and not is_same:
-            print_log(
-                f'The anonymizer of the loaded checkpoint replaces that of {self._source}, from '
-                'which it differs.',
-                logger='current',
-                level=logging.WARNING,
-            )
-        if self._source is None or not is_same:
-            self._source = 'a checkpoint loaded before'
-
-    @property
-    def _needs_boxes(self) -> bool:
-        return getattr(self.anonymizer, 'needs_boxes', False)
-
-    @torch.no_grad()
-    def _anonymize(self, clips: Tensor, boxes: Sequence[Tensor] | None) -> Tensor:
-        """Anonymize clips in the colour order and range of the base class.
-
-        Args:
-            clips (Tensor): (N, T, 3, H, W) in [0, 255], of any type, uint8 if there is a cache; BGR
-                if the base class is to convert them. An image is a clip of one frame.
-            boxes (Sequence[Tensor], optional): Boxes of persons, (K, 4) for each frame.
-
-        Returns:
-            Tensor: Float, same shape, order and range.
-        """
-        self._require_weights()
-        if clips.shape[2] != 3:
-            raise ValueError(
-                f'{type(self).__name__} got inputs of {clips.shape[2]} channels, but anonymizers '
-                'take RGB frames: use a pipeline that gives 3 channels.'
-            )
-        floats = (t.dtype for t in self.anonymizer.parameters() if t.is_floating_point())
-        dtype = next(floats, torch.float32)
-        remaining = iter(boxes or ())
-        frames = clips if takes_clips(self.anonymizer) else clips.flatten(0, 1)
-
-        def anonymize(part: Tensor) -> Tensor:
-            count = part.shape[:-3].numel()
-            extra = (list(islice(remaining, count)),) if self._needs_boxes else ()
-            part = part.to(dtype) / 255
-            if self.to_rgb:
-                part = self.anonymizer(part.flip(-3), *extra).flip(-3)
-            else:
-                part = self.anonymizer(part, *extra)
-            # The model behind it chooses its own memory format.
-            return part.contiguous() * 255
-
-        with torch.autocast(frames.device.type, enabled=False):
-            run = partial(map_chunks, anonymize, chunk=self.max_frames_per_pass)
-            if self.cache is None:
-                return run(frames).reshape(clips.shape)
-            if frames.dtype != torch.uint8:
-                raise ValueError(
-                    f'{type(self).__name__} has a cache, which is for uint8 frames that come again,'
-                    f' but got {frames.dtype}: take what augments out of the pipeline and put it '
-                    'behind the anonymizer (augment=dict(...) of the preprocessor), or set '
-                    'cache=None.'
-                )
-            return self.cache(self.anonymizer, run, frames).to(dtype).reshape(clips.shape)
-
-    def _boxes_of(
-        self,
-        inputs: Sequence[Tensor],
-        data_samples: Sequence | None,
-        padded_size: Sequence[int] | None = None,
-    ) -> list[Tensor] | None:
-        """Return one (K, 4) tensor for each frame of the batch, None where they are not needed.
-
-        Args:
-            inputs (Sequence[Tensor]): For each sample its frames, (..., H, W).
-            data_samples (Sequence, optional): With ``person_boxes`` in their metainfo.
-            padded_size (Sequence[int], optional): Height and width that the frames were padded to,
-                at the right and at the bottom.
-        """
-        if not self._needs_boxes:
-            return None
-        boxes = []
-        for index, clip in enumerate(inputs):
-            sample = data_samples[index] if data_samples is not None else None
-            entry = None if sample is None else sample.metainfo.get('person_boxes')
-            if entry is None:
-                raise ValueError(
-                    f'{type(self.anonymizer).__name__} needs the boxes of persons, but the batch '
-                    'has none: add LoadPersonBoxes after decoding to the pipeline, and '
-                    "'person_boxes' to meta_keys of its packing transform."
-                )
-            height, width = clip.shape[-2:]
-            num_frames = clip.numel() // (3 * height * width)
-            if len(entry) != num_frames:
-                raise ValueError(
-                    f'A sample has person_boxes of {len(entry)} frames, but {num_frames} frames: '
-                    'after LoadPersonBoxes use only transforms that keep the boxes right (see '
-                    'docs/person_boxes.md).'
-                )
-            rows, columns = padded_size or (height, width)
-            scale = torch.tensor([width / columns, height / rows] * 2)
-            boxes += [torch.as_tensor(x, dtype=torch.float32).reshape(-1, 4) * scale for x in entry]
-        return boxes
+from .frames import as_clips, check_format, unfold_frames
 
 
 @register(MODELS)
@@ -316,7 +25,7 @@ class AnonymizedActionPreprocessor(AnonymizingMixin, ActionDataPreprocessor):
             type='AnonymizedActionPreprocessor', anonymizer=None, checkpoint='minimax.pth'))
 
     where mean, std and the rest remain those of the ``_base_``. Modes, precision and the rule of
-    weights: see the module's docstring (:mod:`spact_mm.models.preprocessors`).
+    weights: see :mod:`spact_mm.models.anonymizing_mixin`.
 
     Args:
         anonymizer (dict, optional): Config of f_A. None, the default, means the one that
@@ -384,7 +93,7 @@ class AnonymizedImagePreprocessor(AnonymizingMixin, ClsDataPreprocessor):
 
     Any MMPretrain classifier of RGB images sees anonymized images by it alone; in a config of
     MMPretrain's scope too. Images are anonymized before they are padded. Modes, precision and the
-    rule of weights: see the module's docstring (:mod:`spact_mm.models.preprocessors`).
+    rule of weights: see :mod:`spact_mm.models.anonymizing_mixin`.
 
     Args:
         anonymizer (dict, optional): As in :class:`AnonymizedActionPreprocessor`.
@@ -455,25 +164,3 @@ class AnonymizedImagePreprocessor(AnonymizingMixin, ClsDataPreprocessor):
         if self.to_rgb:
             return self.augmentation(images.flip(1)[:, None])[:, 0].flip(1)
         return self.augmentation(images[:, None])[:, 0]
-
-
-def _freeze(network: nn.Module) -> None:
-    """Set eval mode and take the parameters out of training for good."""
-    network.eval()
-    frozen = {}
-    for module in network.modules():
-        for name, parameter in module._parameters.items():
-            if parameter is not None:
-                # By identity, so that shared parameters stay shared.
-                module._parameters[name] = frozen.setdefault(
-                    id(parameter), _FrozenParameter(parameter.detach(), requires_grad=False)
-                )
-
-
-def _has_init_cfg(network: nn.Module) -> bool:
-    """Tell whether an ``init_cfg``, its own or its children's, covers all that has a state."""
-    if getattr(network, 'init_cfg', None):
-        return True
-    children = [child for child in network.children() if child.state_dict()]
-    own = [*network.parameters(recurse=False), *network.buffers(recurse=False)]
-    return bool(children) and not own and all(map(_has_init_cfg, children))

@@ -9,9 +9,9 @@ from mmpretrain.models.utils import ClsDataPreprocessor
 from torch import Tensor
 
 from ...registration import register
+from ..anonymizing_mixin import AnonymizingMixin
 from ..clip_augmentation import ClipAugmentation
 from ..frames import fold_frames
-from ..preprocessors import AnonymizingMixin
 
 
 def _frame(clips: Tensor) -> Tensor:
