@@ -18,28 +18,38 @@ def partial_path(path: str | os.PathLike) -> Path:
     return path.with_name(f'.{path.name}.{os.getpid()}.part')
 
 
-def write_whole(path: str | os.PathLike, data: bytes | str) -> None:
-    """Write a file under a name of this process, then put it in its place.
-
-    After a kill or a power cut at any time the file is the old one or the new one, never a half.
+@contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """Let a file be written under a name of this process, then put it in its place.
 
     Args:
-        path: The file to create or replace; its folder is made.
-        data (bytes | str): The whole contents; a text is written as UTF-8.
+        path: The file to create or replace; its folder is made. If the block fails, it stays.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_path(path)
     try:
-        with open(partial, 'wb') as file:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_whole(path: str | os.PathLike, data: bytes | str) -> None:
+    """Write a file that after a kill or a power cut at any time is the old or the new, never half.
+
+    Args:
+        path: The file to create or replace; its folder is made.
+        data (bytes | str): The whole contents; a text is written as UTF-8.
+    """
+    try:
+        with replacing(path) as partial, open(partial, 'wb') as file:
             file.write(data.encode() if isinstance(data, str) else data)
             file.flush()
             # Without it a power cut may leave the new name with no contents.
             os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException as error:
-        partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
             # A full disk does not say of which file.
             error.filename = os.fspath(path)
         raise

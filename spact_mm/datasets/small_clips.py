@@ -12,7 +12,7 @@ import av
 import cv2
 import numpy as np
 
-from ..files import partial_path, write_whole
+from ..files import replacing, write_whole
 from .integrity import inspect_files
 from .transforms.loading import LoadImageRGB
 from .unreadable import UnreadableFileError
@@ -123,15 +123,8 @@ def copy_clip(
     else:
         reader = open_video(source)
         frames = _read(reader, choose_frames(len(reader), reader.get_avg_fps()))
-    target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = partial_path(target)
-    try:
-        count = _write(partial, frames, size)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return count
+    with replacing(target) as partial:
+        return _write(partial, frames, size)
 
 
 def choose_frames(total: int, rate: float) -> np.ndarray:
