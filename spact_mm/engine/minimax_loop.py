@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from mmaction.registry import LOOPS
-from mmengine.dist import get_rank
-from mmengine.runner import Runner, set_random_seed
+from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -14,6 +13,7 @@ from .accumulation import begin_accumulation, check_accumulation
 from .early_check import check_early
 from .paired_dataloader import PairedDataLoader
 from .phase_hook import MinimaxPhaseHook
+from .reproducible_epoch_hook import seed_epoch
 from .resumable_loop import ResumableTrainLoop
 from .stage_schedulers import resolve_stages
 
@@ -69,7 +69,6 @@ class MinimaxTrainLoop(ResumableTrainLoop):
                 'loader, and there is none; give privacy_dataloader or take it out.'
             )
         diff_rank_seed = runner._randomness_cfg.get('diff_rank_seed', False)
-        self._seed_offset = get_rank() if diff_rank_seed else 0
         action, privacy = (
             runner.build_dataloader(loader, seed=runner.seed, diff_rank_seed=diff_rank_seed)
             if isinstance(loader, dict)
@@ -107,10 +106,7 @@ class MinimaxTrainLoop(ResumableTrainLoop):
 
     def seed_epoch(self) -> None:
         """Make data, dropout and draws a function of seed, epoch and rank from here on."""
-        # The loaders of all ranks have to agree on the order of the samples.
-        seed = self.runner.seed - self._seed_offset
-        self.dataloader.set_epoch(self.epoch, seed)
-        set_random_seed(((seed * 1_000_003 + self.epoch) * 4_099 + get_rank()) % 2**32)
+        seed_epoch(self.runner, self.dataloader, self.epoch)
 
 
 def _find_phase_hook(runner: Runner) -> MinimaxPhaseHook:

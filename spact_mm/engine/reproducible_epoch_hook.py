@@ -9,6 +9,23 @@ from mmengine.runner import EpochBasedTrainLoop, Runner, set_random_seed
 from ..registration import register
 
 
+def seed_epoch(runner: Runner, data, epoch: int) -> None:
+    """Make data, dropout and draws a function of seed, epoch and rank from here on.
+
+    Args:
+        runner (Runner): The runner.
+        data: What gives the samples; its ``set_epoch`` is told, if it has one.
+        epoch (int): 0-based.
+    """
+    # The data of all ranks have to agree.
+    seed = runner.seed
+    if runner._randomness_cfg.get('diff_rank_seed', False):
+        seed -= get_rank()
+    if hasattr(data, 'set_epoch'):
+        data.set_epoch(epoch, seed)
+    set_random_seed(((seed * 1_000_003 + epoch) * 4_099 + get_rank()) % 2**32)
+
+
 @register(HOOKS)
 class ReproducibleEpochHook(Hook):
     """Seed everything random in an epoch by the run's seed, the epoch and the rank.
@@ -35,13 +52,7 @@ class ReproducibleEpochHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Start the epoch's streams of random numbers."""
-        diff_rank = get_rank() if runner._randomness_cfg.get('diff_rank_seed', False) else 0
-        # The data sets of all ranks have to agree.
-        seed = runner.seed - diff_rank
-        dataset = runner.train_loop.dataloader.dataset
-        if hasattr(dataset, 'set_epoch'):
-            dataset.set_epoch(runner.epoch, seed)
-        set_random_seed(((seed * 1_000_003 + runner.epoch) * 4_099 + get_rank()) % 2**32)
+        seed_epoch(runner, runner.train_loop.dataloader.dataset, runner.epoch)
         self._state = torch.get_rng_state()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
