@@ -1,11 +1,12 @@
 """What the command-line tools are made of."""
 
+from ..models.anonymizers.checkpoint import find_anonymizer
 from .anonymize_file import FileResult, anonymize_file
 from .anonymize_job import anonymize_job, lock_outputs
 from .frame_anonymizer import FrameAnonymizer
 from .frame_pairs import pair_with_file, pair_with_function, sample_frames
 from .image_file import MAX_PIXELS
-from .inferencer import METHODS, AnonymizeInferencer, find_anonymizer
+from .inferencer import METHODS, AnonymizeInferencer
 from .manifest import Manifest
 from .mmaction_tools import (
     describe_failure,

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,12 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from ..models.anonymizers.checkpoint import find_config, load_checkpoint, load_weights
+from ..models.anonymizers.checkpoint import (
+    find_anonymizer,
+    find_config,
+    load_checkpoint,
+    load_weights,
+)
 from .anonymize_file import read_anonymized
 from .anonymize_job import anonymize_job, lock_outputs
 from .frame_anonymizer import FrameAnonymizer, clip_length
@@ -314,9 +319,3 @@ def _frames_per_pass(height: int, width: int) -> int:
 
 def _as_is(data):
     return data
-
-
-def find_anonymizer(cfg: Mapping) -> dict | None:
-    """Return the anonymizer of a minimax config, or of one behind an anonymizing preprocessor."""
-    model = cfg.get('model', {})
-    return model.get('anonymizer') or model.get('data_preprocessor', {}).get('anonymizer')

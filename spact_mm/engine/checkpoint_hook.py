@@ -219,7 +219,7 @@ class PlainCheckpointHook(CheckpointHook):
             problems = load_flat(model, names, state, resumes)
             if problems:
                 raise ValueError(
-                    f'{source} is a checkpoint of another model, it has {", ".join(problems)}: use '
+                    f'{source} is a checkpoint of another model, it has {problems}: use '
                     'the configuration it was trained with, or set '
                     'default_hooks.checkpoint.strict=False to go on with what fits.'
                 )

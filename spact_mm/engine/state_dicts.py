@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from mmengine.model import is_model_wrapper
 
-from ..models.anonymizers.checkpoint import list_names
+from ..models.anonymizers.checkpoint import list_mismatch
 
 
 def without_functions(state):
@@ -43,9 +43,10 @@ def renamed(state: dict, known: set[str]) -> OrderedDict:
 
 def load_flat(
     model: torch.nn.Module, names: dict[str, str], state: OrderedDict, exact: bool
-) -> list[str]:
+) -> str:
     """Load weights of flat names into a model and describe what does not match, if anything."""
     actual = {flat: name for name, flat in names.items()}
+    shapes = []
     try:
         missing, unexpected = model.load_state_dict(
             OrderedDict((actual.get(name, name), value) for name, value in state.items()),
@@ -55,12 +56,6 @@ def load_flat(
         shapes = re.findall(r'size mismatch for (\S+?):', str(error))
         if not shapes:
             raise
-        return [_listing('other shapes of', [names.get(name, name) for name in shapes])]
-    # As in MMEngine: old checkpoints lack this counter, which nothing uses.
-    missing = [names.get(name, name) for name in missing if 'num_batches_tracked' not in name]
-    problems = [_listing('no', missing)] if missing else []
-    return problems + ([_listing('also', unexpected)] if exact and unexpected else [])
-
-
-def _listing(what: str, names: list[str]) -> str:
-    return f'{what} {list_names(names)}'
+        missing = unexpected = ()
+    missing, shapes = ([names.get(name, name) for name in found] for found in (missing, shapes))
+    return list_mismatch(missing, unexpected if exact else (), shapes)

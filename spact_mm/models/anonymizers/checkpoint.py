@@ -2,7 +2,8 @@
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ _PREFIXES = (
     r'(?:module\.)?data_preprocessor\.anonymizer\.',
 )
 #: Where their configs keep the anonymizer.
-_CONFIG_PATHS = (('anonymizer',), ('data_preprocessor', 'anonymizer'))
+_CONFIG_PATHS = (('model', 'anonymizer'), ('model', 'data_preprocessor', 'anonymizer'))
 #: Characters of a config's text that are read; the largest of this package has 20 thousand.
 _MAX_TEXT = 1 << 21
 
@@ -90,19 +91,24 @@ def find_config(checkpoint: Mapping, filename: str) -> dict:
         )
     config, network = check_config(config, filename)
     weights = find_weights(checkpoint)
-    mismatch = describe_mismatch(network, weights) if network is not None and weights else ''
-    if mismatch:
-        raise ValueError(_describe_other(filename, network, mismatch))
+    if network is not None and weights:
+        _check_fit(network, weights, filename)
     return config
 
 
 def find_raw_config(checkpoint: Mapping) -> dict | None:
     """Return what the checkpoint tells of its anonymizer, unchecked, None if nothing."""
     for path in _CONFIG_PATHS:
-        config = read_config_entry(checkpoint, 'model', *path)
+        config = read_config_entry(checkpoint, *path)
         if isinstance(config, dict) and 'type' in config:
             return config
     return None
+
+
+def find_anonymizer(cfg: Mapping) -> dict | None:
+    """Return the anonymizer of a minimax config, or of one behind an anonymizing preprocessor."""
+    found = (reduce(lambda part, name: part.get(name, {}), path, cfg) for path in _CONFIG_PATHS)
+    return next(filter(None, found), None)
 
 
 def read_config_entry(checkpoint: Mapping, *path: str):
@@ -142,17 +148,17 @@ def load_weights(anonymizer: nn.Module, checkpoint: Mapping, filename: str) -> N
             f"{filename} holds no anonymizer (keys 'anonymizer.*' or "
             "'data_preprocessor.anonymizer.*'): choose a checkpoint of the minimax training."
         )
-    mismatch = describe_mismatch(anonymizer, weights)
-    if mismatch:
-        raise ValueError(_describe_other(filename, anonymizer, mismatch))
+    _check_fit(anonymizer, weights, filename)
     anonymizer.load_state_dict(weights, strict=False)
 
 
-def _describe_other(filename: str, anonymizer: nn.Module, mismatch: str) -> str:
-    return (
-        f'{filename} holds another anonymizer than {type(anonymizer).__name__}, it has '
-        f'{mismatch}: use the anonymizer config it was trained with.'
-    )
+def _check_fit(anonymizer: nn.Module, weights: Mapping[str, Tensor], filename: str) -> None:
+    mismatch = describe_mismatch(anonymizer, weights)
+    if mismatch:
+        raise ValueError(
+            f'{filename} holds another anonymizer than {type(anonymizer).__name__}, it has '
+            f'{mismatch}: use the anonymizer config it was trained with.'
+        )
 
 
 def describe_mismatch(anonymizer: nn.Module, weights: Mapping[str, Tensor]) -> str:
@@ -162,10 +168,18 @@ def describe_mismatch(anonymizer: nn.Module, weights: Mapping[str, Tensor]) -> s
         str: The middle of a sentence, empty where they fit.
     """
     own = anonymizer.state_dict()
-    # As in MMEngine: old checkpoints lack this counter, which nothing uses.
-    missing = [k for k in own if k not in weights and not k.endswith('num_batches_tracked')]
+    missing = [k for k in own if k not in weights]
     unexpected = [k for k in weights if k not in own]
     shapes = [k for k in own if k in weights and own[k].shape != _shape(weights[k])]
+    return list_mismatch(missing, unexpected, shapes)
+
+
+def list_mismatch(
+    missing: Iterable[str], unexpected: Sequence[str], shapes: Sequence[str] = ()
+) -> str:
+    """Return what :func:`describe_mismatch` does, of the names of weights that do not fit."""
+    # As in MMEngine: old checkpoints lack this counter, which nothing uses.
+    missing = [name for name in missing if not name.endswith('num_batches_tracked')]
     kinds = (('no', missing), ('also', unexpected), ('other shapes of', shapes))
     return ', '.join(f'{what} {list_names(names)}' for what, names in kinds if names)
 
@@ -174,7 +188,7 @@ def _shape(weight) -> tuple | None:
     return weight.shape if isinstance(weight, Tensor) else None
 
 
-def list_names(names: list[str]) -> str:
+def list_names(names: Sequence[str]) -> str:
     """Return the first names of weights as a part of a sentence, also those of a damaged file."""
     more = f' and {len(names) - 3} more' if len(names) > 3 else ''
     text = ', '.join(str(name)[:200] for name in names[:3])
