@@ -6,7 +6,7 @@ import torch
 from mmengine.dataset import BaseDataset
 from torch.utils.data import Dataset
 
-from .reproducible import file_of, leaves
+from .leaves import file_of, leaves
 
 
 def check_labels(dataset: Dataset, num_classes: int, key: str) -> None:

@@ -1,30 +1,16 @@
 """Make a data set a function of seed, epoch and index, and robust against broken files."""
 
-import os
-import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-import numpy as np
-import torch
-from mmaction.datasets import RawframeDataset, VideoDataset
 from mmaction.registry import DATASETS
-from mmengine import fileio
 from mmengine.dataset import BaseDataset, force_full_init
-from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset
 
 from ..registration import register
-from .list_entries import ListFormat, check_entry, check_list, data_root
-from .sample_errors import describe_reason, describe_transform, find_transform, is_unreadable
-from .unreadable import check_list_file, check_regular
-
-#: Files tried in place of a broken one before giving up.
-_MAX_ATTEMPTS = 10
-#: Where an annotation of MMAction2 or MMPretrain has a file.
-_FILE_KEYS = ('filename', 'img_path')
-#: Files looked for before training, spread evenly over the list.
-_NUM_PROBED = 16
+from .bad_samples import read_or_replace
+from .leaves import leaves
+from .list_checks import full_init
+from .sample_seeds import SampleSeeds
 
 
 @register(DATASETS)
@@ -113,22 +99,14 @@ class ReproducibleDataset(Dataset):
                 'off the list.'
             )
         self.on_bad = on_bad or ('raise' if self.test_mode else 'skip')
-        # Shared memory reaches worker processes that run already; -1: not set yet.
-        self._clock = torch.full((2,), -1, dtype=torch.int64).share_memory_()
-        self._generator = np.random.MT19937()
+        self._seeds = SampleSeeds()
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
 
-    def __setstate__(self, state: dict) -> None:
-        # A copy has its own clock, which copying alone would leave out of shared memory; the one
-        # that a spawned worker unpickles is shared already.
-        self.__dict__.update(state)
-        self._clock.share_memory_()
-
     def set_epoch(self, epoch: int, seed: int) -> None:
         """Make all samples drawn from here on those of ``epoch`` under ``seed``, both >= 0."""
-        self._clock.copy_(torch.tensor([seed, epoch]))
+        self._seeds.set_epoch(epoch, seed)
 
     def full_init(self) -> None:
         """Read and check the annotation files."""
@@ -136,7 +114,7 @@ class ReproducibleDataset(Dataset):
             return
         for leaf in leaves(self.dataset):
             if isinstance(leaf, BaseDataset):
-                _full_init(leaf, self.allow_outside)
+                full_init(leaf, self.allow_outside)
         if hasattr(self.dataset, 'full_init'):
             self.dataset.full_init()
         self._fully_initialized = True
@@ -191,192 +169,4 @@ class ReproducibleDataset(Dataset):
         """
         if not -len(self) <= idx < len(self):
             raise IndexError(f'There is no sample {idx}; the data set has {len(self)}.')
-        bad_files = []
-        for attempt in range(_MAX_ATTEMPTS):
-            tried = self._substitute(idx, attempt)
-            try:
-                with self._seeded(idx, attempt):
-                    sample = self._make_sample(tried)
-            except Exception as error:
-                path, reason = self._path(tried), describe_reason(error)
-                transform = find_transform(error)
-                if not is_unreadable(error, transform):
-                    raise RuntimeError(
-                        f'{describe_transform(transform)} fails on sample {tried}, {path} '
-                        f'({reason}); correct the pipeline or the annotations.'
-                    ) from error
-                if self.on_bad == 'raise':
-                    raise RuntimeError(
-                        f'Sample {tried}, {path}, cannot be read ({reason}); repair it or take it '
-                        'off the list, as evaluation replaces no sample.'
-                    ) from error
-                bad_files.append((path, reason))
-            else:
-                return _attach(sample, bad_files)
-        raise RuntimeError(
-            f'{_MAX_ATTEMPTS} files in a row cannot be read, the first being {bad_files[0][0]} '
-            f'({bad_files[0][1]}); check the data set and the pipeline.'
-        )
-
-    def _make_sample(self, idx: int) -> dict:
-        info = getattr(self.dataset, 'get_data_info', lambda _: {})(idx)
-        path = next((info[key] for key in _FILE_KEYS if key in info), None)
-        # The loaders of MMAction2 and MMCV would wait for the writer of a pipe.
-        if path and '://' not in path and os.path.lexists(path):
-            check_regular(path)
-        return self.dataset[idx]
-
-    def _entropy(self, idx: int, attempt: int) -> np.random.SeedSequence:
-        # Negative indices and a clock that is not set are no entropy.
-        clock = [max(value, 0) for value in self._clock.tolist()]
-        return np.random.SeedSequence([*clock, idx % len(self), attempt])
-
-    def _substitute(self, idx: int, attempt: int) -> int:
-        """Return ``idx`` at the first attempt, then other indices."""
-        others = len(self) - 1
-        if attempt == 0 or others == 0:
-            return idx
-        draw = int(self._entropy(idx, attempt).generate_state(1)[0])
-        return (idx + 1 + draw % others) % len(self)
-
-    @contextmanager
-    def _seeded(self, idx: int, attempt: int) -> Iterator[None]:
-        """Seed the generators of this process inside the context and restore them after it."""
-        if self._clock[1] < 0:
-            yield
-            return
-        states = random.getstate(), torch.get_rng_state()
-        # Exchanging NumPy's generator is 300 times as fast as saving and restoring its state.
-        numpy_generator = np.random.get_bit_generator()
-        np.random.set_bit_generator(self._generator)
-        words = self._entropy(idx, attempt).generate_state(8)
-        random.seed(words[:3].tobytes())
-        np.random.seed(words[3:6])
-        # torch.manual_seed would seed the accelerators' generators too.
-        torch.default_generator.manual_seed(int(words[6]) << 32 | int(words[7]))
-        try:
-            yield
-        finally:
-            random.setstate(states[0])
-            np.random.set_bit_generator(numpy_generator)
-            torch.set_rng_state(states[1])
-
-    def _path(self, idx: int) -> str:
-        return file_of(self.dataset.get_data_info(idx)) or f'sample {idx}'
-
-
-def leaves(dataset: Dataset) -> Iterator[Dataset]:
-    """Yield the data sets below wrappers."""
-    children = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    for child in children:
-        if child is None:
-            yield dataset
-        else:
-            yield from leaves(child)
-
-
-def file_of(info: dict) -> str | None:
-    """Return the file of an annotation of MMAction2 or MMPretrain."""
-    return next((info[key] for key in (*_FILE_KEYS, 'frame_dir') if key in info), None)
-
-
-def _attach(sample: dict, bad_files: list[tuple[str, str]]) -> dict:
-    """Put the report of the files that a sample replaces into its metainfo."""
-    if bad_files:
-        data_sample = sample.get('data_samples') if isinstance(sample, dict) else None
-        if not isinstance(data_sample, BaseDataElement):
-            raise TypeError(
-                f'{bad_files[0][0]} cannot be read ({bad_files[0][1]}), and the sample in its '
-                'place cannot say so; end the pipeline with PackActionInputs or '
-                'mmpretrain.PackInputs.'
-            )
-        data_sample.set_metainfo(dict(bad_files=bad_files))
-    return sample
-
-
-def _full_init(dataset: BaseDataset, allow_outside: bool) -> None:
-    """Initialize a data set; say in one sentence what is missing or wrong."""
-    name, ann_file = type(dataset).__name__, dataset.ann_file
-    if ann_file:
-        content = _read_annotations(ann_file, name)
-        if allow_outside and hasattr(dataset, 'allow_outside'):
-            dataset.allow_outside = True
-        _check_lines(dataset, content, allow_outside)
-    try:
-        dataset.full_init()
-    except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
-        if str(ann_file) in str(error):
-            raise
-        raise ValueError(
-            f'The annotation file {ann_file} cannot be read as that of {name} '
-            f'({describe_reason(error)}); write it anew with the converter in tools/data/.'
-        ) from error
-    if len(dataset) == 0:
-        raise ValueError(f'{name} has no sample of {ann_file}; check its filter_cfg and indices.')
-    _check_entries(dataset, allow_outside)
-    _check_files(dataset)
-
-
-def _read_annotations(ann_file: str, name: str) -> bytes:
-    if '://' not in ann_file:
-        if not os.path.lexists(ann_file):
-            raise FileNotFoundError(
-                f'The annotation file {ann_file} of {name} does not exist; write it with the '
-                'converter in tools/data/ or correct ann_file or data_root.'
-            )
-        check_list_file(ann_file)
-    content = fileio.get(ann_file)
-    if not content.strip():
-        raise ValueError(
-            f'The annotation file {ann_file} of {name} is empty; write it anew with the '
-            'converter in tools/data/.'
-        )
-    return content
-
-
-def _check_lines(dataset: BaseDataset, content: bytes, allow_outside: bool) -> None:
-    """Check the list of a data set that reads it as MMAction2's do."""
-    reads = type(dataset).load_data_list
-    if reads is VideoDataset.load_data_list:
-        prefix, delimiter, num_counts = dataset.data_prefix['video'], dataset.delimiter, 0
-    elif reads is RawframeDataset.load_data_list:
-        prefix, delimiter, num_counts = dataset.data_prefix['img'], None, 1 + dataset.with_offset
-    else:
-        return
-    columns = ListFormat(
-        delimiter, num_counts, dataset.multi_class, dataset.num_classes, dataset.test_mode
-    )
-    root = data_root(dataset, prefix)
-    check_list(content, dataset.ann_file, columns, prefix, root, allow_outside)
-
-
-def _check_entries(dataset: BaseDataset, allow_outside: bool) -> None:
-    """Check the files of other data sets, whose annotation files may be of any kind."""
-    prefix = next(iter(dataset.data_prefix.values()), None)
-    root = data_root(dataset, prefix)
-    if allow_outside or hasattr(dataset, 'allow_outside') or not root:
-        return
-    for index in range(len(dataset)):
-        name = file_of(dataset.get_data_info(index))
-        if name and '://' not in name:
-            where = f'Sample {index} of {dataset.ann_file}'
-            check_entry(os.path.abspath(name), where, None, root)
-
-
-def _check_files(dataset: BaseDataset) -> None:
-    """Look for the folders of a data set and for a few of its files."""
-    name = type(dataset).__name__
-    for key, folder in dataset.data_prefix.items():
-        if folder and '://' not in folder and not os.path.isdir(folder):
-            raise FileNotFoundError(
-                f'The folder {folder} of {name} does not exist; get the data set or correct '
-                f'data_prefix.{key} or data_root.'
-            )
-    indices = np.unique(np.linspace(0, len(dataset) - 1, _NUM_PROBED).astype(int))
-    files = [file_of(dataset.get_data_info(int(index))) for index in indices]
-    files = [file for file in files if file and '://' not in file]
-    if files and not any(map(os.path.exists, files)):
-        raise FileNotFoundError(
-            f'None of {len(files)} files of {dataset.ann_file} that were looked for exists, for '
-            f'example {files[0]}; get the data set or correct data_prefix.'
-        )
+        return read_or_replace(self.dataset, idx % len(self), self._seeds, self.on_bad)
