@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..files import write_whole
-from .list_entries import check_entry
+from .list_entries import check_entry, shorten
 from .unreadable import check_list_file
 
 #: More frames than any video has; a number of them is memory of labels.
@@ -163,12 +163,6 @@ def read_segment_file(path: str | os.PathLike) -> Mapping:
 def is_whole(value) -> bool:
     """Return whether a value of a JSON file is a whole number; ``true`` is none."""
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def shorten(value) -> str:
-    """Return a value for a message."""
-    text = repr(value)
-    return text if len(text) <= 80 else f'{text[:77]}...'
 
 
 def read_json(path: str | os.PathLike, what: str):

@@ -30,13 +30,13 @@ def check_entry(
         ValueError: If it is no text, empty, cannot be a file name or leads out of ``root``.
     """
     if not isinstance(name, str) or not name.strip():
-        raise ValueError(f'{where} has {_short(name)} in place of a file name; correct the file.')
+        raise ValueError(f'{where} has {shorten(name)} in place of a file name; correct the file.')
     if '\0' in name or not _is_encodable(name):
-        raise ValueError(f'{where} has {_short(name)}, which no file can be called; correct it.')
+        raise ValueError(f'{where} has {shorten(name)}, which no file can be called; correct it.')
     if not allow_outside and _leads_outside(name, prefix, root):
         place = f' {root}' if root else ''
         raise ValueError(
-            f'{where} has {_short(name)}, which leads out of the data root{place}; correct the '
+            f'{where} has {shorten(name)}, which leads out of the data root{place}; correct the '
             'file, data_root or data_prefix, or set allow_outside=True (of ReproducibleDataset for '
             'a data set of MMAction2) if you trust the list.'
         )
@@ -136,7 +136,7 @@ def _check_columns(parts: list[str], where: str, format: ListFormat) -> None:
         middle = ', '.join(['a name', *['a number of frames'] * format.num_counts, 'a class index'])
         raise ValueError(
             f'{where} has {len(parts)} columns in place of {wanted} ({middle}): '
-            f'{_short(" ".join(parts))}; a name may not hold what separates them.'
+            f'{shorten(" ".join(parts))}; a name may not hold what separates them.'
         )
 
 
@@ -144,7 +144,7 @@ def _check_number(text: str, where: str, what: str, limit: int) -> None:
     # int() also takes signs, underscores and the digits of other scripts.
     if not re.fullmatch(r'[0-9]{1,18}', text) or int(text) >= limit:
         raise ValueError(
-            f'{where} has {_short(text)} in place of {what}, a whole number in [0, {limit:,}); '
+            f'{where} has {shorten(text)} in place of {what}, a whole number in [0, {limit:,}); '
             'correct the list.'
         )
 
@@ -161,7 +161,8 @@ def _leads_outside(name: str, prefix: str | None, root: str | None) -> bool:
     return path != root and not path.startswith(root.rstrip(os.sep) + os.sep)
 
 
-def _short(value) -> str:
+def shorten(value) -> str:
+    """Return a value for a message."""
     text = repr(value)
     return text if len(text) <= 80 else f'{text[:77]}...'
 

@@ -10,7 +10,8 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from ...registration import register
-from ..annotation_files import read_json, shorten
+from ..annotation_files import read_json
+from ..list_entries import shorten
 from .frames import get_frames
 
 _VERSION = 1
