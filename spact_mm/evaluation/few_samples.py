@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .privacy_attributes import average_precision
+from .ranking import average_precision
 
 #: Two-sided 95 % of a normal distribution.
 _Z = 1.959964

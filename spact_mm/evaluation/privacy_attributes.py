@@ -11,6 +11,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from ..registration import register
+from .ranking import average_precision
 
 LEVELS = ('image', 'video')
 
@@ -215,28 +216,6 @@ class PrivacyAttributeMetric(BaseMetric):
                 'give one name for each.'
             )
         return tuple(names)
-
-
-def average_precision(targets: np.ndarray, scores: np.ndarray) -> float:
-    """Average precision, ``sum_n (R_n - R_{n-1}) P_n`` over the distinct scores, highest first.
-
-    The definition of scikit-learn's ``average_precision_score``: samples of equal score enter
-    together, and nothing is interpolated.
-
-    Args:
-        targets (np.ndarray): Whether each sample is positive, (N,) bool.
-        scores (np.ndarray): (N,), finite.
-
-    Returns:
-        float: In [0, 1]; 0 where no sample is positive.
-    """
-    if not targets.any():
-        return 0.0
-    order = np.argsort(-scores, kind='stable')
-    targets, scores = targets[order], scores[order]
-    last_of_ties = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)
-    hits = targets.cumsum()[last_of_ties]
-    return float((np.diff(hits, prepend=0) * hits / (last_of_ties + 1)).sum() / hits[-1])
 
 
 def f1_scores(targets: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 
 from ..registration import register
+from .ranking import equal_error_rate, rank_first, roc_curve
 
 #: Similarities that are equal up to the rounding of float32 embeddings are ties: two embeddings
 #: that differ by 1e-6 of their length have a cosine that differs by 1e-12.
@@ -150,61 +151,6 @@ class VerificationMetric(BaseMetric):
                 f'VerificationMetric needs two videos{other} of each person at least, but '
                 f'{name(persons[~has_partner][0])} has fewer; correct the test list.'
             )
-
-
-def roc_curve(targets: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ROC curve over the distinct scores, highest first.
-
-    Samples of equal score enter together, so that ties are a slanted line.
-
-    Args:
-        targets (np.ndarray): Whether each sample is positive, (N,) bool, both kinds present.
-        scores (np.ndarray): (N,), finite.
-
-    Returns:
-        tuple[np.ndarray, np.ndarray]: The parts of the negatives and of the positives that are
-        accepted, from (0, 0) to (1, 1).
-    """
-    order = np.argsort(-scores, kind='stable')
-    targets, scores = targets[order], scores[order]
-    last_of_ties = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)
-    curves = [np.append(0, kind.cumsum()[last_of_ties]) for kind in (~targets, targets)]
-    return curves[0] / curves[0][-1], curves[1] / curves[1][-1]
-
-
-def equal_error_rate(false_alarms: np.ndarray, hits: np.ndarray) -> float:
-    """Return where a ROC curve, points joined by straight lines, has as many misses as alarms.
-
-    Args:
-        false_alarms (np.ndarray): As from :func:`roc_curve`.
-        hits (np.ndarray): As from :func:`roc_curve`.
-
-    Returns:
-        float: In [0, 1].
-    """
-    # Rises from -1 to 1: interpolate the false alarms where it is 0.
-    excess = false_alarms - (1 - hits)
-    return float(np.interp(0, excess, false_alarms))
-
-
-def rank_first(
-    similarity: np.ndarray, same: np.ndarray, compared: np.ndarray
-) -> tuple[float, float]:
-    """Return Rank-1 and its chance level.
-
-    Args:
-        similarity (np.ndarray): (N, N), of each video to each.
-        same (np.ndarray): (N, N) bool, whether it is the same person.
-        compared (np.ndarray): (N, N) bool, whether a video may be found; at least one in each row.
-
-    Returns:
-        tuple[float, float]: The mean over the rows of the share of ``same`` among the most similar
-        ones, and among all ones that may be found.
-    """
-    similarity = np.where(compared, similarity, -np.inf)
-    nearest = similarity == similarity.max(1, keepdims=True)
-    shares = [(same & chosen).sum(1) / chosen.sum(1) for chosen in (nearest, compared)]
-    return float(shares[0].mean()), float(shares[1].mean())
 
 
 def _average_by_video(results: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

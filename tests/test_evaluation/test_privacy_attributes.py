@@ -10,7 +10,7 @@ from mmengine.logging import MMLogger
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
-from spact_mm.evaluation.privacy_attributes import average_precision
+from spact_mm.evaluation.ranking import average_precision
 
 TARGETS = [[1, 0, 1, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0]]
 SCORES = [

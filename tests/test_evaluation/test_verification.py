@@ -7,7 +7,7 @@ import torch
 from e2e import run_process
 from mmaction.registry import METRICS
 
-from spact_mm.evaluation.verification import equal_error_rate, rank_first, roc_curve
+from spact_mm.evaluation.ranking import equal_error_rate, rank_first, roc_curve
 
 
 def at(*degrees):
