@@ -10,12 +10,9 @@ from functools import cached_property
 from ..files import write_whole
 from .columns import Column, to_column
 from .panel_report import PanelReport
-from .summary import Summary, advantage_removed
+from .report_table import MISSING, Table, make_table
+from .summary import Summary
 
-#: Rows of cells, the first being the head.
-Table = list[list[str]]
-
-_MISSING = '–'
 #: For each goal what is measured, and how it relates to what is asked.
 _GOALS = dict(
     top1_kept=('Top-1 kept of raw', 'at least '),
@@ -65,7 +62,7 @@ class Report:
         The first row of a table is its head.
         """
         columns = [to_column(c) for c in self.columns]
-        table = _table(self.summary, columns, self.raw, self.published or {})
+        table = make_table(self.summary, columns, self.raw, self.published or {})
         sections = [('Utility and privacy', table)]
         if self.panel is not None:
             sections = [*self.panel.tables(self.summary), ('One attacker, as published', table)]
@@ -73,7 +70,7 @@ class Report:
                 sections.pop()
         if self.attack_columns:
             columns = [to_column(c) for c in self.attack_columns]
-            sections.append(('Further attackers', _table(self.summary, columns, self.raw, {})))
+            sections.append(('Further attackers', make_table(self.summary, columns, self.raw, {})))
         return sections
 
     @property
@@ -174,91 +171,14 @@ def write_json(
     write_whole(path, text)
 
 
-def _table(
-    summary: Summary, columns: Sequence[Column], raw: str, published: Mapping[str, Mapping]
-) -> Table:
-    methods = list(summary)
-    for values in published.values():
-        methods += [method for method in values if method not in methods]
-    shown = {
-        source: [c for c in columns if any(c.metric in metrics for metrics in values.values())]
-        for source, values in published.items()
-    }
-    levels = {column.metric: _chance(summary, raw, column) for column in columns}
-
-    head = ['method', 'seeds']
-    for column in columns:
-        head += [column.head, *_advantage_head(column, levels)]
-    head += [f'{c.head}, {source}' for source, picked in shown.items() for c in picked]
-    table = [head]
-
-    for method in methods:
-        entries = summary.get(method, {})
-        seeds = max((entries[c.metric]['n'] for c in columns if c.metric in entries), default=0)
-        cells = [method, str(seeds) if seeds else _MISSING]
-        for column in columns:
-            entry = entries.get(column.metric)
-            reference = summary.get(raw, {}) if method != raw else {}
-            base = reference.get(column.metric) or reference.get(column.raw_metric)
-            cells.append(_cell(column, entry, base, seeds))
-            if _advantage_head(column, levels):
-                cells.append(_advantage_cell(entry, base, levels[column.metric]))
-        for source, picked in shown.items():
-            values = published[source].get(method, {})
-            cells += [
-                c.format(values[c.metric]) if c.metric in values else _MISSING for c in picked
-            ]
-        table.append(cells)
-
-    if any(level is not None for level in levels.values()):
-        cells = ['chance', _MISSING]
-        for column in columns:
-            level = levels[column.metric]
-            cells.append(_MISSING if level is None else column.format(level))
-            cells += [_MISSING] * len(_advantage_head(column, levels))
-        table.append(cells + [_MISSING] * (len(head) - len(cells)))
-    return table
-
-
 def _markdown(table: Table) -> str:
     rule = ['---'] + ['---:'] * (len(table[0]) - 1)
     return '\n'.join(f'| {" | ".join(cells)} |' for cells in [table[0], rule, *table[1:]])
 
 
-def _advantage_head(column: Column, levels: Mapping[str, float | None]) -> list[str]:
-    shown = column.is_attack and levels[column.metric] is not None
-    return ['advantage removed (%) ↑'] if shown else []
-
-
-def _cell(column: Column, entry: dict | None, base: dict | None, seeds: int) -> str:
-    """``mean ± std (change against raw)``, no ± where one seed shows no spread."""
-    if entry is None:
-        return _MISSING
-    text = column.format(entry['mean'])
-    if entry['n'] > 1:
-        text += f' ± {column.format(entry["std"])}'
-    if not entry.get('complete', True):
-        text += '†'
-    if entry['n'] < seeds:
-        text += f' [n = {entry["n"]}]'
-    # A ratio of decibels says nothing.
-    if base is not None and base['mean'] != 0 and column.unit == '%':
-        change = round(100 * (entry['mean'] / base['mean'] - 1), 1)
-        arrow = '↑ ' if change > 0 else '↓ ' if change < 0 else ''
-        text += f' ({arrow}{abs(change):.1f} %)'
-    return text
-
-
-def _advantage_cell(entry: dict | None, base: dict | None, level: float) -> str:
-    if entry is None or base is None:
-        return _MISSING
-    removed = advantage_removed(entry['mean'], base['mean'], level)
-    return _MISSING if math.isnan(removed) else f'{100 * removed:.1f}'
-
-
 def _goal_text(value) -> str:
     if value is None:
-        return _MISSING
+        return MISSING
     if isinstance(value, Mapping):
         return ', '.join(f'{metric} {100 * number:.1f} %' for metric, number in value.items())
     return f'{100 * value:.1f} %' if isinstance(value, float | int) else ', '.join(value) or 'none'
@@ -272,12 +192,6 @@ def _find_origin(rows: Sequence[Mapping]) -> dict[str, str]:
         if found:
             origin[name] = ', '.join(found)
     return origin
-
-
-def _chance(summary: Summary, raw: str, column: Column) -> float | None:
-    """Return the chance level on raw video, or of the first method that has one."""
-    found = [summary.get(raw, {}), *summary.values()]
-    return next((m[column.chance]['mean'] for m in found if column.chance in m), None)
 
 
 def _list(lines: Iterable[str]) -> str:
