@@ -2,7 +2,7 @@
 
 ``torch.load(weights_only=True)`` imports nothing that a file names, but believes the sizes in it:
 it takes the memory of a tensor that the file does not hold, reads numpy arrays beyond their end,
-and does not look at the archive's checksums. Here every name stands for an object of this module,
+and does not look at the archive's checksums. Here every name stands for an object of this package,
 all sizes are compared with what is in the file before memory is taken, and every byte of a tensor
 that is in an archive has passed its CRC-32.
 """
@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .data_unpickler import (
-    DataUnpickler,
+from .data_unpickler import DataUnpickler
+from .stand_ins import (
     ForbiddenGlobalError,
     NamedGlobal,
     StoredArray,

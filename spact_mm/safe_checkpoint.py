@@ -9,7 +9,7 @@ import torch
 from mmengine.fileio import get_file_backend
 
 from .checkpoint_reader import DAMAGE, MisplacedTensorError, read_checkpoint
-from .data_unpickler import ForbiddenGlobalError
+from .stand_ins import ForbiddenGlobalError
 
 
 class UnsafeCheckpointError(ValueError):

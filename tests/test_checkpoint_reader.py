@@ -310,13 +310,13 @@ def test_no_other_name_is_known(tmp_path, data, name):
 
 def test_state_reaches_no_class_and_no_tensor(tmp_path):
     """State on a class would change it for the whole process."""
-    from spact_mm import data_unpickler
+    from spact_mm import stand_ins
 
-    before = dict(vars(data_unpickler._Dtype))
+    before = dict(vars(stand_ins.StoredDtype))
     data = b'\x80\x02cnumpy\ndtype\nN}X\x09\x00\x00\x00set_stateNs\x86b.'
     with pytest.raises(UnsafeCheckpointError, match='state of a NamedGlobal'):
         load_from_local(pickled(tmp_path, data))
-    assert dict(vars(data_unpickler._Dtype)) == before
+    assert dict(vars(stand_ins.StoredDtype)) == before
     tensor = Call(
         torch._utils._rebuild_tensor_v2, torch.zeros(4).storage(), 0, (1,), (1,), False, None,
         state=(1, 2),
