@@ -64,7 +64,7 @@ def convolve_concatenated(conv: nn.Conv2d, *inputs: Tensor) -> Tensor:
 
 
 class UNetBase(BaseModule):
-    """Checks and block-wise checkpointing of a UNet-like anonymizer.
+    """Checks and block-wise checkpointing of a UNet-like anonymizer, which is its ``_rewrite``.
 
     Args:
         base_channels (int): Width of the first level.
@@ -90,11 +90,17 @@ class UNetBase(BaseModule):
         self.with_cp = with_cp
         self.min_size = 2**num_levels
 
-    def _check_size(self, frames: Tensor) -> None:
-        """Refuse frames that do not survive the halvings.
+    def forward(self, frames: Tensor) -> Tensor:
+        """Anonymize frames.
+
+        Args:
+            frames (Tensor): RGB in [0, 1], shape (N, 3, H, W), H and W at least ``2**num_levels``.
+
+        Returns:
+            Tensor: RGB in [0, 1], same shape.
 
         Raises:
-            ValueError: If a side is below ``2**num_levels``.
+            ValueError: If the frames are smaller than that.
         """
         if min(frames.shape[-2:]) < self.min_size:
             raise ValueError(
@@ -102,6 +108,7 @@ class UNetBase(BaseModule):
                 f'{self.min_size}x{self.min_size} pixels, but got {tuple(frames.shape[-2:])}; '
                 'enlarge the frames or lower num_levels.'
             )
+        return self._rewrite(frames)
 
     def _run(
         self,

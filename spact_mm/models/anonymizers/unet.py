@@ -57,19 +57,7 @@ class UNetAnonymizer(UNetBase):
         )
         self.head = nn.Conv2d(base_channels, 3, 1)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Anonymize frames.
-
-        Args:
-            frames (Tensor): RGB in [0, 1], shape (N, 3, H, W), H and W at least ``2**num_levels``.
-
-        Returns:
-            Tensor: RGB in [0, 1], same shape.
-
-        Raises:
-            ValueError: If the frames are smaller than that.
-        """
-        self._check_size(frames)
+    def _rewrite(self, frames: Tensor) -> Tensor:
         x = self._run(self.stem, frames)
         skips = []
         for block in self.encoder:

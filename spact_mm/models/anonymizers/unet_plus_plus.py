@@ -52,19 +52,7 @@ class UNetPlusPlusAnonymizer(UNetBase):
             self.nodes.append(nn.ModuleList(row))
         self.head = nn.Conv2d(base_channels, 3, 1)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Anonymize frames.
-
-        Args:
-            frames (Tensor): RGB in [0, 1], shape (N, 3, H, W), H and W at least ``2**num_levels``.
-
-        Returns:
-            Tensor: RGB in [0, 1], same shape.
-
-        Raises:
-            ValueError: If the frames are smaller than that.
-        """
-        self._check_size(frames)
+    def _rewrite(self, frames: Tensor) -> Tensor:
         x, rows = frames, []
         for level, blocks in enumerate(self.nodes):
             x = self._run(blocks[0], x, join=halve if level else None)
