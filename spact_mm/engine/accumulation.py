@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 
 from ..models.unwrapped import unwrapped
 from ..registration import register
-from .phase_hook import MinimaxPhaseHook
+from .phase_hook import find_phase_hook
 from .training_state import capture_sums, restore_sums
 
 
@@ -25,7 +25,7 @@ def check_accumulation(runner: Runner) -> None:
     """
     if not _accumulating(runner):
         return
-    hook = _phase_hook(runner)
+    hook = find_phase_hook(runner)
     for stage in hook.stages:
         # Where the turns of an epoch begin repeats after as many epochs as there are phases.
         for epoch in range(stage.begin, min(stage.end, stage.begin + len(stage.phases))):
@@ -116,19 +116,9 @@ def _accumulating(runner: Runner) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count > 1}
 
 
-def _phase_hook(runner: Runner) -> MinimaxPhaseHook:
-    hooks = [hook for hook in runner.hooks if isinstance(hook, MinimaxPhaseHook)]
-    if not hooks:
-        raise ValueError(
-            'optim_wrapper sets accumulative_counts, but custom_hooks has no MinimaxPhaseHook, '
-            'whose schedule says whose turn each batch is; add it.'
-        )
-    return hooks[0]
-
-
 def _turns(runner: Runner, epoch: int, stop: int | None = None) -> Counter:
     """Count the iterations of an epoch, or of its first ``stop``, that update each player."""
-    hook, length = _phase_hook(runner), len(runner.train_dataloader)
+    hook, length = find_phase_hook(runner), len(runner.train_dataloader)
     iterations = range(length)[:stop]
     phases = Counter(hook.phase_at(epoch, iteration, length) for iteration in iterations)
     model = unwrapped(runner.model)

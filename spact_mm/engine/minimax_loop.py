@@ -12,7 +12,7 @@ from ..registration import register
 from .accumulation import begin_accumulation, check_accumulation
 from .early_check import check_early
 from .paired_dataloader import PairedDataLoader
-from .phase_hook import MinimaxPhaseHook
+from .phase_hook import MinimaxPhaseHook, find_phase_hook
 from .reproducible_epoch_hook import seed_epoch
 from .resumable_loop import ResumableTrainLoop
 from .stage_schedulers import resolve_stages
@@ -60,7 +60,7 @@ class MinimaxTrainLoop(ResumableTrainLoop):
         epoch_length: str = 'action',
         **kwargs,
     ) -> None:
-        hook = _find_phase_hook(runner)
+        hook = find_phase_hook(runner)
         max_epochs = _count_epochs(hook, max_epochs)
         privacy_dataloader = _choose_privacy_loader(runner, privacy_dataloader)
         if privacy_dataloader is None and epoch_length == 'shortest':
@@ -107,18 +107,6 @@ class MinimaxTrainLoop(ResumableTrainLoop):
     def seed_epoch(self) -> None:
         """Make data, dropout and draws a function of seed, epoch and rank from here on."""
         seed_epoch(self.runner, self.dataloader, self.epoch)
-
-
-def _find_phase_hook(runner: Runner) -> MinimaxPhaseHook:
-    """Return the hook that says who learns when."""
-    hooks = [hook for hook in runner.hooks if isinstance(hook, MinimaxPhaseHook)]
-    if len(hooks) != 1:
-        raise ValueError(
-            f'MinimaxTrainLoop needs one MinimaxPhaseHook, but custom_hooks has {len(hooks)}; a '
-            "child config's custom_hooks replaces that of its base, so write custom_hooks = "
-            '[*_base_.custom_hooks, dict(type=...)] to add hooks.'
-        )
-    return hooks[0]
 
 
 def _count_epochs(hook: MinimaxPhaseHook, max_epochs: int | None) -> int:

@@ -265,3 +265,19 @@ class MinimaxPhaseHook(Hook):
 def _describe(spans: Sequence) -> str:
     """Return the stages of a schedule as text."""
     return ', '.join(f'{name} {begin} to {end}' for name, begin, end in spans)
+
+
+def find_phase_hook(runner: Runner) -> MinimaxPhaseHook:
+    """Return the hook that says who learns when.
+
+    Raises:
+        ValueError: If there is none, or more than one.
+    """
+    hooks = [hook for hook in runner.hooks if isinstance(hook, MinimaxPhaseHook)]
+    if len(hooks) != 1:
+        raise ValueError(
+            f'MinimaxTrainLoop needs one MinimaxPhaseHook, but custom_hooks has {len(hooks)}; a '
+            "child config's custom_hooks replaces that of its base, so write custom_hooks = "
+            '[*_base_.custom_hooks, dict(type=...)] to add hooks.'
+        )
+    return hooks[0]

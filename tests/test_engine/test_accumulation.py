@@ -111,7 +111,7 @@ def test_what_fits_is_accepted():
 def test_accumulation_without_a_schedule_is_refused():
     runner = fake_runner(4, (2, 1, 1))
     runner.hooks = []
-    with pytest.raises(ValueError, match='custom_hooks has no MinimaxPhaseHook'):
+    with pytest.raises(ValueError, match='needs one MinimaxPhaseHook, but custom_hooks has 0'):
         check_accumulation(runner)
 
 
