@@ -26,6 +26,7 @@ from spact_mm.apis import (
     refuse_in_one_sentence,
     remove_leftovers,
 )
+from spact_mm.arguments import add_anonymizer_arguments, positive
 
 EPILOG = """
 Videos become MP4 (H.264) of the same frames, rate and size, images PNG. Metadata such as place,
@@ -43,14 +44,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('inputs', nargs='+', metavar='INPUT', help='a file, pattern or folder')
     parser.add_argument('--out', required=True, help='folder of the outputs')
-    how = parser.add_mutually_exclusive_group(required=True)
-    how.add_argument('--checkpoint', help='of a minimax training, or of a model behind its f_A')
-    how.add_argument('--method', choices=sorted(METHODS), help='an obfuscation instead')
-    parser.add_argument(
-        '--config',
-        help='where the checkpoint does not name its anonymizer; a config is a program and runs: '
-        'give only one that you trust, while a checkpoint is read as data',
-    )
+    add_anonymizer_arguments(parser, METHODS)
     parser.add_argument(
         '--force',
         action='store_true',
@@ -73,14 +67,6 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--device', help='such as cuda:1 or cpu; default: a GPU if there is one')
     return parser.parse_args()
-
-
-def positive(text: str) -> int:
-    """Return a positive whole number."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{value} is not positive')
-    return value
 
 
 class Display:

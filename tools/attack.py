@@ -27,6 +27,7 @@ from spact_mm.apis import (
     print_any_name,
     refuse_in_one_sentence,
 )
+from spact_mm.arguments import add_anonymizer_arguments
 from spact_mm.datasets.own_clips import LabelledClips, find_persons, read_table
 from spact_mm.datasets.small_clips import SmallClips
 from spact_mm.files import lock_folder
@@ -56,14 +57,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=EPILOG)
     parser.add_argument('folder', metavar='DIR', type=Path, help='one folder a person in it')
-    how = parser.add_mutually_exclusive_group(required=True)
-    how.add_argument('--checkpoint', help='of a minimax training, or of a model behind its f_A')
-    how.add_argument('--method', choices=sorted(METHODS), help='an obfuscation instead')
-    parser.add_argument(
-        '--config',
-        help='where the checkpoint does not name its anonymizer; a config is a program and runs: '
-        'give only one that you trust, while a checkpoint is read as data',
-    )
+    add_anonymizer_arguments(parser, METHODS)
     parser.add_argument('--labels', metavar='CSV', help='a table of attributes; default: persons')
     parser.add_argument(
         '--work-dir',

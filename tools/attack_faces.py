@@ -29,6 +29,7 @@ from spact_mm.apis import (
     print_any_name,
     refuse_in_one_sentence,
 )
+from spact_mm.arguments import add_anonymizer_arguments, positive
 from spact_mm.evaluation import FEW_FACES, FaceAttack, FaceFinder, Faces, GenderReader, score_faces
 from spact_mm.models import takes_clips
 from spact_mm.progress import Progress
@@ -50,11 +51,8 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=EPILOG)
     parser.add_argument('inputs', nargs='+', metavar='RAW', help='a file, pattern or folder')
-    how = parser.add_mutually_exclusive_group(required=True)
+    how = add_anonymizer_arguments(parser, METHODS)
     how.add_argument('--anonymized', metavar='DIR', help='where tools/anonymize.py wrote them')
-    how.add_argument('--checkpoint', help='anonymize by this, as tools/anonymize.py does')
-    how.add_argument('--method', choices=sorted(METHODS), help='an obfuscation instead')
-    parser.add_argument('--config', help='where the checkpoint does not name its anonymizer')
     parser.add_argument('--out', type=Path, help='JSON file for the numbers')
     parser.add_argument(
         '--frames', type=positive, default=16, help='of a video, evenly (default: %(default)s)'
@@ -80,14 +78,6 @@ def parse_args() -> argparse.Namespace:
     if args.method and args.config:
         parser.error('--config has no effect with --method')
     return args
-
-
-def positive(text: str) -> int:
-    """Return a positive whole number."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{value} is not positive')
-    return value
 
 
 def attack_all(args: argparse.Namespace) -> int:

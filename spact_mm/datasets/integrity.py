@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 from PIL import Image
 
+from ..arguments import positive
 from ..files import write_whole
 from ..progress import Progress
 from .media_probe import probe_video
@@ -237,7 +238,7 @@ def add_check_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--workers',
-        type=_positive_int,
+        type=positive,
         default=min(8, os.cpu_count() or 1),
         help='number of processes that inspect files (default: %(default)s)',
     )
@@ -294,13 +295,6 @@ def list_files(root: Path, suffixes: Iterable[str]) -> list[str]:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def _positive_int(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{value} is not positive')
-    return value
 
 
 def _silence_decoders() -> None:
