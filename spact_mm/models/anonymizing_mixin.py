@@ -30,6 +30,7 @@ that do not augment. What augments goes behind the anonymizer then. Anonymizers 
 boxes or take clips have no cache. The identity, which costs nothing, is left without one.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -41,11 +42,12 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from .anonymized_cache import AnonymizedCache
-from .anonymizers import IdentityAnonymizer, is_cacheable, takes_clips
+from .anonymizers import IdentityAnonymizer, is_cacheable, shares_noise, takes_clips
 from .anonymizers.checkpoint import describe_mismatch, find_config, load_checkpoint, load_weights
 from .frames import map_chunks
 from .frozen import freeze
 from .memory_format import use_channels_last
+from .rewrite import draw_noise
 
 
 class AnonymizingMixin:
@@ -74,6 +76,8 @@ class AnonymizingMixin:
         #: Where anonymized frames are kept, None if nowhere.
         self.cache = None if cache is None else self._build_cache(config, cache)
         freeze(self.anonymizer)
+        if shares_noise(self.anonymizer):
+            self._noise_salt = int(torch.randint(2**62, ()))
         # Without gradients it is the faster format on every device.
         use_channels_last(self.anonymizer, trained=False)
 
@@ -202,13 +206,23 @@ class AnonymizingMixin:
         return getattr(self.anonymizer, 'needs_boxes', False)
 
     @torch.no_grad()
-    def _anonymize(self, clips: Tensor, boxes: Sequence[Tensor] | None) -> Tensor:
+    def _anonymize(
+        self,
+        clips: Tensor,
+        boxes: Sequence[Tensor] | None,
+        clips_per_video: int = 1,
+        videos: Sequence[str | None] = (),
+    ) -> Tensor:
         """Anonymize clips in the colour order and range of the base class.
 
         Args:
             clips (Tensor): (N, T, 3, H, W) in [0, 255], of any type, uint8 if there is a cache; BGR
                 if the base class is to convert them. An image is a clip of one frame.
             boxes (Sequence[Tensor], optional): Boxes of persons, (K, 4) for each frame.
+            clips_per_video (int): How many successive clips are of one video, and share its noise.
+                Defaults to 1.
+            videos (Sequence[str | None]): The video of each clip, where clips of one come in
+                several batches; None for a video of its own. Defaults to none being named.
 
         Returns:
             Tensor: Float, same shape, order and range.
@@ -224,21 +238,27 @@ class AnonymizingMixin:
         remaining = iter(boxes or ())
         frames = clips if takes_clips(self.anonymizer) else clips.flatten(0, 1)
 
-        def anonymize(part: Tensor) -> Tensor:
+        noise = ()
+        if shares_noise(self.anonymizer):
+            noise = (self._shared_noise(clips.to(dtype), clips_per_video, videos),)
+
+        def anonymize(part: Tensor, shared: Tensor | None = None) -> Tensor:
             count = part.shape[:-3].numel()
-            extra = (list(islice(remaining, count)),) if self._needs_boxes else ()
+            boxes = (list(islice(remaining, count)),) if self._needs_boxes else ()
+            options = {} if shared is None else dict(shared=shared)
             part = part.to(dtype) / 255
             if self.to_rgb:
-                part = self.anonymizer(part.flip(-3), *extra).flip(-3)
+                part = self.anonymizer(part.flip(-3), *boxes, **options).flip(-3)
             else:
-                part = self.anonymizer(part, *extra)
+                part = self.anonymizer(part, *boxes, **options)
             # The model behind it chooses its own memory format.
             return part.contiguous() * 255
 
         with torch.autocast(frames.device.type, enabled=False):
             run = partial(map_chunks, anonymize, chunk=self.max_frames_per_pass)
             if self.cache is None:
-                return run(frames).reshape(clips.shape)
+                chunk = self.max_frames_per_pass
+                return map_chunks(anonymize, frames, chunk, *noise).reshape(clips.shape)
             if frames.dtype != torch.uint8:
                 raise ValueError(
                     f'{type(self).__name__} has a cache, which is for uint8 frames that come again,'
@@ -247,6 +267,26 @@ class AnonymizingMixin:
                     'cache=None.'
                 )
             return self.cache(self.anonymizer, run, frames).to(dtype).reshape(clips.shape)
+
+    def _shared_noise(
+        self, clips: Tensor, clips_per_video: int, videos: Sequence[str | None]
+    ) -> Tensor:
+        """Draw the noise of each clip's video, (N, 3, H, W); that of a named video is the same."""
+        noise = draw_noise(clips, clips_per_video)
+        for index, video in enumerate(videos):
+            if video is not None:
+                name = f'{self._noise_salt} {video}'.encode()
+                seed = int.from_bytes(hashlib.blake2b(name, digest_size=4).digest(), 'big')
+                generator = torch.Generator().manual_seed(seed)
+                noise[index] = torch.randn(noise[index].shape, generator=generator)
+        return noise
+
+    @staticmethod
+    def _videos_of(data_samples: Sequence | None, training: bool) -> list[str | None]:
+        """Return the names of the samples' videos in a test; trainings see new noise each time."""
+        if training:
+            return []
+        return [sample.metainfo.get('video_id') for sample in data_samples or ()]
 
     def _boxes_of(
         self,

@@ -82,7 +82,8 @@ class AnonymizedActionPreprocessor(AnonymizingMixin, ActionDataPreprocessor):
         boxes = self._boxes_of(inputs, data_samples, clips.shape[-2:])
         has_clip_axis = clips.ndim == (6 if self.format_shape == 'NCTHW' else 5)
         layout = clips if has_clip_axis else clips.unsqueeze(1)
-        frames = self._anonymize(as_clips(layout, self.format_shape), boxes).flatten(0, 1)
+        count = layout.shape[1] if self.format_shape == 'NCTHW' else 1
+        frames = self._anonymize(as_clips(layout, self.format_shape), boxes, count).flatten(0, 1)
         frames = unfold_frames(frames, layout, self.format_shape).reshape(clips.shape)
         return super().preprocess(list(frames), data_samples, training)
 
@@ -141,14 +142,18 @@ class AnonymizedImagePreprocessor(AnonymizingMixin, ClsDataPreprocessor):
         """
         images = self.cast_data(data['inputs'])
         boxes = self._boxes_of(images, data.get('data_samples'))
+        videos = self._videos_of(data.get('data_samples'), training)
         if isinstance(images, Tensor):
-            images = self._anonymize(images[:, None], boxes)[:, 0]
+            images = self._anonymize(images[:, None], boxes, videos=videos)[:, 0]
         elif len({image.shape for image in images}) == 1:
-            images = list(self._anonymize(torch.stack(tuple(images))[:, None], boxes)[:, 0])
+            stacked = torch.stack(tuple(images))[:, None]
+            images = list(self._anonymize(stacked, boxes, videos=videos)[:, 0])
         else:
             images = [
                 self._anonymize(
-                    image[None, None], None if boxes is None else boxes[index : index + 1]
+                    image[None, None],
+                    None if boxes is None else boxes[index : index + 1],
+                    videos=videos[index : index + 1],
                 )[0, 0]
                 for index, image in enumerate(images)
             ]

@@ -59,7 +59,7 @@ def test_all_players_have_turns_where_an_epoch_is_one_batch():
         state = runner(model, epoch)
         state.train_dataloader = Loader([{}])
         hook.before_train_iter(state, 0)
-    assert model.phases == ['anonymizer', 'adversaries'] * 2
+    assert model.set == ['anonymizer', 'adversaries'] * 2
 
 
 def test_turns_in_epochs_of_an_even_number_are_those_of_the_iteration_in_the_epoch():

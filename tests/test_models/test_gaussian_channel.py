@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
+from mmpretrain.structures import DataSample
 from torch import nn
 
 from spact_mm.models import GaussianChannel, is_cacheable, is_random
@@ -179,3 +180,47 @@ def test_rates_are_kept_in_training_alone_and_only_with_noise():
 def test_wrong_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         channel(**settings)
+
+
+def looks(preprocessor, frames, video, training=False):
+    """Return the anonymized mean of frames, in [0, 1], where each call is a batch of its own."""
+    sample = DataSample(metainfo=dict(video_id=video) if video else {})
+    done = [
+        preprocessor(dict(inputs=[frame], data_samples=[sample]), training)['inputs']
+        for frame in frames
+    ]
+    return torch.stack(done).mean(0) / 255
+
+
+@pytest.mark.parametrize(
+    'video, training, shares', [('a', False, True), ('a', True, False), (None, False, False)]
+)
+def test_frames_of_a_video_share_its_noise_in_tests_and_new_noise_in_training(
+    video, training, shares
+):
+    config = dict(type='GaussianChannel', anonymizer=IDENTITY, sigma_shared=0.1, sigma_frame=1e-3)
+    preprocessor = MODELS.build(
+        dict(type='AnonymizedImagePreprocessor', anonymizer=config, num_classes=2)
+    )
+    frames = [torch.full((3, 12, 16), 128, dtype=torch.uint8)] * 16
+    spread = looks(preprocessor, frames, video, training).std().item()
+    assert spread == pytest.approx(0.1 if shares else 0.025, rel=0.15)
+    if shares:
+        first, again = (looks(preprocessor, frames[:1], video) for _ in range(2))
+        assert (first - again).abs().max() < 0.02
+        assert (looks(preprocessor, frames[:1], 'b') - first).abs().mean() > 0.05
+
+
+def test_clips_and_crops_of_a_sample_share_its_noise():
+    config = dict(type='GaussianChannel', anonymizer=IDENTITY, sigma_shared=0.1, sigma_frame=1e-3)
+    preprocessor = MODELS.build(
+        dict(
+            type='AnonymizedActionPreprocessor', anonymizer=config, format_shape='NCTHW',
+            mean=[0.0] * 3, std=[255.0] * 3, max_frames_per_pass=4,
+        )
+    )  # fmt: skip
+    clips = torch.full((2, 5, 3, 4, 12, 16), 128, dtype=torch.uint8)
+    done = preprocessor(dict(inputs=list(clips), data_samples=None))['inputs']
+    means = done.mean((1, 3))
+    assert means.std().item() == pytest.approx(0.1, rel=0.15)
+    assert (means[0] - means[1]).abs().mean() > 0.05

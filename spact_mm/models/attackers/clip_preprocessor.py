@@ -130,7 +130,8 @@ class AnonymizedClipPreprocessor(AnonymizingMixin, ClsDataPreprocessor):
         boxes = self._boxes_of(clips, data.get('data_samples'))
         frames = fold_frames(clips, 'NCTHW')
         frames = frames.reshape(len(clips), -1, *frames.shape[1:])
-        clips = self._anonymize(frames, boxes).float()
+        videos = self._videos_of(data.get('data_samples'), training)
+        clips = self._anonymize(frames, boxes, videos=videos).float()
         if training and self.augmentation is not None:
             clips = self.augmentation(clips)
         clips = (clips - self.frame_mean) / self.frame_std
