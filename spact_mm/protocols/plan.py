@@ -19,7 +19,7 @@ from ..models.anonymizers.checkpoint import (
 )
 from .attackers import TWICE, lengthen, prepare_attacker
 from .imports import add_imports, check_imported, imports_of, read_config
-from .spec import folder_name, resolve, stages_of
+from .spec import folder_name, is_run_with, resolve, stages_of
 from .stage import FRAMES, Stage, find_files
 
 
@@ -43,6 +43,8 @@ class Planner:
             if seed not in self.methods[method].get('seeds', [seed]):
                 continue
             for name, spec in stages_of(self.methods[method], self.spec):
+                if not is_run_with(spec, method, seed):
+                    continue
                 self._make(method, name, spec, seed, fold, made)
                 if self._is_doubled(method, spec, seed, fold):
                     self._make(method, name + TWICE, spec, seed, fold, made)

@@ -93,6 +93,8 @@ def load_protocol(
         validation split (``val_dataloader``, ``val_evaluator``), on which it is measured four times
         in its training, and by which the strongest is chosen.
       - ``skip``: methods that have no such stage. ``only``: those that have it.
+      - ``seeds``: only with these of the protocol's seeds, a list, or ``{method: list}`` for some
+        methods.
     - ``strength=dict(methods=[...], seeds=[...], folds=[...])``: for these (all where a list is
       absent) each attacker also trains twice as long, which tells whether the training was enough.
     - ``report``: see :class:`~spact_mm.protocols.ReportSettings`.

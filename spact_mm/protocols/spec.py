@@ -12,7 +12,7 @@ _PROTOCOL_KEYS = {'title', 'seeds', 'folds', 'methods', 'stages', 'strength', 'r
 _METHOD_KEYS = {'name', 'anonymizer', 'train', 'checkpoint', 'configs', 'options', 'seeds'}
 _TRAIN_KEYS = {'config', 'options', 'load'}
 _STAGE_KEYS = {'config', 'options', 'metrics', 'train', 'load', 'inverter', 'slot', 'skip'}
-_STAGE_KEYS |= {'attacker', 'only'}
+_STAGE_KEYS |= {'attacker', 'only', 'seeds'}
 #: What a row of the report has beside the metrics.
 ROW_KEYS = ('method', 'seed', 'fold', 'config_hash', 'commit', 'time', 'seconds')
 
@@ -77,6 +77,14 @@ def stages_of(method: ConfigDict, spec: ConfigDict) -> Iterator[tuple[str, Confi
             yield name, stage
 
 
+def is_run_with(stage: Mapping, method: str, seed: int) -> bool:
+    """Tell whether a stage of a method is run with a seed."""
+    seeds = stage.get('seeds')
+    if isinstance(seeds, Mapping):
+        seeds = seeds.get(method)
+    return seeds is None or seed in seeds
+
+
 def resolve(reference: str, method: str) -> tuple[str, str]:
     """Return method and stage that ``'stage'`` or ``'method:stage'`` names, seen from a method."""
     owner, _, name = reference.rpartition(':')
@@ -129,6 +137,8 @@ def _check_stage(name: str, stage: ConfigDict, spec: ConfigDict, path: Path) -> 
         keys = ('score', 'chance')
         _check_keys(stage.attacker, set(keys), keys, f'attacker of the stage {name!r} of {path}')
     known = [method.name for method in spec.methods]
+    if 'seeds' in stage:
+        _check_seeds(what, stage.seeds, known, spec)
     for key, verb in (('skip', 'skips'), ('only', 'is only for')):
         named = stage.get(key, [])
         unknown = [named] if isinstance(named, str) else [n for n in named if n not in known]
@@ -136,6 +146,21 @@ def _check_stage(name: str, stage: ConfigDict, spec: ConfigDict, path: Path) -> 
             raise ValueError(
                 f'{what} {verb} {unknown[0]!r}, which is no list of methods or no method; choose '
                 f'from {known}.'
+            )
+
+
+def _check_seeds(what: str, seeds, methods: Sequence[str], spec: ConfigDict) -> None:
+    lists = seeds if isinstance(seeds, Mapping) else {None: seeds}
+    unknown = [method for method in lists if method not in (None, *methods)]
+    if unknown:
+        raise ValueError(
+            f'{what} has seeds for the method {unknown[0]!r}; choose from {list(methods)}.'
+        )
+    for item in lists.values():
+        if not isinstance(item, Sequence) or not set(item) <= set(spec.seeds):
+            raise ValueError(
+                f'{what} has the seeds {item!r}; give lists of those of the protocol, '
+                f'{list(spec.seeds)}.'
             )
 
 
