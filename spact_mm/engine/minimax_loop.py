@@ -61,6 +61,7 @@ class MinimaxTrainLoop(ResumableTrainLoop):
         **kwargs,
     ) -> None:
         hook = find_phase_hook(runner)
+        hook.check_phases(runner.model)
         max_epochs = _count_epochs(hook, max_epochs)
         privacy_dataloader = _choose_privacy_loader(runner, privacy_dataloader)
         if privacy_dataloader is None and epoch_length == 'shortest':

@@ -10,6 +10,7 @@ from mmaction.registry import HOOKS
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import nn
 
 from ..models.unwrapped import unwrapped
 from ..registration import register
@@ -158,16 +159,19 @@ class MinimaxPhaseHook(Hook):
         turn = (epoch - stage.begin) * epoch_length + iteration
         return stage.phases[turn % len(stage.phases)]
 
-    def before_run(self, runner: Runner) -> None:
-        """Refuse phases that the model does not have.
+    def check_phases(self, model: nn.Module) -> None:
+        """Refuse phases that a model does not have.
+
+        Args:
+            model (nn.Module): A :class:`MinimaxAnonymization`, perhaps in its wrapper.
 
         Raises:
             ValueError: If there is one.
         """
-        model = unwrapped(runner.model)
-        known = getattr(model, 'phases', None)
+        model = unwrapped(model)
+        known = getattr(model, 'phases', {})
         named = [phase for stage in self.all_stages for phase in stage.phases]
-        unknown = [phase for phase in named if known is not None and phase not in known]
+        unknown = [phase for phase in named if phase not in known]
         if unknown:
             raise ValueError(
                 f'The schedule of MinimaxPhaseHook names the phase {unknown[0]!r}, which '

@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader, Dataset
 from spact_mm.engine.minimax_loop import MinimaxTrainLoop
 from spact_mm.engine.paired_dataloader import PairedDataLoader
 from spact_mm.engine.phase_hook import MinimaxPhaseHook
+from spact_mm.models import MinimaxAnonymization
 
 SCHEDULE = [dict(phase='reconstruction', epochs=1)]
 
@@ -99,6 +100,7 @@ def test_wrong_loaders_are_refused(action, privacy, length, message):
 def build_loop(action, privacy, hooks=None, cfg=(), **settings):
     model = torch.nn.Module()
     model.privacy_branch = SimpleNamespace(min_batch_size=2)
+    model.phases = MinimaxAnonymization.phases
     runner = SimpleNamespace(model=model, seed=0, _randomness_cfg={}, visualizer=None)
     runner.hooks = [MinimaxPhaseHook(SCHEDULE)] if hooks is None else hooks
     runner.cfg, runner.param_schedulers = dict(cfg), None

@@ -127,7 +127,7 @@ def test_phases_that_the_model_does_not_have_are_refused(phase):
     hook = MinimaxPhaseHook([dict(phase=phase, epochs=1)])
     wrong = phase if isinstance(phase, str) else 'foo'
     with pytest.raises(ValueError, match=f"names the phase '{wrong}', which Model does not have"):
-        hook.before_run(SimpleNamespace(model=Model(0.0, 8)))
+        hook.check_phases(Model(0.0, 8))
 
 
 def runner(model, epoch, scalars=()):

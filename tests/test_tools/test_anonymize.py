@@ -126,7 +126,7 @@ def call(monkeypatch, *arguments):
     ],
 )
 def test_any_failure_belongs_to_its_file(tmp_path, monkeypatch, capsys, error, message):
-    def fail_once(inferencer, frames):
+    def fail_once(inferencer, frames, noise=None):
         if frames[0, 0, 0, 0] == 1:
             raise error
         return frames
@@ -142,7 +142,7 @@ def test_any_failure_belongs_to_its_file(tmp_path, monkeypatch, capsys, error, m
     assert '2 files, 2 frames in' in printed and '1 could not be done.' in printed
     assert sorted(read_folder(out)[0]) == ['a.png', 'c.png']
 
-    def interrupt(inferencer, frames):
+    def interrupt(inferencer, frames, noise=None):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(AnonymizeInferencer, 'anonymize_frames', interrupt)
@@ -184,7 +184,7 @@ def test_run_within_a_run_is_refused(tmp_path, monkeypatch):
     options = [source, '--method', 'blur', '--out', out]
     refusals = []
 
-    def run_again(inferencer, frames):
+    def run_again(inferencer, frames, noise=None):
         if not refusals:
             refusals.append('none')
             try:
