@@ -60,8 +60,11 @@ def hook(schedule, **settings):
             ['/absent/test.txt', 'does not exist'],
         ),
         (
-            {'custom_hooks': hook([dict(phase='minimax', epochs=1)])},
-            ["'minimax'", 'MinimaxPhaseHook', 'adversaries'],
+            {
+                'custom_hooks': hook([dict(phase='adversary', epochs=1)]),
+                'param_scheduler': dict(anonymizer=[], recognizer=[], privacy_branch=[]),
+            },
+            ["'adversary'", 'MinimaxPhaseHook', 'adversaries'],
         ),
         (
             {'custom_hooks': hook(BRIEF), 'train_cfg__max_epochs': 3},
