@@ -19,10 +19,11 @@ from .memory_format import use_channels_last
 from .minimax_inputs import Views, choose_plain_clips, choose_views
 from .minimax_preprocessor import MinimaxDataPreprocessor
 from .privacy.branch import PrivacyBranch
+from .readiness import measure_readiness
 from .rewrite import rewrite
 from .rgb_recognizer import build_rgb_recognizer
 from .unwrapped import unwrapped
-from .updates import backward, partial_backward, update
+from .updates import backward, log_values, partial_backward, update
 
 #: Of the running mean of L_T: it looks back on some ten iterations.
 _MEAN_DECAY = 0.9
@@ -267,7 +268,7 @@ class MinimaxAnonymization(BaseModel):
                 losses = self._anonymizer_losses('action', [clips], rewritten)
                 further, further_values = self.parse_losses(losses)
             wrapper.update_params(loss_action + further)
-        logged = _log_values(action_values, *privacy_values, further_values)
+        logged = log_values(action_values, *privacy_values, further_values)
         logged['loss'] = (loss_action + further + loss).detach()
         return logged if self.max_action_loss is None else dict(logged, privacy_weight=weight)
 
@@ -298,7 +299,9 @@ class MinimaxAnonymization(BaseModel):
             mean = loss_action.detach().to(self.mean_action_loss)
             all_reduce(mean, 'mean')  # omega is the same in all processes
             self.mean_action_loss.lerp_(mean, 1 - _MEAN_DECAY)
-        return _log_values(action_values, values)
+        return log_values(action_values, values)
+
+    measure_readiness = measure_readiness
 
     # -- the losses, for subclasses to change ------------------------------------------------
 
@@ -352,33 +355,6 @@ class MinimaxAnonymization(BaseModel):
         spared = self.max_action_loss / self.mean_action_loss.clamp(min=self.max_action_loss)
         return self.privacy_weight * spared
 
-    @torch.no_grad()
-    def measure_readiness(self, data: dict) -> dict[str, float]:
-        """Measure what minimax needs to start from, in eval mode and without changing anything.
-
-        Args:
-            data (dict): A training batch.
-
-        Returns:
-            dict[str, float]: ``l1`` (sum over the frames' mean L1) and ``frames``; ``correct``
-            (Top-1 hits of f_T(f_A(x))), ``clips`` and ``classes``.
-        """
-        modes = [(module, module.training) for module in self.modules()]
-        self.eval()
-        batch = self.data_preprocessor(data, False)
-        l1 = frames = 0.0
-        for x in self._plain_clips(batch):
-            count = len(x) * x.shape[1]
-            l1 += F.l1_loss(self._reproduce(x), x).item() * count
-            frames += count
-        action = batch['action']
-        predictions = self.forward(action['inputs'], action['data_samples'], mode='predict')
-        hits = [int(p.pred_score.argmax()) == int(p.gt_label) for p in predictions]
-        for module, training in modes:
-            module.training = training
-        classes = float(predictions[0].pred_score.numel())
-        return dict(l1=l1, frames=frames, correct=sum(hits), clips=len(hits), classes=classes)
-
     def _adversaries(self) -> list[nn.Module]:
         return [getattr(self, name) for name in self.phases['adversaries']]
 
@@ -399,12 +375,3 @@ def _callable(module: nn.Module) -> nn.Module:
     The wrapper expects a backward pass.
     """
     return module if module.training else unwrapped(module)
-
-
-def _log_values(action: dict, *others: dict) -> dict:
-    """Merge parsed losses under names that do not collide."""
-    values = dict(action)
-    for other in others:
-        values.update({name: value for name, value in other.items() if name != 'loss'})
-    values['loss_action'] = values.pop('loss')
-    return {name: value.detach() for name, value in values.items()}

@@ -24,3 +24,12 @@ def update(*wrappers: OptimWrapper) -> None:
         if wrapper.should_update():
             wrapper.step()
             wrapper.zero_grad()
+
+
+def log_values(action: dict, *others: dict) -> dict:
+    """Merge parsed losses under names that do not collide; L_T's sum is ``loss_action``."""
+    values = dict(action)
+    for other in others:
+        values.update({name: value for name, value in other.items() if name != 'loss'})
+    values['loss_action'] = values.pop('loss')
+    return {name: value.detach() for name, value in values.items()}
