@@ -109,10 +109,14 @@ class PanelReport:
         return fmean(advantage(r['score'], r['chance']) for r in results) if results else None
 
     def _raw_advantage(self, name: str) -> float | None:
-        """Return an attacker's own advantage on raw video, the strongest's where he has none."""
-        own = self._mean_advantage(self.raw, name)
-        if own is not None:
-            return own
+        """Return an attacker's own advantage on raw video, the strongest's where he has none.
+
+        One who began with the weights of an attacker on raw video is compared with that one.
+        """
+        for own in (name, name.removesuffix(f'_{self.raw}')):
+            found = self._mean_advantage(self.raw, own)
+            if found is not None:
+                return found
         entries = [
             entry
             for row, entry in zip(self.rows, self.strongest, strict=True)

@@ -140,6 +140,11 @@ def test_first_line_says_what_is_protected_against(rows):
     )
 
 
+def test_attackers_from_raw_weights_are_compared_with_those_on_raw(rows):
+    rows[1]['attackers']['weak_raw'] = result(0.85, 0.94)
+    assert 'Less of: image (10.0 %), weak_raw (10.0 %).' in PanelReport(rows).headline()[1]
+
+
 def test_first_line_says_that_nothing_is_protected(rows):
     rows[1]['attackers']['weak'] = result(0.9, 0.9)
     assert PanelReport(rows).headline()[1] == (
