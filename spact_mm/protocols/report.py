@@ -17,6 +17,7 @@ from ..evaluation.report import Report, write_json, write_markdown
 from ..evaluation.summary import Summary, goals, summarize
 from ..evaluation.tradeoff import plot_tradeoff
 from ..files import write_whole
+from ..models.anonymizers.checkpoint import find_anonymizer
 from .examples import draw_examples, draw_grid, find_example_stages
 from .protocol import Protocol
 from .results import average_precisions, collect_rows
@@ -115,7 +116,7 @@ def write_report(protocol: Protocol, command: str) -> Path | None:
             title=protocol.title,
             raw=raw,
             x=x,
-            connect=[list(settings.obfuscations)] if settings.obfuscations else (),
+            connect=_find_families(protocol.stages, settings.obfuscations),
         )
     elif panel is not None:
         plot = plot_attackers(panel, protocol.work_dir / 'attackers.png', protocol.title)
@@ -231,6 +232,16 @@ def _check_keys(name: str, keys: Mapping, function: Callable, given: Sequence[st
         raise ValueError(
             f'The protocol has the unknown key {unknown[0]!r} in {name}; choose from {known}.'
         )
+
+
+def _find_families(stages: Sequence[Stage], methods: Sequence[str]) -> list[list[str]]:
+    """Group methods of one kind of anonymizer, which differ in its strength."""
+    families: dict[str, list[str]] = {}
+    for method in methods:
+        configs = (stage.config for stage in stages if stage.method == method)
+        anonymizer = next(filter(None, map(find_anonymizer, configs)), {})
+        families.setdefault(str(anonymizer.get('type', method)), []).append(method)
+    return list(families.values())
 
 
 def _count(stages: Sequence[Stage]) -> str:

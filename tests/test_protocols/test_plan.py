@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from spact_mm.protocols import load_protocol
+from spact_mm.protocols.report import _find_families
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 DEMO = CONFIGS / 'protocols' / 'demo.py'
@@ -404,3 +405,10 @@ def test_result_of_another_config_is_cleared(tmp_path):
     assert not (stage.folder / 'weights.pth').exists()
     assert (stage.folder / 'config.py').exists()
     shutil.rmtree(tmp_path / 'w')
+
+
+def test_methods_of_one_kind_are_joined_in_the_plot():
+    names = ['downsample 2×', 'downsample 4×', 'weak blur', 'strong blur', 'absent']
+    assert _find_families(load_protocol(DEMO, seeds=[0]).stages, names) == [
+        names[:2], names[2:4], ['absent'],
+    ]  # fmt: skip
