@@ -44,6 +44,7 @@ def run_python(*arguments, **environment):
     )
 
 
+@pytest.mark.slow
 def test_import_prints_nothing_and_leaves_no_filter():
     code = """
         import warnings

@@ -32,6 +32,7 @@ def test_partial_names_are_hidden_and_the_process_own(tmp_path):
     assert path.parent == tmp_path
 
 
+@pytest.mark.slow
 def test_a_folder_is_one_process_at_a_time(tmp_path):
     code = (
         'import sys; from spact_mm.files import lock_folder\n'
@@ -61,6 +62,7 @@ def held(folder, run):
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_processes_of_one_run_share_a_folder_and_no_other_gets_in(tmp_path):
     with held(tmp_path, 'a'), lock_folder(tmp_path, 'in use', 'a'):
         for run in ('b', None):

@@ -247,6 +247,7 @@ def real(shared_data, tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_pipelines_yield_frames_of_the_size_with_a_label(real, monkeypatch):
     monkeypatch.chdir(real)
     paths = [*CONFIGS.glob('*weizmann*.py'), *CONFIGS.glob('eval/*weizmann*.py')]

@@ -318,6 +318,7 @@ def test_image_does_not_take_the_place_of_a_folder(tmp_path):
     assert (output / 'kept.txt').read_text() == 'of somebody'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name, options', [('noise.mp4', {}), ('noise', dict(images=True))])
 def test_full_disk_is_named_and_leaves_nothing(tmp_path, name, options):
     """A limit on file sizes stands in for the disk: writes fail in the middle as they do there."""
@@ -329,6 +330,7 @@ def test_full_disk_is_named_and_leaves_nothing(tmp_path, name, options):
     assert not list((tmp_path / 'out').iterdir())
 
 
+@pytest.mark.slow
 def test_full_disk_is_named_for_an_image(tmp_path):
     source = tmp_path / 'noise.png'
     cv2.imwrite(str(source), np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8))

@@ -137,6 +137,7 @@ class TestRandomness:
         assert (first != second).any()
         assert all(map(torch.equal, dataset[0]['inputs'], (first, second)))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         'settings',
         [

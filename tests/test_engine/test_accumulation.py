@@ -220,6 +220,7 @@ def train(config, work_dir, **changes):
     return steps.counts
 
 
+@pytest.mark.slow
 def test_a_whole_run_updates_all_players(config, tmp_path):
     counts = train(config, tmp_path / 'whole')
     # Seven iterations, of which 3 + 3 + 1 are updates of f_A; then 3 or 4 turns an epoch each.

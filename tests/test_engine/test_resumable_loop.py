@@ -30,6 +30,7 @@ def whole(request, tmp_path_factory):
     return SimpleNamespace(loader=loader, last=load(folder / LAST), curves=curves_of(runner))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('stops', [1, 3, BATCHES, BATCHES + 1, 3 * BATCHES - 1])
 def test_a_run_stopped_in_mid_epoch_ends_as_the_uninterrupted_one(whole, tmp_path, stops):
     train(tmp_path, stops, hook=ITERATIONS, loader=whole.loader)
@@ -43,6 +44,7 @@ def test_a_run_stopped_in_mid_epoch_ends_as_the_uninterrupted_one(whole, tmp_pat
         assert len(loaded) == (3 * BATCHES - stops) * BATCH
 
 
+@pytest.mark.slow
 def test_a_checkpoint_between_two_intervals_replays_what_came_after_it(whole, tmp_path):
     settings = dict(hook=dict(ITERATIONS, interval=4), loader=whole.loader)
     train(tmp_path, 7, **settings)
@@ -80,6 +82,7 @@ def test_checkpoints_by_iteration_of_mmengine_go_on_at_their_batch(tmp_path):
     assert len(runner.train_dataloader.dataset.dataset.loaded) == BATCH * (3 * BATCHES - 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('epochs', [1, 2])
 def test_epochs_of_another_length_are_no_position_in_an_epoch(tmp_path, epochs):
     train(tmp_path, epochs=epochs, loader=dict(batch_size=5))

@@ -45,6 +45,7 @@ def read_folder(folder):
     return {n: hashlib.sha256(p.read_bytes()).hexdigest() for n, p in files.items()}, entries
 
 
+@pytest.mark.slow
 def test_folder_is_done_and_what_cannot_be_is_named(tmp_path, checkpoint):
     source = tmp_path / 'in'
     source.mkdir()
@@ -234,6 +235,7 @@ def test_force_is_needed_for_what_comes_out_as_it_went_in(tmp_path, monkeypatch,
     assert (tmp_path / 'out' / 'tiny.png').exists()
 
 
+@pytest.mark.slow
 def test_name_that_is_no_text_is_done(tmp_path):
     folder = tmp_path / 'in'
     folder.mkdir()

@@ -5,12 +5,14 @@ import sys
 
 import cv2
 import numpy as np
+import pytest
 from e2e import ROOT, run_process
 from media import write_video
 
 TOOL = ROOT / 'tools' / 'anonymize.py'
 
 
+@pytest.mark.slow
 def test_numbers_are_told_and_noted_and_force_is_needed(tmp_path):
     source, out = tmp_path / 'in', tmp_path / 'out'
     source.mkdir()

@@ -51,6 +51,7 @@ def test_anonymize_gives_the_same_frames(tmp_path):
     assert result['comparisons']['32x32']['mean_difference'] < 0.1
 
 
+@pytest.mark.slow
 def test_an_unknown_variant_is_named(tmp_path):
     tool = ROOT / 'tools' / 'benchmark.py'
     process = run_process(tmp_path, sys.executable, tool, 'step', '--variants', 'warp')

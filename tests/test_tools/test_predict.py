@@ -30,6 +30,7 @@ def predict(folder, *arguments):
     return run_process(folder / 'logs', sys.executable, ROOT / 'tools' / 'predict.py', *arguments)
 
 
+@pytest.mark.slow
 def test_classes_of_videos_are_named(tmp_path, checkpoint):
     for name in ('a walk.mp4', 'b.avi'):
         write_video(tmp_path / name)

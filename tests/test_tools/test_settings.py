@@ -130,6 +130,7 @@ def test_a_test_reads_no_training_data(tiny_data, tmp_path):
     assert 'acc/top1' in runner.test()
 
 
+@pytest.mark.slow
 def test_a_part_of_a_schedule_trains_as_the_whole_does(tiny_data, tmp_path):
     """The schedulers are those of the whole, of which the part is resumed."""
     schedule = [dict(phase='adversaries', epochs=2)]
