@@ -51,7 +51,8 @@ def build_model(**settings):
 
 def build_optimizers(model, lr=1e-3, optimizer=(), **shared):
     settings = dict(dict(type='Adam', lr=lr), **dict(optimizer))
-    children = [name for name in CHILDREN if getattr(model, name) is not None]
+    bare = getattr(model, 'module', model)
+    children = [name for name in CHILDREN if getattr(bare, name) is not None]
     config = {name: dict(optimizer=settings) for name in children}
     constructor = dict(
         type='MinimaxOptimWrapperConstructor', optim_wrapper_cfg=dict(config, **shared)
