@@ -70,6 +70,10 @@ def write_protocol(folder, data, recipe):
         dict(name='grey', anonymizer=dict(type='ConstantAnonymizer')),
         dict(name='SPAct', train=dict(config=str(recipe))),
     ]
+    for stage in stages.values():
+        stage.pop('seeds', None)
+        if 'skip' in stage:
+            stage['skip'] = ['raw'] if 'raw' in stage['skip'] else []
     for name in ('inverter', 'undone', 'undone_mean'):
         stages[name]['skip'] = ['raw', 'identity', 'grey']
     protocol = dict(title='Tiny', seeds=[0], methods=methods, stages=stages, report={})
