@@ -4,7 +4,7 @@ _base_ = ['./_base_/common.py', './_base_/demo_panel.py']
 
 # It is tried to undo the strongest obfuscation and what is trained.
 not_undone = ['raw', 'downsample 2×', 'weak blur', 'strong blur']
-obfuscations = not_undone[1:] + ['downsample 4×']
+obfuscations = [method.name for method in _base_.untrained[1:]]
 # Whoever found less than others, with each of these methods, is asked with one seed only; the two
 # who cost most are not asked of obfuscations.
 weaker = dict(
@@ -47,7 +47,7 @@ protocol = dict(
     strength=dict(methods=['raw', 'SPAct'], seeds=[0]),
     report=dict(
         attack_columns=['psnr', 'ssim'],
-        obfuscations=[method.name for method in _base_.untrained[1:]],
+        obfuscations=obfuscations,
         goal=dict(min_top1_kept=0.95, min_advantage_removed=0.5),
         data='the rendered demo set (480/160 videos, 1200/400 images; 8 actions, 6 attributes)',
         notes=[
