@@ -269,7 +269,7 @@ for phase in ('reconstruction', 'anonymizer', 'adversaries'):
         assert torch.equal(mine, others), name
         moved += not torch.equal(value, before[player + '.' + name])
     assert moved > 5, phase
-print('done', rank)
+print(f'done {{rank}}\\n', end='', flush=True)  # one write, as those of two processes mingle
 """
 
 
