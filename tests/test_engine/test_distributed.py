@@ -55,7 +55,7 @@ for parameter, gradient in zip(net.parameters(), expected):
 assert largest > 1e-3
 alone = NTXentLoss(gather=False)(z[0], z[1])
 assert abs(alone.item() - loss.item()) > 1e-2, 'the negatives of the others make no difference'
-print(f'equal {rank}')
+print(f'equal {rank}\\n', end='', flush=True)
 dist.destroy_process_group()
 """
 
@@ -118,7 +118,7 @@ for name, value in expected.items():
 assert moved > 150, moved
 print(f'largest difference {{worst:.1e}}')
 assert (worst <= 1e-8) == {sync_bn}, worst
-print(f'done {{rank}}')
+print(f'done {{rank}}\\n', end='', flush=True)
 """
 
 
