@@ -29,14 +29,15 @@ class StageProcess:
     """
 
     def __init__(self, stage: Stage, index: int, jobs: int) -> None:
-        self.stage, self.index, self._jobs = stage, index, jobs
-        arguments = str(stage.folder), str(stage.log)
+        self.stage, self.index = stage, index
+        self._environment = stage_environment(index, jobs)
+        arguments = str(stage.folder), str(stage.log), self._environment
         self._process = choose_context().Process(target=_run, args=arguments, name=stage.id)
 
     def start(self) -> None:
         """Write what the stage reads, and start it."""
         self.stage.prepare()
-        with _surroundings(stage_environment(self.index, self._jobs)):
+        with _surroundings(self._environment):
             self._process.start()
 
     @property
@@ -76,10 +77,9 @@ def choose_context() -> BaseContext:
     """Return how processes of stages are started.
 
     The imports of MMAction2 and MMPretrain take seconds, as long as a short stage does: a process
-    that is forked from one that has done them has them for nothing. What CUDA has set up does not
-    survive a fork, so with a GPU, where the seconds do not matter, each process does its own.
+    that is forked from one that has done them has them for nothing.
     """
-    context = multiprocessing.get_context('spawn' if torch.cuda.is_available() else 'forkserver')
+    context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(['spact_mm.protocols.preloaded'])
     return context
 
@@ -94,7 +94,10 @@ def count_cores() -> int:
 def stage_environment(index: int, jobs: int) -> dict[str, str]:
     """Return variables of the stage that is one of ``jobs``: its GPU and its share of cores."""
     threads = os.environ.get('OMP_NUM_THREADS', str(max(1, count_cores() // jobs)))
-    environment = dict(OMP_NUM_THREADS=threads, SPACT_PYTHON=sys.executable)
+    # What CUDA has set up does not survive a fork. With this variable the server, who imports what
+    # asks whether there is a GPU, finds out without setting anything up.
+    nvml = dict(PYTORCH_NVML_BASED_CUDA_CHECK='1')
+    environment = dict(OMP_NUM_THREADS=threads, SPACT_PYTHON=sys.executable, **nvml)
     if torch.cuda.is_available():
         visible = os.environ.get('CUDA_VISIBLE_DEVICES')
         devices = visible.split(',') if visible else range(torch.cuda.device_count())
@@ -122,8 +125,9 @@ def _surroundings(variables: Mapping[str, str]) -> Iterator[None]:
             os.environ.update({} if value is None else {key: value})
 
 
-def _run(folder: str, log: str) -> None:
+def _run(folder: str, log: str, environment: Mapping[str, str]) -> None:
     """Be the process of a stage."""
+    os.environ.update(environment)  # before, it is that of the first stage, who started the server
     os.setsid()  # a group, so that its data workers end with it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     with open(log, 'ab') as file:

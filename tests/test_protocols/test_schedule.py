@@ -181,10 +181,55 @@ def test_a_work_dir_is_used_by_one_at_a_time(tmp_path):
         assert (tmp_path / '.lock').exists()
 
 
-def test_no_process_with_a_gpu_is_forked(monkeypatch):
-    for has_gpu, method in ((True, 'spawn'), (False, 'forkserver')):
-        monkeypatch.setattr(torch.cuda, 'is_available', lambda has_gpu=has_gpu: has_gpu)
-        assert stage_process.choose_context().get_start_method() == method
+#: What the server of a tool's stages imports, and the tool.
+SERVER = """
+import json
+import os
+from pathlib import Path
+
+from spact_mm.protocols import stage_process
+
+at_import = os.environ.get('PYTORCH_NVML_BASED_CUDA_CHECK')
+
+
+def stand_in(folder):
+    content = json.loads((Path(folder) / 'stage.json').read_text())
+    found = dict(at_import=at_import, gpu=os.environ['CUDA_VISIBLE_DEVICES'])
+    result = dict(metrics={}, seconds=1.0, config_hash=content['hash'], **found)
+    (Path(folder) / 'result.json').write_text(json.dumps(result))
+
+
+stage_process.run_stage = stand_in
+"""
+TOOL = """
+import multiprocessing
+from pathlib import Path
+
+import torch
+from mmengine.config import ConfigDict
+
+from spact_mm.protocols import run_stages, stage_process
+from spact_mm.protocols.stage import Stage
+
+if __name__ == '__main__':
+    torch.cuda.is_available = lambda: True
+    context = stage_process.choose_context()
+    context.set_forkserver_preload(['server'])
+    stage_process.choose_context = lambda: context
+    stages = [Stage(n, 'm', 0, None, Path(n), ConfigDict(x=1), True, {}) for n in 'ab']
+    assert run_stages(stages, jobs=2) == {}
+"""
+
+
+def test_stages_have_a_gpu_each_and_are_forked_from_who_touches_none(tmp_path):
+    """Forks have the environment of their server, which is that of the first stage."""
+    (tmp_path / 'server.py').write_text(SERVER)
+    (tmp_path / 'tool.py').write_text(TOOL)
+    environment = dict(os.environ, CUDA_VISIBLE_DEVICES='3,5')
+    subprocess.run([sys.executable, 'tool.py'], cwd=tmp_path, env=environment, check=True)
+    results = [json.loads((tmp_path / name / 'result.json').read_text()) for name in 'ab']
+    assert [result['gpu'] for result in results] == ['3', '5']
+    assert {result['at_import'] for result in results} == {'1'}
 
 
 def test_stages_are_forked_from_one_process(tmp_path, processes):
