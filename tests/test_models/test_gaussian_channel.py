@@ -121,6 +121,39 @@ def test_output_is_of_whole_grey_levels_and_gradients_pass():
     assert torch.equal(clips.grad[inside], torch.ones_like(clips.grad[inside]))
 
 
+@pytest.mark.parametrize('size', [(8, 12), (9, 14)])
+def test_with_a_stride_only_means_are_sent(size):
+    """What differs within a square of pixels leaves no trace, and costs nothing."""
+    torch.manual_seed(0)
+    network = channel(stride=4, sigma_shared=0.1, sigma_frame=1e-4)
+    clips = torch.full((2, 3, 3, *size), 0.6)
+    rows, columns = (torch.arange(side) % 2 * 2.0 - 1 for side in size)
+    checked = clips + 0.2 * rows[:, None] * columns
+    zero = torch.zeros_like(clips)
+    plain, same = (network(x, shared=zero[:, 0], fresh=zero) for x in (clips, checked))
+    if size == (8, 12):
+        assert torch.equal(plain, same)
+    assert plain.shape == clips.shape
+    torch.testing.assert_close(plain, torch.full_like(clips, 0.6))
+    noise = torch.randn(2, 3, *size)
+    sent = network(clips, shared=noise, fresh=zero)
+    places = -(-size[0] // 4), -(-size[1] // 4)
+    by_hand = (0.6 + 0.1 * noise[..., : places[0], : places[1]]).clamp(0, 1)
+    by_hand = nn.functional.interpolate(by_hand, size, mode='bilinear')[:, None].expand_as(clips)
+    torch.testing.assert_close(sent, by_hand, atol=0.5 / 255 + 1e-6, rtol=0)
+
+
+def test_a_stride_divides_what_is_paid():
+    """Of an even picture each number costs the same, and there are stride^2 times fewer."""
+    even = torch.full((1, 4, 3, 8, 8), 0.7)
+    rates = {}
+    for stride in (1, 4):
+        network = channel(stride=stride).train()
+        network(even.requires_grad_())
+        rates[stride] = network.take_rates()[0].item()
+    assert rates[1] == pytest.approx(16 * rates[4], rel=1e-5)
+
+
 def test_chunks_see_the_noise_of_their_video():
     network = channel(sigma_frame=1e-6)
     still = torch.full((6, 4, 3, 4, 4), 0.5)
@@ -172,6 +205,7 @@ def test_rates_are_kept_in_training_alone_and_only_with_noise():
     'settings, message',
     [
         (dict(sigma_frame=0.0), '0 < sigma_frame'),
+        (dict(stride=0), 'stride of GaussianChannel must be 1 or more'),
         (dict(sigma_shared=-0.1), '0 <= sigma_shared'),
         (dict(prior='flat'), "no prior 'flat'"),
         (dict(anonymizer=dict(type='BlackenAnonymizer')), 'needs boxes'),

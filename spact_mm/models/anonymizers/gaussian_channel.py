@@ -1,6 +1,7 @@
 """Noise behind an anonymizer, and what can be known of its input through it."""
 
 import torch
+import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -31,6 +32,10 @@ class GaussianChannel(BaseModule):
     :math:`\sigma_f^2 I + \sigma_s^2 1 1^T` for each value of a frame. :meth:`rate` is this KL. With
     P = 0 it is :math:`\|f_A(X) - m\|^2_{\Sigma^{-1}} / 2`.
 
+    With a stride, means of stride x stride pixels are sent, and drawn again in full size by bilinear
+    interpolation, which is told nothing but Y. A network that starts from nothing reads few clear
+    numbers sooner than many noisy ones.
+
     The bound is in expectation over videos like those of the training, whose mean and power m and P
     are; it is no differential privacy, and a single unusual video may tell more. N clips of a video
     with noise of their own are N looks, and the bounds add up.
@@ -40,6 +45,7 @@ class GaussianChannel(BaseModule):
         sigma_shared (float): Standard deviation of the noise that a video's frames share, where
             frames are in [0, 1]; 0 for none. Defaults to 0.15.
         sigma_frame (float): That of the noise that is new in each frame, above 0. Defaults to 0.05.
+        stride (int): Pixels a side of what one number is sent for. Defaults to 1.
         prior (str): ``'point'`` for P = 0, or ``'gaussian'`` for P as measured in training, which
             is never above in expectation. Defaults to ``'point'``.
         momentum (float): Of the running mean and power of f_A's frames. Defaults to 0.01.
@@ -60,6 +66,7 @@ class GaussianChannel(BaseModule):
         anonymizer: dict,
         sigma_shared: float = 0.15,
         sigma_frame: float = 0.05,
+        stride: int = 1,
         prior: str = 'point',
         momentum: float = 0.01,
         init_cfg: dict | None = None,
@@ -70,6 +77,8 @@ class GaussianChannel(BaseModule):
                 'GaussianChannel needs 0 <= sigma_shared <= 1 and 0 < sigma_frame <= 1, but has '
                 f'{sigma_shared} and {sigma_frame}.'
             )
+        if stride < 1:
+            raise ValueError(f'The stride of GaussianChannel must be 1 or more, but is {stride}.')
         if prior not in PRIORS:
             raise ValueError(f'GaussianChannel has no prior {prior!r}; choose from {list(PRIORS)}.')
         self.anonymizer = MODELS.build(anonymizer)
@@ -79,7 +88,7 @@ class GaussianChannel(BaseModule):
                 'boxes: put one before it by SequentialAnonymizer.'
             )
         self.sigma_shared, self.sigma_frame = sigma_shared, sigma_frame
-        self.prior, self.momentum = prior, momentum
+        self.stride, self.prior, self.momentum = stride, prior, momentum
         #: Whether the noise is left out, as while f_A learns to reproduce its input.
         self.is_silent = False
         #: Nats of each clip that passed with gradients, one tensor (N,) a pass, until taken.
@@ -97,9 +106,9 @@ class GaussianChannel(BaseModule):
         Args:
             clips (Tensor): RGB in [0, 1], (N, T, 3, H, W).
             shared (Tensor, optional): Standard normal noise (N, 3, H, W), the same for clips of one
-                video. Defaults to new noise for each clip, from PyTorch's global generator.
-            fresh (Tensor, optional): Standard normal noise (N, T, 3, H, W) of each frame. Defaults
-                to new noise, likewise.
+                video, of which as much is taken as is sent. Defaults to new noise for each clip,
+                from PyTorch's global generator.
+            fresh (Tensor, optional): Standard normal noise (N, T, 3, H, W) of each frame, likewise.
 
         Returns:
             Tensor: RGB in [0, 1], same shape, in steps of 1/255.
@@ -107,23 +116,41 @@ class GaussianChannel(BaseModule):
         signal = rewrite_clips(self.anonymizer, clips)
         if self.is_silent:
             return signal
+        size = signal.shape[-2:]
+        signal = self._reduce(signal)
         if self.training:
             self._measure(signal.detach().float())
             if torch.is_grad_enabled():
                 self.rates.append(self.rate(signal))
-        if shared is None:
-            shared = torch.randn_like(signal[:, 0])
-        if fresh is None:
-            fresh = torch.randn_like(signal)
+        rows, columns = signal.shape[-2:]
+        shared = torch.randn_like(signal[:, 0]) if shared is None else shared[..., :rows, :columns]
+        fresh = torch.randn_like(signal) if fresh is None else fresh[..., :rows, :columns]
         y = (signal + self.sigma_shared * shared[:, None] + self.sigma_frame * fresh).clamp(0, 1)
+        y = self._draw(y, size)
         # Gradients pass the rounding as if it were none.
         return y + ((y * 255).round() / 255 - y).detach()
+
+    def _reduce(self, frames: Tensor) -> Tensor:
+        """Return means of ``stride`` x ``stride`` pixels, (N, T, 3, H / stride, W / stride)."""
+        if self.stride == 1:
+            return frames
+        size = [-(-side // self.stride) for side in frames.shape[-2:]]
+        reduced = F.adaptive_avg_pool2d(frames.flatten(0, 1), size)
+        return reduced.unflatten(0, frames.shape[:2])
+
+    def _draw(self, sent: Tensor, size: torch.Size) -> Tensor:
+        """Return frames of a size, (N, T, 3, H, W), from what is sent of them."""
+        if self.stride == 1:
+            return sent
+        frames = F.interpolate(sent.flatten(0, 1), size, mode='bilinear', align_corners=False)
+        return frames.unflatten(0, sent.shape[:2])
 
     def rate(self, signal: Tensor) -> Tensor:
         """Bound what the output of a clip tells about its input.
 
         Args:
-            signal (Tensor): f_A's frames before the noise, (N, T, 3, H, W).
+            signal (Tensor): What is sent, before the noise: f_A's frames (N, T, 3, H, W) or, with a
+                stride, their means.
 
         Returns:
             Tensor: Nats of each clip (N,), float32 or float64; their mean over videos bounds the
@@ -174,4 +201,5 @@ class GaussianChannel(BaseModule):
 
     def extra_repr(self) -> str:
         """Return the settings for ``print``."""
-        return f'sigma_shared={self.sigma_shared}, sigma_frame={self.sigma_frame}'
+        sigmas = f'sigma_shared={self.sigma_shared}, sigma_frame={self.sigma_frame}'
+        return f'{sigmas}, stride={self.stride}'
