@@ -9,6 +9,7 @@ from .dead_run_hook import DeadRunHook
 from .early_check import EarlyCheckHook
 from .evaluated_weights import FlatAveragesHook
 from .minimax_loop import MinimaxTrainLoop
+from .noise_ramp_hook import NoiseRampHook
 from .non_finite_hook import NonFiniteHook
 from .optim_constructor import MinimaxOptimWrapperConstructor
 from .phase_hook import MinimaxPhaseHook, parse_schedule
@@ -31,6 +32,7 @@ __all__ = [
     'MinimaxOptimWrapperConstructor',
     'MinimaxPhaseHook',
     'MinimaxTrainLoop',
+    'NoiseRampHook',
     'NonFiniteHook',
     'PlainCheckpointHook',
     'ProgressFileHook',

@@ -45,6 +45,24 @@ def resolve_stages(
     return _Resolver(stages, epoch_length).resolve(schedulers, 'param_scheduler')
 
 
+def resolve_epoch(value: int | float | str, stages: Sequence[ScheduleStage], key: str):
+    """Return the epoch that a number or the name of a stage stands for.
+
+    Args:
+        value (int | float | str): As in :func:`resolve_stages`, but any number is taken.
+        stages (Sequence[ScheduleStage]): All stages of the schedule; none without one.
+        key (str): What the value is, for errors.
+
+    Raises:
+        ValueError: If it is a name, and no stage's.
+    """
+    if not isinstance(value, str):
+        return value
+    if not stages:
+        raise ValueError(f'{key} is {value!r}, but the run has no stages; write an epoch.')
+    return _Resolver(stages, 1).read(value, key)[0]
+
+
 class _Resolver:
     """Resolve the schedulers of one run."""
 
@@ -100,7 +118,7 @@ class _Resolver:
         """Yield the milestones as MMEngine counts them, from the scheduler's begin."""
         for milestone in scheduler['milestones']:
             if isinstance(milestone, str):
-                epoch, _ = self._read(milestone, f'{key}.milestones')
+                epoch, _ = self.read(milestone, f'{key}.milestones')
                 if epoch < begin:
                     raise ValueError(
                         f'{key}.milestones has {milestone!r}, epoch {epoch}, which is before its '
@@ -114,7 +132,7 @@ class _Resolver:
     def _epoch(self, scheduler: dict, name: str, default: int, key: str) -> int:
         value = scheduler.get(name, default)
         if isinstance(value, str):
-            epoch, stage = self._read(value, f'{key}.{name}')
+            epoch, stage = self.read(value, f'{key}.{name}')
             if epoch < stage.end or '+' not in value:
                 return epoch
             half = (stage.begin + stage.end) / 2
@@ -122,7 +140,7 @@ class _Resolver:
         self._check_boundary(value, value, f'{key}.{name}')
         return value
 
-    def _read(self, text: str, key: str) -> tuple[int | float, ScheduleStage]:
+    def read(self, text: str, key: str) -> tuple[int | float, ScheduleStage]:
         """Return the epoch that a name stands for, at most the stage's end, and the stage."""
         match = _REFERENCE.fullmatch(text.strip())
         found = [stage for stage in self.stages if match and stage.name == match['name']]

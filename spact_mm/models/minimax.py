@@ -7,21 +7,18 @@ import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.dist import all_reduce
-from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
 from ..registration import register
+from .anonymized_recognition import AnonymizedRecognition
 from .anonymizers.traits import takes_clips
 from .frames import as_clips, unfold_frames
 from .frozen import frozen
 from .memory_format import use_channels_last
 from .minimax_inputs import Views, choose_plain_clips, choose_views
-from .minimax_preprocessor import MinimaxDataPreprocessor
 from .privacy.branch import PrivacyBranch
 from .readiness import measure_readiness
-from .rewrite import rewrite
-from .rgb_recognizer import build_rgb_recognizer
 from .unwrapped import unwrapped
 from .updates import backward, log_values, partial_backward, update
 
@@ -30,7 +27,7 @@ _MEAN_DECAY = 0.9
 
 
 @register(MODELS)
-class MinimaxAnonymization(BaseModel):
+class MinimaxAnonymization(AnonymizedRecognition):
     """Train an anonymizer against a privacy branch, and with a recognizer (SPAct Section 3).
 
     One call of :meth:`train_step` does what :attr:`phase` says:
@@ -101,11 +98,7 @@ class MinimaxAnonymization(BaseModel):
         channels_last: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
-        recognizer_module, format_shape = build_rgb_recognizer(recognizer)
-        super().__init__(
-            data_preprocessor=MinimaxDataPreprocessor(format_shape, augmentation),
-            init_cfg=init_cfg,
-        )
+        super().__init__(anonymizer, recognizer, max_frames_per_pass, augmentation, init_cfg)
         if not 0 <= privacy_weight < float('inf'):
             raise ValueError(f'privacy_weight must be 0 or more, but is {privacy_weight}.')
         if max_action_loss is not None and not max_action_loss > 0:
@@ -114,14 +107,11 @@ class MinimaxAnonymization(BaseModel):
             raise ValueError(
                 f'view_distance must be (low, high) with 1 <= low <= high, but is {view_distance}.'
             )
-        for name, value in (
-            ('reconstruction_frames', reconstruction_frames),
-            ('max_frames_per_pass', max_frames_per_pass),
-        ):
-            if value is not None and value < 1:
-                raise ValueError(f'{name} must be 1 or more, or None for all, but is {value}.')
-        self.anonymizer = MODELS.build(anonymizer)
-        self.recognizer = recognizer_module
+        if reconstruction_frames is not None and reconstruction_frames < 1:
+            raise ValueError(
+                'reconstruction_frames must be 1 or more, or None for all, but is '
+                f'{reconstruction_frames}.'
+            )
         self.privacy_branch = None if privacy_branch is None else MODELS.build(privacy_branch)
         if privacy_branch is None:
             self.phases = dict(self.phases, adversaries=('recognizer',))
@@ -136,10 +126,8 @@ class MinimaxAnonymization(BaseModel):
         self.register_buffer('mean_action_loss', None)
         if max_action_loss is not None:
             self.keep_mean_action_loss()
-        self.format_shape = format_shape
         self.view_distance = tuple(view_distance)
         self.reconstruction_frames = reconstruction_frames
-        self.max_frames_per_pass = max_frames_per_pass
         self.phase = 'reconstruction'
         if channels_last:
             use_channels_last(self)
@@ -147,61 +135,6 @@ class MinimaxAnonymization(BaseModel):
     def keep_mean_action_loss(self) -> None:
         """Keep a running mean of L_T in ``adversaries``, with which a resumed run goes on."""
         self.register_buffer('mean_action_loss', torch.zeros(()))
-
-    # -- inference ---------------------------------------------------------------------------
-
-    def forward(self, inputs: Tensor, data_samples: Sequence | None = None, mode: str = 'tensor'):
-        """Run the recognizer on anonymized clips, so that MMAction2's tools evaluate f_T(f_A(x)).
-
-        Args:
-            inputs (Tensor): Clips in [0, 1], (N, M, C, T, H, W) or (N, M, C, H, W).
-            data_samples (Sequence, optional): MMAction2's data samples.
-            mode (str): ``'tensor'``, ``'predict'`` or ``'loss'``, as in MMAction2.
-
-        Returns:
-            The recognizer's output for that mode. Predictions also have ``frame_change``, the
-            video's mean L1 between raw and anonymized frames.
-        """
-        anonymized = self.anonymize(inputs)
-        clips, data_samples = self._normalize(anonymized, data_samples)
-        out = self.recognizer(clips, data_samples, mode=mode)
-        if mode == 'predict':
-            changes = (anonymized - inputs).abs().flatten(1).mean(1)
-            for sample, change in zip(out, changes, strict=True):
-                sample.set_field(change, 'frame_change')
-        return out
-
-    @torch.no_grad()
-    def anonymize(self, clips: Tensor) -> Tensor:
-        """Anonymize clips in bounded memory, in whichever BatchNorm mode f_A is.
-
-        Args:
-            clips (Tensor): RGB in [0, 1], (N, M, C, T, H, W) or (N, M, C, H, W).
-
-        Returns:
-            Tensor: Anonymized clips, same shape and range.
-        """
-        (anonymized,) = self._rewrite(
-            as_clips(clips, self.format_shape), clips_per_video=self._clips_per_video(clips)
-        )
-        return unfold_frames(anonymized.flatten(0, 1), clips, self.format_shape)
-
-    def _rewrite(self, *parts: Tensor, clips_per_video: int = 1) -> list[Tensor]:
-        return rewrite(self.anonymizer, parts, self.max_frames_per_pass, clips_per_video)
-
-    def _reproduce(self, clips: Tensor) -> Tensor:
-        """Run f_A on clips that it shall reproduce."""
-        return self._rewrite(clips)[0]
-
-    def _clips_per_video(self, inputs: Tensor) -> int:
-        return inputs.shape[1] if inputs.dim() == 6 else 1
-
-    def _normalize(self, clips: Tensor, data_samples: Sequence | None) -> tuple[Tensor, Sequence]:
-        """Apply the recognizer's own preprocessing (normalisation, blending) to [0, 1] clips."""
-        recognizer = unwrapped(self.recognizer)
-        batch = dict(inputs=list(clips * 255), data_samples=data_samples)
-        batch = recognizer.data_preprocessor(batch, training=recognizer.training)
-        return batch['inputs'], batch['data_samples']
 
     # -- training ----------------------------------------------------------------------------
 
@@ -300,6 +233,10 @@ class MinimaxAnonymization(BaseModel):
             all_reduce(mean, 'mean')  # omega is the same in all processes
             self.mean_action_loss.lerp_(mean, 1 - _MEAN_DECAY)
         return log_values(action_values, values)
+
+    def _reproduce(self, clips: Tensor) -> Tensor:
+        """Run f_A on clips that it shall reproduce."""
+        return self._rewrite(clips)[0]
 
     measure_readiness = measure_readiness
 

@@ -30,11 +30,11 @@ class PricedAnonymization(MinimaxAnonymization):
     ``reconstruction`` there is no noise.
 
     Args:
-        rate_weight (float): The price, in units of L_T a nat; with ``target_action_loss`` that of
-            the beginning. Defaults to 1e-4.
+        rate_weight (float): The price, in units of L_T a nat; with ``target_action_loss`` the
+            least, which it begins with. Defaults to 1e-4.
         target_action_loss (float, optional): Let the price follow the action: it rises while the
-            running mean of L_T in ``adversaries`` is below this, and falls while it is above.
-            None, the default, leaves the price alone.
+            running mean of L_T in ``adversaries`` is below this, and falls, at most to
+            ``rate_weight``, while it is above. None, the default, leaves the price alone.
         privacy_branch (dict, optional): f_B. Defaults to None: there is no adversary.
         **kwargs: As for :class:`MinimaxAnonymization`; ``anonymizer`` is a
             :class:`GaussianChannel`.
@@ -66,7 +66,7 @@ class PricedAnonymization(MinimaxAnonymization):
             raise ValueError(f'rate_weight must be above 0, but is {rate_weight}.')
         if target_action_loss is not None and not target_action_loss > 0:
             raise ValueError(f'target_action_loss must be above 0, but is {target_action_loss}.')
-        self.target_action_loss = target_action_loss
+        self.target_action_loss, self.least_rate_weight = target_action_loss, rate_weight
         if target_action_loss is not None:
             self.keep_mean_action_loss()
         # A resumed run goes on with it.
@@ -100,4 +100,6 @@ class PricedAnonymization(MinimaxAnonymization):
         if self.target_action_loss is not None:
             surplus = 1 - self.mean_action_loss / self.target_action_loss
             self.rate_weight.mul_(torch.exp(_PACE * surplus.clamp(-1, 1)))
+            # As long as f_T has not learnt enough, no price would help it.
+            self.rate_weight.clamp_(min=self.least_rate_weight)
         return values

@@ -69,6 +69,9 @@ def test_the_price_follows_the_action():
         assert logged['anonymizer/rate_weight'].item() == pytest.approx(before)
         after = model.rate_weight.item()
         assert after == pytest.approx(before) if grows is None else (after > before) is grows
+    for _ in range(40):
+        model.train_step(dict(action=action_batch()), optimizers)
+    assert model.rate_weight.item() == pytest.approx(1e-3)  # no less than in the beginning
     assert {'rate_weight', 'mean_action_loss'} <= set(model.state_dict())
     assert 'mean_action_loss' not in priced().state_dict()
 

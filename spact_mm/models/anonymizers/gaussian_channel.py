@@ -32,9 +32,9 @@ class GaussianChannel(BaseModule):
     :math:`\sigma_f^2 I + \sigma_s^2 1 1^T` for each value of a frame. :meth:`rate` is this KL. With
     P = 0 it is :math:`\|f_A(X) - m\|^2_{\Sigma^{-1}} / 2`.
 
-    With a stride, means of stride x stride pixels are sent, and drawn again in full size by bilinear
-    interpolation, which is told nothing but Y. A network that starts from nothing reads few clear
-    numbers sooner than many noisy ones.
+    With a stride, means of stride x stride pixels are sent, and drawn again in full size by
+    bilinear interpolation, which is told nothing but Y. A network that starts from nothing reads
+    few clear numbers sooner than many noisy ones.
 
     The bound is in expectation over videos like those of the training, whose mean and power m and P
     are; it is no differential privacy, and a single unusual video may tell more. N clips of a video
@@ -91,6 +91,9 @@ class GaussianChannel(BaseModule):
         self.stride, self.prior, self.momentum = stride, prior, momentum
         #: Whether the noise is left out, as while f_A learns to reproduce its input.
         self.is_silent = False
+        #: Share of the noise that is added, below 1 only early in trainings (NoiseRampHook). The
+        #: rate is that of all of it.
+        self.noise_scale = 1.0
         #: Nats of each clip that passed with gradients, one tensor (N,) a pass, until taken.
         self.rates: list[Tensor] = []
         # Means over videos, frames and places, by colour.
@@ -125,8 +128,8 @@ class GaussianChannel(BaseModule):
         rows, columns = signal.shape[-2:]
         shared = torch.randn_like(signal[:, 0]) if shared is None else shared[..., :rows, :columns]
         fresh = torch.randn_like(signal) if fresh is None else fresh[..., :rows, :columns]
-        y = (signal + self.sigma_shared * shared[:, None] + self.sigma_frame * fresh).clamp(0, 1)
-        y = self._draw(y, size)
+        noise = self.sigma_shared * shared[:, None] + self.sigma_frame * fresh
+        y = self._draw((signal + self.noise_scale * noise).clamp(0, 1), size)
         # Gradients pass the rounding as if it were none.
         return y + ((y * 255).round() / 255 - y).detach()
 
