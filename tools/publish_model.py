@@ -4,7 +4,7 @@ Optimizers, schedulers, histories and what tells of the machine are left behind.
 the first eight digits of the file's SHA-256, as in the OpenMMLab model zoos.
 
 Example:
-    python tools/publish_model.py work_dirs/spact_r3d_demo/epoch_23.pth zoo/spact_r3d_demo.pth
+    python tools/publish_model.py work_dirs/spact_r3d_demo/epoch_18.pth zoo/spact_r3d_demo.pth
 """
 
 import argparse
