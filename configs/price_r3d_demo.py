@@ -19,4 +19,6 @@ model = dict(
     privacy_branch=None,
     rate_weight=1e-4,
 )
+val_evaluator = [*_base_.val_evaluator, dict(type='RateMetric')]
+test_evaluator = val_evaluator
 del anonymizer, part, key

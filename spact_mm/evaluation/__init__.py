@@ -5,6 +5,7 @@ from .face_models import FaceEmbedder, FaceFinder, GenderReader
 from .frame_change import FrameChangeMetric
 from .html_report import write_html
 from .privacy_attributes import PrivacyAttributeMetric
+from .rate import RateMetric
 from .reconstruction import ReconstructionMetric
 from .report import Report, write_json, write_markdown
 from .summary import goals, summarize
@@ -20,6 +21,7 @@ __all__ = [
     'FrameChangeMetric',
     'GenderReader',
     'PrivacyAttributeMetric',
+    'RateMetric',
     'ReconstructionMetric',
     'Report',
     'VerificationMetric',

@@ -76,6 +76,25 @@ class PricedAnonymization(MinimaxAnonymization):
     def _channel(self) -> GaussianChannel:
         return getattr(self.anonymizer, 'module', self.anonymizer)
 
+    def forward(self, inputs: Tensor, data_samples: Sequence | None = None, mode: str = 'tensor'):
+        """Run the recognizer on anonymized clips; see :class:`MinimaxAnonymization`.
+
+        Returns:
+            The recognizer's output for that mode. Predictions also have ``bits_clip``, the mean
+            over the video's clips of the bound on what one tells.
+        """
+        if mode != 'predict':
+            return super().forward(inputs, data_samples, mode)
+        self._channel.keeps_rates = True
+        try:
+            out = super().forward(inputs, data_samples, mode)
+        finally:
+            self._channel.keeps_rates = False
+            nats = self._channel.take_rates()
+        for sample, of_video in zip(out, torch.cat(nats).chunk(len(out)), strict=True):
+            sample.set_field(of_video.mean() / math.log(2), 'bits_clip')
+        return out
+
     def _reproduce(self, clips: Tensor) -> Tensor:
         self._channel.is_silent = True
         try:

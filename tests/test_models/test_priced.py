@@ -1,8 +1,10 @@
 """Training with a price on information."""
 
+import math
+
 import pytest
 import torch
-from mmaction.registry import MODELS
+from mmaction.registry import METRICS, MODELS
 from tiny import (
     PRIVACY_BRANCH,
     action_batch,
@@ -82,6 +84,22 @@ def test_reconstruction_and_readiness_see_no_noise():
     measured = model.measure_readiness(dict(action=action_batch()))
     assert measured['l1'] == 0
     assert not model.anonymizer.is_silent
+
+
+def test_predictions_tell_the_bound():
+    model = priced().eval()
+    model.anonymizer.anonymizer = MODELS.build(dict(type='IdentityAnonymizer'))
+    data = action_batch(clips=2, shape=(3, 3, 8, 32, 32))
+    batch = model.data_preprocessor(data, False)
+    out = model(batch['inputs'], batch['data_samples'], mode='predict')
+    by_hand = model.anonymizer.rate(batch['inputs'].flatten(0, 1).transpose(1, 2))
+    expected = by_hand.view(2, 3).mean(1) / math.log(2)
+    found = torch.stack([sample.bits_clip for sample in out])
+    torch.testing.assert_close(found, expected)
+    assert not model.anonymizer.rates
+    metric = METRICS.build(dict(type='RateMetric'))
+    metric.process({}, [dict(bits_clip=bits) for bits in found])
+    assert metric.evaluate(2) == {'rate/bits_clip': pytest.approx(expected.mean().item())}
 
 
 @pytest.mark.parametrize(

@@ -94,8 +94,10 @@ class GaussianChannel(BaseModule):
         #: Share of the noise that is added, below 1 only early in trainings (NoiseRampHook). The
         #: rate is that of all of it.
         self.noise_scale = 1.0
-        #: Nats of each clip that passed with gradients, one tensor (N,) a pass, until taken.
+        #: Nats of each clip that passed in a training, or in any mode if asked for, one tensor (N,)
+        #: a pass, until taken.
         self.rates: list[Tensor] = []
+        self.keeps_rates = False
         # Means over videos, frames and places, by colour.
         self.register_buffer('mean', torch.full((3,), 0.5))
         self.register_buffer('still_power', torch.zeros(3))
@@ -123,8 +125,8 @@ class GaussianChannel(BaseModule):
         signal = self._reduce(signal)
         if self.training:
             self._measure(signal.detach().float())
-            if torch.is_grad_enabled():
-                self.rates.append(self.rate(signal))
+        if self.keeps_rates or (self.training and torch.is_grad_enabled()):
+            self.rates.append(self.rate(signal))
         rows, columns = signal.shape[-2:]
         shared = torch.randn_like(signal[:, 0]) if shared is None else shared[..., :rows, :columns]
         fresh = torch.randn_like(signal) if fresh is None else fresh[..., :rows, :columns]
