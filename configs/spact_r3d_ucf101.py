@@ -1,7 +1,12 @@
 # SPAct (Dave, Chen, Shah: CVPR 2022, arXiv 2203.15205) on UCF101 and VISPR, from nothing in one
 # run: reconstruction, warm-up, minimax. Sources of the settings: [paper] the paper, [code] the
 # official code (github.com/DAVEISHAN/SPAct at 7cf3770), [here] our choice where both are silent.
-_base_ = './_base_/default_runtime.py'
+_base_ = [
+    './_base_/minimax_runtime.py',
+    './_base_/recognizers/r3d18_dilated.py',
+    './_base_/datasets/ucf101.py',
+    './_base_/datasets/vispr.py',
+]
 
 # ---- Models -----------------------------------------------------------------------------------
 model = dict(
@@ -9,24 +14,7 @@ model = dict(
     # f_A: 17,267,523 parameters [code]. with_cp recomputes activations: five sixths of f_A's
     # activation memory less, a tenth to a fifth slower.
     anonymizer=dict(type='UNetAnonymizer', base_channels=64, num_levels=4, with_cp=False),
-    # f_T: R3D-18 whose last stage is dilated in time instead of strided [code]; frames in [0, 1],
-    # no mean and std [code]; 101 classes (the code has 102 for labels that start at 1).
-    recognizer=dict(
-        type='Recognizer3D',
-        backbone=dict(
-            type='DilatedResNet3d',
-            depth=18,
-            # Kinetics weights [paper], after tools/convert/torchvision_r3d18.py --dilated:
-            # init_cfg=dict(type='Pretrained', prefix='backbone.',
-            #               checkpoint='checkpoints/r3d18_dilated.pth'),
-        ),
-        cls_head=dict(
-            type='I3DHead', in_channels=512, num_classes=101, dropout_ratio=0, average_clips='prob'
-        ),
-        data_preprocessor=dict(
-            type='ActionDataPreprocessor', mean=[0] * 3, std=[255] * 3, format_shape='NCTHW'
-        ),
-    ),
+    recognizer=_base_.r3d18,  # f_T
     # f_B: ResNet-50 and Linear(2048, 2048) - ReLU - Linear(2048, 128) [code]; temperature 0.1
     # [paper, code].
     privacy_branch=dict(
@@ -89,34 +77,9 @@ param_scheduler = dict(
 )
 
 # ---- Data -------------------------------------------------------------------------------------
-# tools/data/ucf101/README.md and tools/data/vispr/README.md tell how to get there.
-ucf101_root = '{{$UCF101_ROOT:data/ucf101}}'
-vispr_root = '{{$VISPR_ROOT:data/vispr}}'
-split = 1
-size = 112  # intended by the paper; the code's loaders gave 128 [code]
-
-# One draw per clip for all its frames: crop, resize, colour, flip or erase [code].
-train_pipeline = [
-    dict(type='DecordInitFromPath', num_threads=1),
-    dict(type='ReflectSampleFrames', clip_len=16, frame_interval=2, num_clips=1),
-    dict(type='DecordDecode'),
-    dict(type='SquareCrop', scale=(0.6, 1.0)),
-    dict(type='Resize', scale=(size, size), keep_ratio=False),
-    dict(type='ClipColorJitter'),
-    dict(type='FlipOrErase', flip=0.5, erase=0.25, erase_size=(9, 18)),
-    dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
-]
-# Five clips, centre crop of 0.8 of the height, softmax averaged over the clips [code].
-test_pipeline = [
-    dict(type='DecordInitFromPath', num_threads=1),
-    dict(type='ReflectSampleFrames', clip_len=16, frame_interval=2, num_clips=5, test_mode=True),
-    dict(type='DecordDecode'),
-    dict(type='SquareCrop', scale=0.8, random=False),
-    dict(type='Resize', scale=(size, size), keep_ratio=False),
-    dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
-]
+# Clips: _base_/datasets/ucf101.py. Images: _base_/datasets/vispr.py; with privacy_dataloader = None
+# the views come from the clips alone, two frames 5 to 15 apart [paper].
+size = _base_.size
 # Two views of each image, cropped and coloured as the clips are [code].
 privacy_pipeline = [
     # 112 pixels of the smallest crop; VISPR's photographs are decoded at a quarter of their size.
@@ -132,49 +95,9 @@ privacy_pipeline = [
     ),
     dict(type='mmpretrain.PackInputs'),
 ]
-
-train_dataloader = dict(
-    batch_size=24,  # [code]
-    num_workers=8,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(
-        type='ReproducibleDataset',
-        ann_file=f'{ucf101_root}/ucf101_train_split_{split}_videos.txt',
-        data_prefix=dict(video=f'{ucf101_root}/videos'),
-        pipeline=train_pipeline,
-    ),
-)
-# None: the views come from the clips alone, two frames 5 to 15 apart [paper].
-privacy_dataloader = dict(
-    batch_size=64,  # [code]
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(
-        type='ReproducibleDataset',
-        dataset='VISPRDataset',
-        ann_file=f'{vispr_root}/vispr_train.json',
-        data_prefix=dict(img_path=f'{vispr_root}/images'),
-        pipeline=privacy_pipeline,
-    ),
-)
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='ReproducibleDataset',
-        ann_file=f'{ucf101_root}/ucf101_val_split_{split}_videos.txt',
-        data_prefix=dict(video=f'{ucf101_root}/videos'),
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
-)
-test_dataloader = val_dataloader
+privacy_dataloader = dict(dataset=dict(pipeline=privacy_pipeline))
+# The Top-1 on test videos is watched, not selected by: the checkpoint to use is the last.
+val_dataloader = _base_.test_dataloader
 
 # epoch_length='shortest' cuts an epoch to the shorter loader [code].
 train_cfg = dict(
@@ -184,6 +107,5 @@ train_cfg = dict(
 )
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-# The Top-1 on test videos is watched, not selected by: the checkpoint to use is the last.
 val_evaluator = [dict(type='AccMetric'), dict(type='FrameChangeMetric')]
 test_evaluator = val_evaluator

@@ -1,4 +1,4 @@
-# What all recipes share: scope, hooks, environment, logs, pictures.
+# What all configs share: scope, hooks, environment, logs.
 custom_imports = dict(imports=['spact_mm'], allow_failed_imports=False)
 default_scope = 'mmaction'
 
@@ -17,7 +17,6 @@ default_hooks = dict(
     dead_run=dict(type='DeadRunHook', window=50),
     averages=dict(type='FlatAveragesHook'),
     accumulation=dict(type='GradientAccumulationHook'),
-    pictures=dict(type='AnonymizationVisualizationHook', interval=1, num_clips=4, num_frames=6),
     curves=dict(type='TrainingCurvesHook', interval=10),
 )
 
@@ -26,9 +25,6 @@ env_cfg = dict(
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     dist_cfg=dict(backend='nccl'),
 )
-# Three optimizers need a wrapper for each child (README, "Several GPUs").
-model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
-
 log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True)
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='ActionVisualizer', vis_backends=vis_backends)

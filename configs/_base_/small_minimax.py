@@ -1,40 +1,9 @@
-# What the recipes for CPUs share: narrow networks, R3D with one block in each of three stages, and
-# optimizers that suit them.
+# What the recipes for CPUs share: narrow networks, and optimizers and rates that suit them.
 model = dict(
     type='MinimaxAnonymization',
     anonymizer=dict(type='UNetAnonymizer', base_channels=8, num_levels=3),
-    recognizer=dict(
-        type='Recognizer3D',
-        backbone=dict(
-            type='ResNet3d',
-            depth=18,
-            num_stages=3,
-            stage_blocks=(1, 1, 1),
-            out_indices=(2,),
-            base_channels=16,
-            pretrained=None,
-            with_pool2=False,
-            temporal_strides=(1, 2, 2),
-            dilations=(1, 1, 1),
-            zero_init_residual=False,
-            # In so short a minimax, what f_T sees changes faster than the usual mean follows.
-            norm_cfg=dict(type='BN3d', momentum=0.3, requires_grad=True),
-        ),
-        cls_head=dict(
-            type='I3DHead',
-            in_channels=64,
-            dropout_ratio=0,
-            init_std=0.1,  # the default, 0.01, makes narrow networks start slowly
-            average_clips='prob',
-        ),
-        # Narrow networks learn faster from normalised inputs.
-        data_preprocessor=dict(
-            type='ActionDataPreprocessor',
-            mean=[127.5] * 3,
-            std=[60.0] * 3,
-            format_shape='NCTHW',
-        ),
-    ),
+    # In so short a minimax, what f_T sees changes faster than the usual mean follows.
+    recognizer=dict(backbone=dict(norm_cfg=dict(type='BN3d', momentum=0.3, requires_grad=True))),
     privacy_branch=dict(
         type='ContrastivePrivacyBranch',
         backbone=dict(type='mmpretrain.ResNet', depth=18, base_channels=16, stem_channels=16),
@@ -49,6 +18,52 @@ optim_wrapper = dict(
     anonymizer=dict(optimizer=dict(type='Adam', lr=1.5e-2)),
     recognizer=dict(optimizer=dict(type='Adam', lr=4e-3)),
     privacy_branch=dict(optimizer=dict(type='Adam', lr=1e-3)),
+)
+iterations = dict(by_epoch=True, convert_to_iter_based=True)
+param_scheduler = dict(
+    anonymizer=[
+        dict(type='LinearLR', start_factor=0.1, begin=0, end='reconstruction+1', **iterations),
+        dict(
+            type='CosineAnnealingLR',
+            eta_min=2e-4,
+            begin='reconstruction+1',
+            end='reconstruction.end',
+            **iterations,
+        ),
+        dict(type='MultiStepLR', milestones=['minimax'], gamma=20, by_epoch=True),  # 4e-3
+        dict(
+            type='LinearLR',
+            start_factor=0.1,
+            begin='minimax',
+            end='minimax+1',
+            **iterations,
+        ),
+        dict(
+            type='CosineAnnealingLR',
+            eta_min=3e-4,
+            begin='minimax+1',
+            end='minimax.end',
+            **iterations,
+        ),
+    ],
+    recognizer=[
+        dict(
+            type='LinearLR',
+            start_factor=0.05,
+            begin='warmup',
+            end='warmup+1',
+            **iterations,
+        ),
+        dict(
+            type='CosineAnnealingLR',
+            eta_min=2e-4,
+            begin='warmup+1',
+            end='warmup.end',
+            **iterations,
+        ),
+        dict(type='MultiStepLR', milestones=['minimax'], gamma=10, by_epoch=True),  # 2e-3
+    ],
+    privacy_branch=[],
 )
 # For --auto-scale-lr: the clips in a batch, over all processes, that these rates are for.
 auto_scale_lr = dict(enable=False, base_batch_size=8)

@@ -1,16 +1,11 @@
 # A fresh action target f'_T on the Weizmann actions, behind a frozen anonymizer; raw video by
 # default. Its test clips show persons that it has not seen.
-_base_ = '../spact_r3d_weizmann.py'
-model = _base_.pop('model').recognizer
-for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'model_wrapper_cfg'):
-    _base_.pop(key)
-for key in ('privacy_dataloader', 'privacy_pipeline'):
-    _base_.pop(key)
-for key in ('val_dataloader', 'val_cfg', 'val_evaluator', 'test_evaluator'):
-    _base_.pop(key)
-_base_.default_hooks.pop('pictures')
-model.backbone.pop('norm_cfg')
-
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/recognizers/narrow_r3d_weizmann.py',
+    '../_base_/datasets/weizmann.py',
+]
+model = _base_.narrow_r3d
 model.data_preprocessor.update(
     type='AnonymizedActionPreprocessor',
     # Which anonymizer, and the checkpoint of the minimax training that holds its weights.
@@ -19,13 +14,6 @@ model.data_preprocessor.update(
 )
 # Narrow networks are faster channels-last, on CPUs too.
 custom_hooks = [dict(type='ReproducibleEpochHook'), dict(type='ChannelsLastHook')]
-train_dataloader = dict(
-    dataset=dict(
-        dataset=dict(
-            dataset=dict(ann_file=f'{_base_.weizmann_root}/fold{_base_.fold}/action_train.txt')
-        )
-    )
-)
 
 train_cfg = dict(type='ResumableTrainLoop', by_epoch=True, max_epochs=7)  # of eight times all clips
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.01))
@@ -34,5 +22,7 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, begin=0, end=1, **iterations),
     dict(type='CosineAnnealingLR', eta_min=1e-5, begin=1, **iterations),
 ]
+auto_scale_lr = dict(enable=False, base_batch_size=8)
 # The last checkpoint is the one that counts: nothing is selected.
+test_cfg = dict(type='TestLoop')
 test_evaluator = dict(type='AccMetric')

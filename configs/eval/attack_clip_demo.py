@@ -1,26 +1,11 @@
 # An attacker who looks at clips with a 3D network. It is that of action_r3d_demo.py, so that an
 # attacker may also begin with the weights of an action target, which has learnt to see through f_A.
-_base_ = './attack_mean_demo.py'
+_base_ = ['./attack_mean_demo.py', '../_base_/recognizers/narrow_r3d_demo.py']
+network = _base_.pop('narrow_r3d').backbone
 
 model = dict(
     data_preprocessor=dict(view='clip'),
-    backbone=dict(
-        _delete_=True,
-        type='mmaction.ResNet3d',
-        depth=18,
-        num_stages=3,
-        stage_blocks=(1, 1, 1),
-        out_indices=(2,),
-        base_channels=16,
-        pretrained=None,
-        with_pool2=False,
-        temporal_strides=(1, 2, 2),
-        dilations=(1, 1, 1),
-        zero_init_residual=False,
-        conv1_kernel=(3, 3, 3),
-        pool1_stride_t=1,
-        spatial_strides=(1, 2, 2),
-    ),
+    backbone=dict(network, _delete_=True, type='mmaction.ResNet3d'),
     head=dict(in_channels=128),
 )
 

@@ -1,26 +1,11 @@
 # An attacker who looks at clips of a Weizmann video with a 3D network, and so sees gait. It is that
 # of action_r3d_weizmann.py, so that an attacker may also begin with an action target's weights.
-_base_ = './attack_mean_weizmann.py'
+_base_ = ['./attack_mean_weizmann.py', '../_base_/recognizers/narrow_r3d_weizmann.py']
+network = _base_.pop('narrow_r3d').backbone
 
 model = dict(
     data_preprocessor=dict(view='clip'),
-    backbone=dict(
-        _delete_=True,
-        type='mmaction.ResNet3d',
-        depth=18,
-        num_stages=3,
-        stage_blocks=(1, 1, 1),
-        out_indices=(2,),
-        base_channels=16,
-        pretrained=None,
-        conv1_kernel=(5, 3, 3),
-        with_pool1=False,
-        with_pool2=False,
-        spatial_strides=(2, 2, 2),
-        temporal_strides=(1, 2, 2),
-        dilations=(1, 1, 1),
-        zero_init_residual=False,
-    ),
+    backbone=dict(network, _delete_=True, type='mmaction.ResNet3d'),
     head=dict(in_channels=128),
 )
 

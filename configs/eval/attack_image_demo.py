@@ -1,8 +1,21 @@
-# An attacker who looks at every pixel: single images of the demo set, behind a frozen anonymizer.
-_base_ = './privacy_resnet_demo.py'
+# An attacker who looks at every pixel: single images of the demo set, behind a frozen anonymizer;
+# raw images by default.
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/datasets/demo_images.py',
+    '../_base_/attackers/demo.py',
+]
 
-widths = (24, 48, 96, 96)
 model = dict(
-    backbone=dict(_delete_=True, type='FullResolutionCNN', widths=widths),
-    head=dict(in_channels=2 * widths[-1]),
+    data_preprocessor=dict(
+        type='AnonymizedImagePreprocessor',
+        # Which anonymizer, and the checkpoint of the minimax training that holds its weights.
+        anonymizer=dict(type='IdentityAnonymizer'),
+        checkpoint=None,
+        augment=dict(flip=0.5, shift=4),
+        mean=[127.5] * 3,
+        std=[60.0] * 3,
+        num_classes=len(_base_.attributes),
+        to_onehot=False,
+    ),
 )

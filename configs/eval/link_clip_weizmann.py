@@ -1,7 +1,8 @@
 # An attacker who links by motion: see link_image_weizmann.py. A 3D network gets the differences of
 # eight frames over 0.9 s, which show outlines and gait, and not what stands still: wall and light
 # are those of the person's day. With model.data_preprocessor.view=clip it gets the frames.
-_base_ = './link_image_weizmann.py'
+_base_ = ['./link_image_weizmann.py', '../_base_/recognizers/narrow_r3d_weizmann.py']
+network = _base_.pop('narrow_r3d').backbone
 for key in ('train_pipeline', 'test_pipeline'):
     _base_.pop(key)
 
@@ -16,23 +17,7 @@ model = dict(
         num_classes=_base_.num_persons,
         to_onehot=False,
     ),
-    backbone=dict(
-        _delete_=True,
-        type='mmaction.ResNet3d',
-        depth=18,
-        num_stages=3,
-        stage_blocks=(1, 1, 1),
-        out_indices=(2,),
-        base_channels=16,
-        pretrained=None,
-        conv1_kernel=(5, 3, 3),
-        with_pool1=False,
-        with_pool2=False,
-        spatial_strides=(2, 2, 2),
-        temporal_strides=(1, 2, 2),
-        dilations=(1, 1, 1),
-        zero_init_residual=False,
-    ),
+    backbone=dict(network, _delete_=True, type='mmaction.ResNet3d'),
     # Its BatchNorm centres the embeddings, so that their cosines spread.
     neck=[
         dict(type='MeanMaxPooling'),

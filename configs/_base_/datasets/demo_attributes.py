@@ -1,0 +1,46 @@
+# The videos of the demo set for attackers: the same persons as in demo_images.py train, compare and
+# test them.
+demo_root = '{{$DEMO_ROOT:data/demo}}'
+attributes = ['dark_skin', 'long_hair', 'glasses', 'shirt_print', 'hat', 'companion']
+
+# The middle of the frame, where the person is. In training, too, only the choice of the frames is
+# drawn, as clips are augmented behind the anonymizer.
+test_pipeline = [
+    dict(type='DecordInitFromPath', cache=dict()),
+    dict(type='SampleClip', clip_len=16),
+    dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=1.0, random=False),
+    dict(type='Resize', scale=(48, 48), keep_ratio=False),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='mmpretrain.PackInputs', input_key='imgs', meta_keys=('video_id',)),
+]
+train_pipeline = test_pipeline
+videos = dict(
+    type='ReproducibleDataset',
+    dataset='VideoAttributeDataset',
+    data_prefix=dict(video=f'{demo_root}/videos'),
+    attributes=attributes,
+)
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=0,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        ann_file=f'{demo_root}/attacker_train_video_attributes.json',
+        frames_per_video=2,  # clips of each video in an epoch
+        pipeline=train_pipeline,
+        **videos,
+    ),
+)
+evaluated = dict(frames_per_video=4, pipeline=test_pipeline, test_mode=True, **videos)
+loader = dict(batch_size=32, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
+val_dataloader = dict(
+    **loader,
+    dataset=dict(ann_file=f'{demo_root}/attacker_val_video_attributes.json', **evaluated),
+)
+test_dataloader = dict(
+    **loader, dataset=dict(ann_file=f'{demo_root}/test_video_attributes.json', **evaluated)
+)
+val_evaluator = dict(type='PrivacyAttributeMetric', level='video')
+test_evaluator = val_evaluator

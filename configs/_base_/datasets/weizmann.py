@@ -1,0 +1,70 @@
+# The Weizmann actions (tools/data/weizmann): few enough videos for their frames to be kept. Test
+# clips show persons that are in no training of the fold.
+weizmann_root = '{{$WEIZMANN_ROOT:data/weizmann}}'
+fold = 0
+size = 64
+
+# Eight frames, every third: 0.9 s, the whole of the shortest clip. The middle of the frame, give or
+# take a ninth.
+train_pipeline = [
+    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
+    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=3, num_clips=1),
+    dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=1.0, random=False),
+    dict(type='Resize', scale=(size + 8, size + 8), keep_ratio=False),
+    dict(type='RandomCrop', size=size),
+    # Stronger colours keep the recognizer from learning at all.
+    dict(
+        type='ClipColorJitter',
+        contrast=(0.5, 0.8, 1.2),
+        hue=(0.5, -0.05, 0.05),
+        saturation=(0.5, 0.6, 1.4),
+        brightness=(0.5, 0.8, 1.2),
+        grayscale=0.1,
+    ),
+    dict(type='Flip', flip_ratio=0.5),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+test_pipeline = [
+    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
+    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=3, num_clips=8, test_mode=True),
+    dict(type='DecordDecode'),
+    dict(type='SquareCrop', scale=size / (size + 8), random=False),
+    dict(type='Resize', scale=(size, size), keep_ratio=False),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+
+# So few clips that an epoch takes each of them several times.
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=0,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='ReproducibleDataset',
+        dataset=dict(
+            type='RepeatDataset',
+            times=8,
+            dataset=dict(
+                type='VideoDataset',
+                ann_file=f'{weizmann_root}/fold{fold}/action_train.txt',
+                data_prefix=dict(video=f'{weizmann_root}/videos'),
+                pipeline=train_pipeline,
+            ),
+        ),
+    ),
+)
+test_dataloader = dict(
+    batch_size=8,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='ReproducibleDataset',
+        ann_file=f'{weizmann_root}/fold{fold}/action_test.txt',
+        data_prefix=dict(video=f'{weizmann_root}/videos'),
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
