@@ -14,6 +14,7 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner, save_checkpoint
 
+from ..config_keys import READ_KEYS
 from ..engine.checkpoint_files import is_whole
 from .attackers import TWICE, collect_validation, measure_attacker
 from .stage_files import read_json, read_progress, read_result, write_json
@@ -90,7 +91,9 @@ class Stage:
 
     def _hash(self) -> str:
         """Return what identifies the result: config, lists of data, and the stages before."""
-        config = {key: value for key, value in self.config.items() if key not in _SHOWING_KEYS}
+        # Variables of config files count by what is made of them.
+        settings = READ_KEYS - set(_SHOWING_KEYS)
+        config = {key: value for key, value in self.config.items() if key in settings}
         hooks = config.get('default_hooks', {})
         config['default_hooks'] = {k: v for k, v in hooks.items() if k not in _SHOWING_HOOKS}
         content = dict(

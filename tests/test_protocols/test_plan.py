@@ -218,6 +218,19 @@ def test_hash_changes_with_config_lists_and_stages_before(tmp_path):
     assert plan()[0] != before[0]
 
 
+def test_hash_does_not_depend_on_variables_of_a_config(tmp_path):
+    """What is made of them counts."""
+    config = CONFIGS / 'eval' / 'privacy_resnet_demo.py'
+    child = tmp_path / 'child.py'
+    hashes = []
+    for text in ('', 'rate = 1.0\n', 'optim_wrapper = dict(optimizer=dict(lr=1.0))\n'):
+        child.write_text(f'_base_ = {str(config)!r}\n{text}')
+        stages = dict(image=dict(config=str(child)))
+        (stage,) = load_protocol(write_protocol(tmp_path, [RAW], stages), tmp_path / 'w').stages
+        hashes.append(stage.hash)
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
 def test_method_may_have_fewer_seeds(tmp_path):
     methods = [RAW, dict(RAW, name='once', seeds=[1])]
     path = write_protocol(tmp_path, methods, seeds=[0, 1, 2])
