@@ -1,6 +1,6 @@
 # A price on information (docs/method.md) on the demo set: f_A's frames pass a noisy channel, and it
-# is charged for what it sends. No adversary and no labels; the schedule and the networks are those
-# of spact_r3d_demo.py. No protocol has measured it yet.
+# is charged for what it sends. No adversary and no labels; networks and data are those of
+# spact_r3d_demo.py.
 _base_ = './spact_r3d_demo.py'
 anonymizer = _base_.model.anonymizer
 for key in ('anonymizer', 'privacy_weight', 'max_action_loss'):
@@ -8,17 +8,29 @@ for key in ('anonymizer', 'privacy_weight', 'max_action_loss'):
 for part in (_base_.optim_wrapper, _base_.param_scheduler):
     part.pop('privacy_branch')
 
+# ---- Model ------------------------------------------------------------------------------------
 model = dict(
     type='PricedAnonymization',
+    # What is sent are means of 4 x 4 pixels: 12 x 12 numbers a colour.
     anonymizer=dict(
         type='GaussianChannel',
         anonymizer=anonymizer,
         sigma_shared=0.15,
         sigma_frame=0.05,
+        stride=4,
     ),
     privacy_branch=None,
-    rate_weight=1e-4,
+    # The price rises until the action's loss is this; chance is log(8) = 2.08.
+    target_action_loss=0.6,
+    rate_weight=3e-5,
 )
+del anonymizer, part, key
+
+# ---- Schedule ---------------------------------------------------------------------------------
+_base_.custom_hooks[0].schedule[2].update(epochs=20)
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(type='NoiseRampHook', low=0.1, begin='minimax', end='minimax+4'),
+]
 val_evaluator = [*_base_.val_evaluator, dict(type='RateMetric')]
 test_evaluator = val_evaluator
-del anonymizer, part, key

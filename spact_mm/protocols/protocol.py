@@ -69,7 +69,8 @@ def load_protocol(
     - ``title``: of the report.
     - ``seeds``, ``folds``: lists; ``folds`` defaults to ``[None]``.
     - ``methods``: list of ``dict(name=...)`` with either ``anonymizer=dict(type=...)`` (needs no
-      training), ``train=dict(config=..., options=...)`` (a minimax config) or ``checkpoint=...``
+      training), ``train=dict(config=..., options=...)`` (a minimax config; its test's ``metrics``
+      are reported if named, as those of a stage) or ``checkpoint=...``
       (a minimax checkpoint, with or without ``anonymizer``). They are reported in this order.
       ``configs=dict(stage=...)`` gives a stage another config, and
       ``options=dict(stage=dict(...))`` changes it, for this method only. ``seeds=[...]``: only

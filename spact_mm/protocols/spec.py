@@ -10,7 +10,7 @@ from .imports import imports_of, read_config
 
 _PROTOCOL_KEYS = {'title', 'seeds', 'folds', 'methods', 'stages', 'strength', 'report'}
 _METHOD_KEYS = {'name', 'anonymizer', 'train', 'checkpoint', 'configs', 'options', 'seeds'}
-_TRAIN_KEYS = {'config', 'options', 'load'}
+_TRAIN_KEYS = {'config', 'options', 'load', 'metrics'}
 _STAGE_KEYS = {'config', 'options', 'metrics', 'train', 'load', 'inverter', 'slot', 'skip'}
 _STAGE_KEYS |= {'attacker', 'only', 'seeds'}
 #: What a row of the report has beside the metrics.

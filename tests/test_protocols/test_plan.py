@@ -218,6 +218,13 @@ def test_hash_changes_with_config_lists_and_stages_before(tmp_path):
     assert plan()[0] != before[0]
 
 
+def test_a_training_is_tested_if_metrics_are_named(tmp_path):
+    train = dict(config=str(CONFIGS / 'price_r3d_demo.py'), metrics=dict(own='acc/top1'))
+    path = write_protocol(tmp_path, [dict(name='price', train=train)], {})
+    stage = load_protocol(path, tmp_path / 'w').stages[0]
+    assert stage.name == 'train' and stage.is_trained and stage.metrics == dict(own='acc/top1')
+
+
 def test_hash_does_not_depend_on_variables_of_a_config(tmp_path):
     """What is made of them counts."""
     config = CONFIGS / 'eval' / 'privacy_resnet_demo.py'
