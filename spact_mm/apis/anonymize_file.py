@@ -19,7 +19,8 @@ from .output_files import (
     write_image,
 )
 from .outputs import IMAGES, Job
-from .video_file import VideoReader, VideoWriter, can_copy_audio
+from .sound import Sound, can_copy, codec_name
+from .video_file import VideoReader, VideoWriter
 
 #: Bytes of frames that are decoded before they are anonymized together.
 _BATCH_BYTES = 32 << 20
@@ -105,7 +106,8 @@ def anonymize_file(
                 frames = _report(frames, reader, on_frames)
                 write = _write_folder if images else _write_video
                 result = write(job.output, partial, frames, reader, keep_audio)
-                result.warning = _describe_damage(reader, result.frames)
+                damage = _describe_damage(reader, result.frames)
+                result.warning = ' '.join(filter(None, [damage, result.warning]))
         with named_errors(job.output):
             result.bytes, result.sha256 = fingerprint(partial)
         if before_replace is not None:
@@ -208,23 +210,39 @@ def _write_video(
     output: Path, partial: Path, frames, reader: VideoReader, keep_audio: bool
 ) -> FileResult:
     audio = reader.audio if keep_audio else None
-    if audio is not None and not can_copy_audio(audio):
+    if audio is not None and not can_copy(audio):
         raise ValueError(
-            f'{reader.path} has sound as {audio.codec_context.name}, which an MP4 file cannot '
-            'hold: convert it before, or go without --keep-audio.'
+            f'{reader.path} has sound as {codec_name(audio)}, which an MP4 file cannot hold: '
+            'convert it before, or go without --keep-audio.'
         )
+    sound = None if audio is None else Sound(reader.path, reader.start)
+    delay = 0 if sound is None else round(sound.delay / reader.time_base)
     writer = VideoWriter(
-        partial, output, reader.rate, reader.time_base, reader.sample_aspect_ratio, audio=audio
+        partial,
+        output,
+        reader.rate,
+        reader.time_base,
+        reader.sample_aspect_ratio,
+        colour=reader.colour,
+        audio=audio,
     )
     with writer, closing(frames):
         for frame, stamp in frames:
-            writer.write(frame, stamp)
-        if audio is not None:
-            for packet in reader.read_audio():
+            writer.write(frame, stamp + delay)
+            if sound is not None:
+                for packet in sound.take_until((stamp + delay) * reader.time_base):
+                    writer.write_audio(packet)
+        if sound is not None:
+            for packet in sound.take_until():
                 writer.write_audio(packet)
     check_video(partial, output, writer.num_frames)
     state = 'none' if reader.audio is None else 'kept' if keep_audio else 'dropped'
-    return FileResult(str(output), writer.num_frames, *frame.shape[:2], audio=state)
+    result = FileResult(str(output), writer.num_frames, *frame.shape[:2], audio=state)
+    if sound is not None and sound.num_dropped:
+        result.warning = (
+            f'{sound.num_dropped} packets of its sound have no usable time, and are left out.'
+        )
+    return result
 
 
 def _write_folder(

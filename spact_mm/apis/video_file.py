@@ -1,5 +1,6 @@
 """Video files as streams of frames: read, write, nothing of a whole video in memory."""
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -10,14 +11,13 @@ import av
 import numpy as np
 
 from ..compat import x264_options
+from ..datasets.colour import Colour, check_colour, find_colour, from_rgb, tag, to_rgb
 from ..datasets.media_probe import open_container, probe_video, video_streams
 from ..datasets.orientation import find_orientation, turn_upright
 from ..datasets.unreadable import UnreadableFileError
 from .image_file import MAX_PIXELS, check_pixels
 from .output_files import address, named_errors
 
-#: Codecs whose packets an MP4 file can hold as they are.
-_MP4_AUDIO = {'aac', 'ac3', 'eac3', 'mp3', 'mp2', 'alac', 'opus', 'flac'}
 #: Of still pictures (AVIF, HEIC) in the container of MP4, which FFmpeg takes for videos: it gives
 #: one of the tiles that they are made of.
 _PICTURES = {
@@ -48,11 +48,14 @@ class VideoReader:
         rate (Fraction): Frames a second, on average.
         time_base (Fraction): Seconds that one unit of a time stamp stands for.
         sample_aspect_ratio (Fraction | None): Width to height of a pixel, None for square ones.
+        colour (Colour): In which colours a copy is to be written.
+        start (Fraction): Seconds at which the first frame is shown, by the file's own clock.
         audio: The first sound track, None if there is none.
         num_bad_packets (int): How many packets could not be decoded so far.
 
     Raises:
-        ValueError: If it is no video file, one without pictures, or of frames that are too large.
+        ValueError: If it is no video file, one without pictures, of frames that are too large or of
+            colours that cannot be converted.
         OSError: If it cannot be opened.
 
     Example:
@@ -95,6 +98,9 @@ class VideoReader:
         self.rate = self._stream.average_rate or self._stream.guessed_rate or Fraction(25)
         self.num_bad_packets = 0
         self.audio = self._container.streams.audio[0] if self._container.streams.audio else None
+        # An AVI file has no times of showing, and those that FFmpeg makes up for it need not rise.
+        # Its frames are shown in turn at the times of its packets, of which it leaves out some.
+        self._times: deque[int] | None = deque() if self._container.format.name == 'avi' else None
         self._frames = self._decode()
         try:
             self._first = next(self._frames, None)
@@ -102,6 +108,13 @@ class VideoReader:
             raise ValueError(f'{path} cannot be decoded ({error.strerror}).') from error
         if self._first is None:
             raise ValueError(f'{path} has no frame that can be decoded: it is damaged.')
+        try:
+            check_colour(self._first, path)
+        except UnreadableFileError as error:
+            raise ValueError(str(error)) from error
+        self.colour = find_colour(self._first)
+        stamp = self._first.pts if self._times is None else next(iter(self._times), None)
+        self.start = (stamp or 0) * self.time_base
         self._orientation = find_orientation(self._first)
         ratio = self._stream.sample_aspect_ratio
         self.sample_aspect_ratio = 1 / ratio if ratio and self._orientation[0] else ratio
@@ -145,20 +158,26 @@ class VideoReader:
         Time stamps rise; a file without usable ones gets those of its average rate.
         """
         step = max(1, round(1 / (self.rate * self.time_base)))
-        first, last = self._first.pts or 0, -step
-        # An AVI file has none, and those that FFmpeg makes up for it need not rise.
-        is_known = self._container.format.name != 'avi'
+        first, last = round(self.start / self.time_base), -step
         for frame in chain([self._first], self._frames):
-            stamp = frame.pts - first if is_known and frame.pts is not None else last + step
+            stamp = frame.pts if self._times is None else next(self._take_time(), None)
+            stamp = last + step if stamp is None else stamp - first
             last = stamp if stamp > last else last + step
-            picture = frame.to_ndarray(format='rgb24')
+            picture = to_rgb(frame, self.path)
             yield turn_upright(picture, self._orientation), last
+
+    def _take_time(self) -> Iterator[int]:
+        if self._times:
+            yield self._times.popleft()
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         packets = self._container.demux(self._stream)
         while True:
             try:
-                yield from next(packets).decode()
+                packet = next(packets)
+                if self._times is not None and packet.size and packet.dts is not None:
+                    self._times.append(packet.dts)
+                yield from packet.decode()
             except StopIteration:
                 return
             except av.EOFError:
@@ -168,11 +187,8 @@ class VideoReader:
                 # What FFmpeg refuses to decode by the limit that it was given.
                 check_pixels(self.path, context.width, context.height, self.max_pixels)
                 self.num_bad_packets += 1
-
-    def read_audio(self) -> Iterator[av.Packet]:
-        """Yield the packets of the first sound track, coded as they are."""
-        with av.open(address(self.path)) as container:
-            yield from (p for p in container.demux(container.streams.audio[0]) if p.dts is not None)
+                if self._times:
+                    self._times.pop()
 
 
 class VideoWriter:
@@ -185,6 +201,7 @@ class VideoWriter:
         time_base (Fraction): Seconds that one unit of a time stamp stands for.
         sample_aspect_ratio (Fraction, optional): Width to height of a pixel. Defaults to square.
         crf (int): Quality of x264, 0 (lossless) to 51. Defaults to 18: no loss that one sees.
+        colour (Colour, optional): What the numbers of the file are to mean. Defaults to BT.601, not stated.
         audio: A sound track whose packets will be handed to :meth:`write_audio`. Defaults to None.
 
     Raises:
@@ -199,11 +216,12 @@ class VideoWriter:
         time_base: Fraction,
         sample_aspect_ratio: Fraction | None = None,
         crf: int = 18,
+        colour: Colour | None = None,
         audio=None,
     ) -> None:
         self.path, self.output = Path(path), Path(output)
         self.rate, self.time_base, self.crf = rate, time_base, crf
-        self.sample_aspect_ratio = sample_aspect_ratio
+        self.sample_aspect_ratio, self.colour = sample_aspect_ratio, colour or Colour()
         self.num_frames = 0
         self._stream = None
         with named_errors(self.output):
@@ -237,7 +255,7 @@ class VideoWriter:
         with named_errors(self.output):
             if self._stream is None:
                 self._stream = self._open(*frame.shape[:2])
-            picture = av.VideoFrame.from_ndarray(frame, format='rgb24')
+            picture = from_rgb(frame, self._stream.pix_fmt, self.colour)
             picture.pts, picture.time_base = time_stamp, self.time_base
             self._container.mux(self._stream.encode(picture))
         self.num_frames += 1
@@ -256,14 +274,10 @@ class VideoWriter:
         # Colour at half the resolution needs even sides.
         stream.pix_fmt = 'yuv444p' if height % 2 or width % 2 else 'yuv420p'
         stream.codec_context.time_base = self.time_base
+        tag(stream.codec_context, self.colour)
         if self.sample_aspect_ratio:
             stream.codec_context.sample_aspect_ratio = self.sample_aspect_ratio
         return stream
-
-
-def can_copy_audio(audio) -> bool:
-    """Return whether an MP4 file can hold a sound track as it is."""
-    return audio.codec_context.name in _MP4_AUDIO
 
 
 def _is_picture(path: Path) -> bool:

@@ -1,6 +1,8 @@
 """Frames of a video by their index: decord where its frames are right, PyAV for the rest."""
 
+import logging
 import os
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -8,7 +10,9 @@ from functools import lru_cache
 import av
 import decord
 import numpy as np
+from mmengine.logging import print_log
 
+from .colour import to_rgb
 from .media_probe import (
     MAX_PIXELS,
     VideoFacts,
@@ -25,6 +29,13 @@ DECORD_ERRORS = (decord.DECORDError, decord.DECORDLimitReachedError)
 #: Where decord gives the frame that is asked for.
 _DECORD_FORMATS = {'avi', 'matroska,webm', 'mov,mp4,m4a,3gp,3g2,mj2'}
 _DECORD_CODECS = {'h264', 'hevc', 'mpeg4', 'mjpeg', 'vp8', 'vp9', 'msmpeg4v3', 'mpeg2video'}
+#: Where its frames are compared with PyAV's: of an AVI, whose frames PyAV can only count from the
+#: beginning, none beyond so many.
+_MAX_COMPARED = 128
+#: By how much two versions of FFmpeg may round differently, of 255: anywhere, and on average.
+_MAX_ROUNDING, _MEAN_ROUNDING = 8, 0.1
+#: Videos of this process that PyAV reads.
+_by_pyav: set[str] = set()
 
 
 def open_video(
@@ -34,6 +45,9 @@ def open_video(
 
     A file that ends before the length it states is refused: what is left of it is another video.
     Durations may be off by a tenth and two frames; sizes in a container's header may not.
+
+    The first time in a process, some of decord's frames are compared with PyAV's. How many videos
+    PyAV reads is logged at the first one, the tenth, the hundredth and so on.
 
     Args:
         path: The file.
@@ -55,11 +69,81 @@ def open_video(
             f'The video {path} has {facts.width} x {facts.height} pixels, more than max_pixels = '
             f'{max_pixels:,}.'
         )
-    if _is_for_decord(facts) and _is_upright(path, facts):
-        reader = DecordReader(path, num_threads)
-        if len(reader) == facts.num_packets:
-            return reader
+    if is_right_in_decord(path, max_pixels):
+        return DecordReader(path, num_threads, max_pixels)
+    _count_pyav(path)
     return PyAVReader(path, facts, num_threads, max_pixels)
+
+
+def is_right_in_decord(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> bool:
+    """Return whether decord gives the frames of a video that a player shows, in its colours.
+
+    Args:
+        path: The file.
+        max_pixels (int): As of :func:`open_video`.
+
+    Raises:
+        UnreadableFileError: If it cannot be read at all.
+    """
+    path = os.fspath(path)
+    facts = probe_video(path)
+    if not _is_for_decord(facts) or not _is_upright(path, facts):
+        return False
+    state = os.stat(path)
+    return _agrees(path, max_pixels, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=100_000)
+def _agrees(path: str, max_pixels: int, _num_bytes: int, _time: int) -> bool:
+    """Compare some of decord's frames with PyAV's."""
+    facts = probe_video(path)
+    try:
+        reader = DecordReader(path, 1, max_pixels)
+        total = len(reader)
+        if total != facts.num_packets:
+            return False
+        is_counted = facts.format == 'avi'
+        last = min(total, _MAX_COMPARED if is_counted else total) - 1
+        # Backwards, so that decord has to seek.
+        indices = sorted({last, last // 2, min(1, last)}, reverse=True)
+        found = reader.read_by_decord(indices)
+        if is_counted:
+            expected = _read_from_start(path, indices, max_pixels)
+        else:
+            expected = PyAVReader(path, facts, 1, max_pixels).get_batch(indices).asnumpy()
+    except (IndexError, UnreadableFileError, av.FFmpegError, *DECORD_ERRORS):
+        # Of one of both; PyAV says which frame it is where that is asked for.
+        return False
+    if found.shape != expected.shape:
+        return False
+    change = np.abs(found.astype(np.int16) - expected)
+    return bool(change.max() <= _MAX_ROUNDING and change.mean((1, 2, 3)).max() <= _MEAN_ROUNDING)
+
+
+def _read_from_start(path: str, indices: Sequence[int], max_pixels: int) -> np.ndarray:
+    wanted, found = set(indices), {}
+    with open_container(path, max_pixels) as container:
+        frames = decode_tolerantly(container, video_streams(container)[0])
+        for index, frame in enumerate(frames):
+            if index in wanted:
+                found[index] = to_rgb(frame, path)
+            if len(found) == len(wanted):
+                break
+    return np.stack([found[index] for index in indices if index in found])
+
+
+def _count_pyav(path: str) -> None:
+    if path in _by_pyav:
+        return
+    _by_pyav.add(path)
+    count = len(_by_pyav)
+    if set(str(count)[1:]) <= {'0'} and str(count)[0] == '1':
+        print_log(
+            f'{count} video{"s" if count > 1 else ""} so far {"are" if count > 1 else "is"} read '
+            f'by PyAV, as decord does not give the frames that a player shows; the last is {path}.',
+            logger='current',
+            level=logging.INFO,
+        )
 
 
 def _is_for_decord(facts: VideoFacts) -> bool:
@@ -85,33 +169,40 @@ def _is_upright(path: str, facts: VideoFacts) -> bool:
 
 
 class DecordReader(decord.VideoReader):
-    """decord's reader, whose errors name the file.
+    """decord's reader; what it cannot decode is read by PyAV, whose errors name the file.
 
     Args:
         path (str): The file.
         num_threads (int): Decoding threads.
+        max_pixels (int): As of :func:`open_video`.
 
     Raises:
         UnreadableFileError: If decord cannot open it.
     """
 
-    def __init__(self, path: str, num_threads: int) -> None:
-        self._path = path
+    def __init__(self, path: str, num_threads: int, max_pixels: int = MAX_PIXELS) -> None:
+        self._path, self._options = path, (num_threads, max_pixels)
         try:
             super().__init__(f'file:{path}' if ':' in path else path, num_threads=num_threads)
         except (RuntimeError, *DECORD_ERRORS) as error:
             raise UnreadableFileError(f'The video {path} is damaged or no video.') from error
 
+    def read_by_decord(self, indices: Sequence[int]) -> np.ndarray:
+        """Return frames (T, H, W, 3), RGB uint8, or raise what decord raises."""
+        return super().get_batch(indices).asnumpy()
+
     def get_batch(self, indices: Sequence[int]):
-        """Return frames (T, H, W, 3), RGB uint8, as decord's array.
+        """Return frames (T, H, W, 3), RGB uint8, as decord's array or :class:`Frames`.
 
         Raises:
             UnreadableFileError: If one cannot be decoded.
         """
         try:
             return super().get_batch(indices)
-        except DECORD_ERRORS as error:
-            raise self._name(error) from error
+        except DECORD_ERRORS:
+            # It gives up at a damaged packet, also where the frames asked for are whole.
+            facts = probe_video(self._path)
+            return PyAVReader(self._path, facts, *self._options).get_batch(indices)
 
     def next(self):
         """Return the next frame (H, W, 3), RGB uint8, as decord's array.
@@ -122,10 +213,9 @@ class DecordReader(decord.VideoReader):
         try:
             return super().next()
         except DECORD_ERRORS as error:
-            raise self._name(error) from error
-
-    def _name(self, error: Exception) -> UnreadableFileError:
-        return UnreadableFileError(f'A frame of the video {self._path} cannot be decoded.')
+            raise UnreadableFileError(
+                f'A frame of the video {self._path} cannot be decoded.'
+            ) from error
 
 
 class Frames:
@@ -147,7 +237,8 @@ class PyAVReader:
     """Frames by their index, upright, with the interface of :class:`decord.VideoReader`.
 
     Where the times of all frames are known, it decodes from the last whole picture before the frame
-    asked for; else from the beginning.
+    asked for. Of an AVI, which has none, all frames are decoded once to find out which ones are
+    whole pictures. Of others without times it decodes from the beginning.
 
     Args:
         path (str): The file.
@@ -167,7 +258,10 @@ class PyAVReader:
         self._next = 0
         time = os.stat(path).st_mtime_ns
         self._orientation = _orientation(path, time)
-        self._length = len(facts.stamps) or _count_frames(path, time)
+        self._key_frames: tuple[tuple[int, int], ...] = ()
+        self._length = len(facts.stamps)
+        if not self._length:
+            self._length, self._key_frames = _index_frames(path, time)
 
     def __len__(self) -> int:
         return self._length
@@ -233,12 +327,32 @@ class PyAVReader:
         return [found[index] for index in indices]
 
     def _pick_by_count(self, container, stream, wanted: list[int]) -> Iterator:
-        chosen = set(wanted)
-        for index, frame in enumerate(decode_tolerantly(container, stream)):
-            if index in chosen:
-                yield index, frame
-            if index >= wanted[-1]:
+        for (start, time), group in self._group_by_key(wanted):
+            if time is not None and not _enter(container, stream, time):
+                # The container has another index than its packets.
+                self._key_frames = ()
+                container.seek(0, backward=True)
+                yield from self._pick_by_count(container, stream, wanted)
                 return
+            chosen, index = set(group), start - 1
+            for frame in decode_tolerantly(container, stream):
+                # What is shown before the whole picture belongs to the part before.
+                if time is not None and index < start and not frame.key_frame:
+                    continue
+                index += 1
+                if index in chosen:
+                    yield index, frame
+                if index >= group[-1]:
+                    break
+
+    def _group_by_key(self, wanted: list[int]) -> list[tuple[tuple[int, int | None], list[int]]]:
+        """Return indices by the last whole picture, its index and time, from which they come."""
+        groups: dict[tuple[int, int | None], list[int]] = {}
+        for index in wanted:
+            place = bisect_right(self._key_frames, index, key=lambda key: key[0])
+            key = self._key_frames[place - 1] if place else (0, None)
+            groups.setdefault(key, []).append(index)
+        return list(groups.items())
 
     def _pick_by_time(self, container, stream, wanted: list[int]) -> Iterator:
         stamps, keys = self._facts.stamps, self._facts.key_stamps
@@ -279,8 +393,8 @@ class PyAVReader:
                 f'max_pixels = {self._max_pixels:,}.'
             )
         # A video may change its size on the way; a clip has one.
-        size = dict(width=self._facts.width, height=self._facts.height)
-        picture = frame.to_ndarray(format='rgb24', **(size if all(size.values()) else {}))
+        size = self._facts.height, self._facts.width
+        picture = to_rgb(frame, self._path, size if all(size) else None)
         return turn_upright(picture, self._orientation)
 
 
@@ -315,13 +429,42 @@ def _orientation(path: str, _time: int) -> tuple[bool, bool, bool]:
     return find_orientation(frame)
 
 
-@lru_cache(maxsize=100_000)
-def _count_frames(path: str, _time: int) -> int:
+def _enter(container, stream, time: int) -> bool:
+    """Seek a packet by its time of decoding; return whether it is there."""
+    container.seek(time, stream=stream)
+    packet = next(container.demux(stream), None)
+    container.seek(time, stream=stream)
+    return packet is not None and packet.dts == time
+
+
+@lru_cache(maxsize=1_000)
+def _index_frames(path: str, _time: int) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Decode a video without times of showing.
+
+    Returns:
+        tuple: How many frames there are, and of each whole picture its index and the time of its
+        packet; none where a container cannot be entered by that, or they are not as many.
+    """
+    times, indices, count = [], [], 0
     try:
         with open_container(path) as container:
-            count = sum(1 for _ in decode_tolerantly(container, video_streams(container)[0]))
+            stream = video_streams(container)[0]
+            for packet in container.demux(stream):
+                if packet.is_keyframe and packet.size and packet.dts is not None:
+                    times.append(packet.dts)
+                try:
+                    frames = packet.decode()
+                except av.EOFError:
+                    break
+                except av.FFmpegError:
+                    continue
+                for frame in frames:
+                    if frame.key_frame:
+                        indices.append(count)
+                    count += 1
+            can_enter = container.format.name == 'avi' and len(times) == len(indices)
     except av.FFmpegError as error:
         raise UnreadableFileError(
             f'The video {path} cannot be decoded ({error.strerror}).'
         ) from error
-    return count
+    return count, tuple(zip(indices, times, strict=True)) if can_enter else ()

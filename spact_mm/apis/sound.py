@@ -1,0 +1,76 @@
+"""The sound of a video, copied as it is coded, in the time of the copied frames."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from ..datasets.media_probe import open_container
+
+#: Codecs whose packets an MP4 file can hold as they are.
+_MP4_CODECS = {'aac', 'ac3', 'eac3', 'mp3', 'mp2', 'alac', 'opus', 'flac'}
+#: Seconds of sound before the first frame that players are told to hide, in place of a later
+#: picture: what a coder needs to run in.
+_RUN_IN = Fraction(1, 10)
+
+
+class Sound:
+    """The packets of the first sound track of a video, against the same zero as its frames.
+
+    What an edit list hides is left out, and so is what does not come after the packet before it.
+
+    Args:
+        path (Path): The video.
+        start (Fraction): Seconds at which its first frame is shown, by its own clock.
+
+    Attributes:
+        delay (Fraction): Seconds that the copy's first frame is shown after its zero, as the sound
+            begins before.
+        num_dropped (int): Packets that were left out so far, as their times do not rise.
+    """
+
+    def __init__(self, path: Path, start: Fraction) -> None:
+        self.num_dropped = 0
+        self._path = path
+        self._packets = self._read()
+        self._next = next(self._packets, None)
+        began = start if self._next is None else _time(self._next)
+        self._zero = began if start - began > _RUN_IN else start
+        self.delay = start - self._zero
+
+    def take_until(self, seconds: Fraction | None = None) -> Iterator[av.Packet]:
+        """Yield the packets, by the copy's clock, up to a time, or all that are left."""
+        last = None
+        while (packet := self._next) is not None:
+            if seconds is not None and _time(packet) - self._zero > seconds:
+                return
+            self._next = next(self._packets, None)
+            shift = round(self._zero / packet.time_base)
+            packet.pts = (packet.dts if packet.pts is None else packet.pts) - shift
+            packet.dts -= shift
+            if last is not None and packet.dts <= last:
+                self.num_dropped += 1
+                continue
+            last = packet.dts
+            yield packet
+
+    def _read(self) -> Iterator[av.Packet]:
+        with open_container(self._path) as container:
+            for packet in container.demux(container.streams.audio[0]):
+                if packet.dts is not None and packet.size and not packet.is_discard:
+                    yield packet
+
+
+def codec_name(audio) -> str:
+    """Return what a sound track is coded as, whichever decoder reads it."""
+    return audio.codec_context.codec.canonical_name
+
+
+def can_copy(audio) -> bool:
+    """Return whether an MP4 file can hold a sound track as it is."""
+    return codec_name(audio) in _MP4_CODECS
+
+
+def _time(packet: av.Packet) -> Fraction:
+    return (packet.dts if packet.pts is None else packet.pts) * packet.time_base
