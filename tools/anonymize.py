@@ -115,7 +115,10 @@ class Display:
 def anonymize(args: argparse.Namespace) -> int:
     """Anonymize this process's share of the files; return the exit code."""
     rank, num_processes = find_rank()
-    jobs = find_jobs(args.inputs, args.out, args.images)[rank::num_processes]
+    missing: list[str] = []
+    jobs = find_jobs(args.inputs, args.out, args.images, missing)[rank::num_processes]
+    for line in missing if rank == 0 else []:
+        print(f'Not done: {line}')
     left_out = find_left_out(args.inputs, args.out) if rank == 0 else []
     if left_out:
         print(describe_left_out(left_out))
@@ -130,7 +133,7 @@ def anonymize(args: argparse.Namespace) -> int:
         force=args.force,
     )
     with lock_outputs(args.out):
-        return anonymize_all(jobs, inferencer, args)
+        return max(anonymize_all(jobs, inferencer, args), 1 if missing else 0)
 
 
 def anonymize_all(jobs: list[Job], inferencer: AnonymizeInferencer, args) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..datasets.media_probe import MAX_PIXELS
+from ..datasets.orientation import find_exif_orientation, turn_by_exif
 from ..datasets.unreadable import check_regular
 
 #: Codes of TIFF's tags.
@@ -53,12 +54,12 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, st
             # FFmpeg gives one of its tiles, and OpenCV's wheel does not read it.
             return _decode_by_pillow(path, header), ''
         # Which OpenCV leaves out for them.
-        turn = _orientation(header) if kind in ('PNG', 'WEBP') else 1
+        turn = find_exif_orientation(header) if kind in ('PNG', 'WEBP') else 1
         further = f'{pages - 1} further pictures in it (previews, depth or gain) are left out.'
     if kind == 'PNG' and not _has_whole_chunks(data):
         raise ValueError(f'{path} is no image that can be read: it is damaged or cut off.')
     flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if kind in ('PNG', 'WEBP') else 0)
-    return _turn(_decode(path, data, flags)[..., ::-1], turn), further if pages > 1 else ''
+    return turn_by_exif(_decode(path, data, flags)[..., ::-1], turn), further if pages > 1 else ''
 
 
 def check_pixels(path: Path, width: int, height: int, max_pixels: int) -> None:
@@ -93,13 +94,6 @@ def _open(path: Path, data: bytes) -> Iterator[Image.Image]:
         yield image
 
 
-def _orientation(image: Image.Image) -> int:
-    try:
-        return image.getexif().get(0x0112, 1)
-    except Exception:  # Pillow raises whatever it comes upon; damaged EXIF data turn nothing
-        return 1
-
-
 def _has_whole_chunks(data: bytes) -> bool:
     """Tell whether a PNG has all that it says: OpenCV takes the memory before it looks."""
     offset, kind = 8, b''
@@ -125,17 +119,6 @@ def _decode_by_pillow(path: Path, image: Image.Image) -> np.ndarray:
         return np.array(ImageOps.exif_transpose(image).convert('RGB'))
     except (OSError, RuntimeError, SyntaxError, ValueError) as error:
         raise ValueError(f'{path} cannot be decoded: {error}.') from error
-
-
-def _turn(picture: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn a picture upright by the number that EXIF has for it, 1 to 8."""
-    if orientation in (5, 6, 7, 8):
-        picture = picture.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        picture = picture[::-1]
-    if orientation in (2, 3, 6, 7):
-        picture = picture[:, ::-1]
-    return np.ascontiguousarray(picture)
 
 
 def _several(path: Path, count: int, name: str, remedy: str) -> ValueError:

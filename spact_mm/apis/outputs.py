@@ -33,24 +33,30 @@ class Job:
         return self.source.suffix.lower() in IMAGES
 
 
-def find_jobs(inputs: Iterable[str], out: str | Path, frames_as_images: bool = False) -> list[Job]:
+def find_jobs(
+    inputs: Iterable[str],
+    out: str | Path,
+    frames_as_images: bool = False,
+    missing: list[str] | None = None,
+) -> list[Job]:
     """Return what is to be done for files, glob patterns and folders.
 
     Args:
         inputs (Iterable[str]): As for :func:`~spact_mm.apis.find_sources`.
         out (str | Path): Folder of the outputs, in which folders keep their layout.
         frames_as_images (bool): Whether a video becomes a folder of images. Defaults to False.
+        missing (list[str], optional): As for :func:`~spact_mm.apis.find_sources`.
 
     Returns:
         list[Job]: Each file once, sorted. Where outputs would share a name, they keep the ending
         of their source in it.
 
     Raises:
-        FileNotFoundError: If an input matches nothing.
+        FileNotFoundError: As for :func:`~spact_mm.apis.find_sources`.
         ValueError: If an output is, holds or hides an input, another output or the manifest.
     """
     out = Path(out)
-    sources = find_sources(inputs, out)
+    sources = find_sources(inputs, out, missing)
     names = [_output_name(relative, frames_as_images) for relative in sources.values()]
     shared = {name for name, count in Counter(names).items() if count > 1}
     jobs = [

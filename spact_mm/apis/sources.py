@@ -13,7 +13,9 @@ VIDEOS = {
 }  # fmt: skip
 
 
-def find_sources(inputs: Iterable[str], out: Path | None = None) -> dict[Path, Path]:
+def find_sources(
+    inputs: Iterable[str], out: Path | None = None, missing: list[str] | None = None
+) -> dict[Path, Path]:
     """Return the videos and images that are meant, with their paths below the folder given.
 
     Folders are searched to the bottom for names that end like a video or an image; a file that is
@@ -23,23 +25,30 @@ def find_sources(inputs: Iterable[str], out: Path | None = None) -> dict[Path, P
         inputs (Iterable[str]): Paths and patterns.
         out (Path, optional): A folder to leave out, as outputs may lie within inputs. Defaults to
             None.
+        missing (list[str], optional): Gets a sentence on each input that matches nothing, while the
+            others are found. Defaults to None: it is an error.
 
     Returns:
         dict[Path, Path]: Each once, sorted.
 
     Raises:
-        FileNotFoundError: If an input matches nothing.
+        FileNotFoundError: If an input matches nothing, or with ``missing`` if none does.
         ValueError: If an input is the folder of the outputs.
     """
     sources: dict[Path, Path] = {}
+    unmatched = []
     for text in inputs:
         found = [(path, below) for path, below, taken in _expand(text, _resolve(out)) if taken]
         if not found:
-            raise FileNotFoundError(
+            unmatched.append(
                 f'{text} is no file, and no folder or pattern with a video or image in it.'
             )
         for source, relative in found:
             sources.setdefault(source, relative)
+    if unmatched and (missing is None or not sources):
+        raise FileNotFoundError(unmatched[0])
+    if missing is not None:
+        missing.extend(unmatched)
     return dict(sorted(sources.items()))
 
 

@@ -201,7 +201,8 @@ class VideoWriter:
         time_base (Fraction): Seconds that one unit of a time stamp stands for.
         sample_aspect_ratio (Fraction, optional): Width to height of a pixel. Defaults to square.
         crf (int): Quality of x264, 0 (lossless) to 51. Defaults to 18: no loss that one sees.
-        colour (Colour, optional): What the numbers of the file are to mean. Defaults to BT.601, not stated.
+        colour (Colour, optional): What the numbers of the file are to mean. Defaults to BT.601,
+            which is not stated.
         audio: A sound track whose packets will be handed to :meth:`write_audio`. Defaults to None.
 
     Raises:

@@ -1,9 +1,10 @@
-"""How a frame is shown: the display matrix of a file's metadata."""
+"""How a frame or picture is shown: the display matrix, or EXIF orientation, of its metadata."""
 
 import struct
 
 import av
 import numpy as np
+from PIL import Image
 
 #: Not turned and not mirrored.
 UPRIGHT = (False, False, False)
@@ -35,3 +36,21 @@ def turn_upright(picture: np.ndarray, orientation: tuple[bool, bool, bool]) -> n
     if swaps:
         picture = picture.swapaxes(0, 1)
     return np.ascontiguousarray(picture[:: -1 if rows else 1, :: -1 if columns else 1])
+
+
+def find_exif_orientation(image: Image.Image) -> int:
+    """Return the number that EXIF has for how a picture is turned, 1 to 8; 1 is upright.
+
+    Args:
+        image (Image.Image): Opened, not yet decoded.
+    """
+    try:
+        return image.getexif().get(0x0112, 1)
+    except Exception:  # Pillow raises whatever it comes upon; damaged EXIF data turn nothing
+        return 1
+
+
+def turn_by_exif(picture: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn and mirror a picture (H, W, C) by the number that EXIF has for it; contiguous."""
+    swaps = orientation in (5, 6, 7, 8)
+    return turn_upright(picture, (swaps, orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)))

@@ -200,3 +200,12 @@ def test_line_that_a_crash_cut_off_is_skipped(job):
     assert again.is_done(job)
     again.add(job)
     assert Manifest(job.output.parent, {}).is_done(job)
+
+
+def test_one_missing_path_does_not_stop_the_others(folder, tmp_path):
+    missing = []
+    given = ['no.mp4', str(folder / 'a.avi'), 'none/*.avi']
+    assert len(find_jobs(given, tmp_path, missing=missing)) == 1
+    assert [line.split()[0] for line in missing] == ['no.mp4', 'none/*.avi']
+    with pytest.raises(FileNotFoundError, match=r'no.mp4 is no file'):
+        find_jobs(['no.mp4'], tmp_path, missing=[])

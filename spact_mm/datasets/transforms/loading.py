@@ -10,16 +10,20 @@ from mmaction.datasets.transforms import DecordInit
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ...registration import register
 from ..media_probe import MAX_PIXELS
+from ..orientation import find_exif_orientation, turn_by_exif
 from ..unreadable import UnreadableFileError, check_regular
 from ..video_reader import DecordReader, PyAVReader, open_video
 from .frame_cache import FrameCache, KeptFrames
 
 #: Twice what Pillow warns of; it opens nothing beyond.
 _PILLOW_LIMIT = 2 * Image.MAX_IMAGE_PIXELS
+#: Formats whose orientation OpenCV leaves out, by its version.
+_TURNED_HERE = ('PNG', 'WEBP')
+_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _JPEG = b'\xff\xd8'
 _REDUCED = {
     2: cv2.IMREAD_REDUCED_COLOR_2,
@@ -30,10 +34,13 @@ _REDUCED = {
 
 @register(TRANSFORMS)
 class LoadImageRGB(LoadImageFromFile):
-    """Load an image as RGB, whatever its number of channels.
+    """Load an image as RGB, whatever its number of channels, turned as its EXIF orientation says.
 
     OpenCV decodes from memory, where it refuses a truncated file; from a path it would pad a JPEG
     with grey.
+
+    A file of several pictures is refused, as one of them would stand for all; what lies beside a
+    JPEG (previews, depth, gain) is left out.
 
     Where an image is there already, it is taken for BGR: MMPretrain's inferencers read files
     themselves, as :func:`mmcv.imread` does.
@@ -92,8 +99,14 @@ class LoadImageRGB(LoadImageFromFile):
             check_regular(path)
         try:
             content = fileio.get(path, backend_args=self.backend_args)
-            reduction = self._find_reduction(content, self._check_size(content, path))
-            if reduction == 1:
+            kind, size, turn = self._read_header(content, path)
+            reduction = self._find_reduction(content, size)
+            if kind == 'AVIF':
+                image = _decode_by_pillow(content, path)
+            elif kind in _TURNED_HERE:
+                image = cv2.imdecode(np.frombuffer(content, np.uint8), _AS_STORED)
+                image = None if image is None else turn_by_exif(image[..., ::-1], turn)
+            elif reduction == 1:
                 image = mmcv.imfrombytes(
                     content, channel_order='rgb', backend=self.imdecode_backend
                 )
@@ -114,14 +127,16 @@ class LoadImageRGB(LoadImageFromFile):
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
 
-    def _check_size(self, content: bytes, path: str) -> tuple[int, int]:
-        """Return the size that the header states, and refuse a large one."""
+    def _read_header(self, content: bytes, path: str) -> tuple[str, tuple[int, int], int]:
+        """Return format, size and orientation, and refuse what is large or more than a picture."""
         with warnings.catch_warnings():
             # Of an image that is large to Pillow; here max_pixels decides.
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
             try:
                 with Image.open(BytesIO(content)) as header:
-                    size = header.size
+                    size, kind = header.size, header.format
+                    pages = 1 if kind == 'MPO' else getattr(header, 'n_frames', 1)
+                    turn = find_exif_orientation(header) if kind in _TURNED_HERE else 1
             except Image.DecompressionBombError as error:
                 raise UnreadableFileError(
                     f'The image {path} has more than max_pixels = {self.max_pixels:,} of '
@@ -136,13 +151,27 @@ class LoadImageRGB(LoadImageFromFile):
                 f'The image {path} has {size[0]} x {size[1]} pixels, more than max_pixels = '
                 f'{self.max_pixels:,} of LoadImageRGB.'
             )
-        return size
+        if pages > 1:
+            raise UnreadableFileError(
+                f'The image {path} has {pages} pictures: save the one that is meant, or make it a '
+                'video.'
+            )
+        return kind, size, turn
 
     def _find_reduction(self, content: bytes, size: tuple[int, int]) -> int:
         """Return by how much an image's sides may be divided: 1, 2, 4 or 8."""
         if self.min_size is None or not content.startswith(_JPEG):
             return 1
         return next((n for n in (8, 4, 2) if min(size) >= n * self.min_size), 1)
+
+
+def _decode_by_pillow(content: bytes, path: str) -> np.ndarray:
+    """Decode what OpenCV's wheel does not read."""
+    try:
+        with Image.open(BytesIO(content)) as image:
+            return np.array(ImageOps.exif_transpose(image).convert('RGB'))
+    except (OSError, RuntimeError, SyntaxError, ValueError) as error:
+        raise UnreadableFileError(f'The image {path} cannot be decoded ({error}).') from error
 
 
 @register(TRANSFORMS)
