@@ -113,8 +113,10 @@ class VideoReader:
         except UnreadableFileError as error:
             raise ValueError(str(error)) from error
         self.colour = find_colour(self._first)
-        stamp = self._first.pts if self._times is None else next(iter(self._times), None)
-        self.start = (stamp or 0) * self.time_base
+        first = self._first.pts if self._times is None else next(iter(self._times), None)
+        self._first_stamp = first or 0
+        # Of an AVI with B-frames later than its first packet, as players show it.
+        self.start = (self._first.pts or self._first_stamp) * self.time_base
         self._orientation = find_orientation(self._first)
         ratio = self._stream.sample_aspect_ratio
         self.sample_aspect_ratio = 1 / ratio if ratio and self._orientation[0] else ratio
@@ -158,7 +160,7 @@ class VideoReader:
         Time stamps rise; a file without usable ones gets those of its average rate.
         """
         step = max(1, round(1 / (self.rate * self.time_base)))
-        first, last = round(self.start / self.time_base), -step
+        first, last = self._first_stamp, -step
         for frame in chain([self._first], self._frames):
             stamp = frame.pts if self._times is None else next(self._take_time(), None)
             stamp = last + step if stamp is None else stamp - first

@@ -135,7 +135,9 @@ def tag(context: av.VideoCodecContext, colour: Colour) -> None:
 
 
 def _has_chroma(frame: av.VideoFrame) -> bool:
-    return any(part.is_chroma for part in frame.format.components)
+    # Its parts count as chroma where they are halved only.
+    kind = frame.format
+    return len(kind.components) > 2 and not (kind.is_rgb or kind.name.startswith('xyz'))
 
 
 def _is_full(frame: av.VideoFrame) -> bool:

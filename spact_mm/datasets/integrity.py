@@ -19,9 +19,11 @@ from ..files import write_whole
 from ..progress import Progress
 from .media_probe import probe_video
 from .unreadable import UnreadableFileError, check_regular
-from .video_reader import open_video
+from .video_reader import is_right_in_decord, open_video
 
 CHECKS = ('none', 'header', 'decode')
+#: In place of the reason why a video is broken: nothing is, but decord would show other frames.
+_BY_PYAV = ''
 
 
 def check_video(path: str | os.PathLike, check: str = 'header') -> str | None:
@@ -30,8 +32,8 @@ def check_video(path: str | os.PathLike, check: str = 'header') -> str | None:
     Args:
         path: A video that exists.
         check: ``'none'`` looks at the file size only; ``'header'`` also compares the length that
-            a container states with the file's, as the training's reader does; ``'decode'`` also
-            decodes the first, the middle and the last frame.
+            a container states with the file's, as the training's reader does, and opens it;
+            ``'decode'`` also decodes the first, the middle and the last frame.
 
     Returns:
         str | None: The reason why the video is unusable, or None.
@@ -95,6 +97,8 @@ def find_broken(
     A file on which the decoder itself crashes is reported like any other broken one:
     :func:`mmengine.utils.track_parallel_progress` would wait for its worker for ever.
 
+    How many videos will be read by PyAV, as decord does not give their frames, is printed.
+
     Args:
         root: The folder that ``names`` are relative to.
         names: The files, which exist.
@@ -106,8 +110,21 @@ def find_broken(
         dict[str, str]: The reason for each broken file.
     """
     paths = {Path(root, name): name for name in names}
-    broken = inspect_files(list(paths), partial(inspect, check=check), num_workers)
-    return {paths[path]: reason for path, reason in broken.items()}
+    found = inspect_files(list(paths), partial(_inspect, inspect, check), num_workers)
+    count = sum(reason == _BY_PYAV for reason in found.values())
+    if count:
+        print(
+            f'  {count:,} of {len(names):,} videos will be read by PyAV, as decord does not give '
+            'the frames that a player shows'
+        )
+    return {paths[path]: reason for path, reason in found.items() if reason != _BY_PYAV}
+
+
+def _inspect(inspect: Callable[[Path, str], str | None], check: str, path: Path) -> str | None:
+    reason = inspect(path, check)
+    if reason is None and inspect is check_video and check != 'none':
+        return None if is_right_in_decord(path) else _BY_PYAV
+    return reason
 
 
 def inspect_files(
@@ -233,8 +250,8 @@ def add_check_arguments(parser: argparse.ArgumentParser) -> None:
         '--check',
         choices=CHECKS,
         default='header',
-        help='how each file is inspected: for its size only, by its header (default), or by '
-        'decoding it, which takes many times longer',
+        help='how each file is inspected: for its size only, by its header and a few frames of a '
+        'video (default), or by decoding it, which takes longer',
     )
     parser.add_argument(
         '--workers',

@@ -43,6 +43,8 @@ class VideoFacts:
         num_streams (int): How many video streams there are, covers left out.
         stream (int): Index of the first of them.
         has_b_frames (bool): Whether frames are stored in another order than they are shown.
+        has_open_gops (bool): Whether frames that are shown before a whole picture are stored after
+            it, so that they refer to what is before both.
         num_packets (int): Packets of the stream, those that an edit list hides included.
         num_hidden (int): Packets that an edit list hides.
         stamps (np.ndarray): Times of the frames shown, rising, int64 in units of the stream; empty
@@ -59,6 +61,7 @@ class VideoFacts:
     num_streams: int
     stream: int
     has_b_frames: bool
+    has_open_gops: bool
     num_packets: int
     num_hidden: int
     stamps: np.ndarray = field(repr=False)
@@ -190,6 +193,7 @@ def _read_facts(path: str, container) -> VideoFacts:
             f'The video {path} cannot be decoded: it is cut off or of an unknown codec.'
         )
     stamps, keys, num_packets, ends = [], [], 0, {}
+    last_key, has_open_gops = None, False
     for packet in container.demux():
         index, shown = packet.stream_index, packet.pts
         stamp = packet.dts if shown is None else shown
@@ -202,6 +206,9 @@ def _read_facts(path: str, container) -> VideoFacts:
         num_packets += 1
         if packet.is_keyframe and shown is not None:
             keys.append(shown)
+            last_key = shown
+        elif last_key is not None and shown is not None and shown < last_key:
+            has_open_gops = True
         if not packet.is_discard:
             stamps.append(shown)
     ends = {
@@ -227,6 +234,7 @@ def _read_facts(path: str, container) -> VideoFacts:
         num_streams=len(streams),
         stream=stream.index,
         has_b_frames=bool(context.has_b_frames),
+        has_open_gops=has_open_gops,
         num_packets=num_packets,
         num_hidden=num_hidden,
         stamps=np.array(stamps, np.int64),

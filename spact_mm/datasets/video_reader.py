@@ -103,9 +103,7 @@ def _agrees(path: str, max_pixels: int, _num_bytes: int, _time: int) -> bool:
         if total != facts.num_packets:
             return False
         is_counted = facts.format == 'avi'
-        last = min(total, _MAX_COMPARED if is_counted else total) - 1
-        # Backwards, so that decord has to seek.
-        indices = sorted({last, last // 2, min(1, last)}, reverse=True)
+        indices = _choose_indices(path, min(total, _MAX_COMPARED) if is_counted else total)
         found = reader.read_by_decord(indices)
         if is_counted:
             expected = _read_from_start(path, indices, max_pixels)
@@ -118,6 +116,17 @@ def _agrees(path: str, max_pixels: int, _num_bytes: int, _time: int) -> bool:
         return False
     change = np.abs(found.astype(np.int16) - expected)
     return bool(change.max() <= _MAX_ROUNDING and change.mean((1, 2, 3)).max() <= _MEAN_ROUNDING)
+
+
+def _choose_indices(path: str, total: int) -> list[int]:
+    """Return frames around a whole picture in the middle, the second and the last one."""
+    stamps, keys = read_stamps(path)
+    places = np.searchsorted(stamps, keys) if len(stamps) else np.zeros(0, int)
+    places = places[(places > 1) & (places < total - 1)]
+    middle = int(places[len(places) // 2]) if len(places) else total // 2
+    chosen = {min(1, total - 1), max(0, middle - 1), min(middle + 1, total - 1), total - 1}
+    # Backwards, so that decord has to seek.
+    return sorted(chosen, reverse=True)
 
 
 def _read_from_start(path: str, indices: Sequence[int], max_pixels: int) -> np.ndarray:
@@ -149,15 +158,16 @@ def _count_pyav(path: str) -> None:
 def _is_for_decord(facts: VideoFacts) -> bool:
     """Return whether decord counts and finds the frames of such a file as a player shows them.
 
-    It counts what an edit list hides, takes the order of storage for that of showing in AVI, and
-    seeks wrongly where a stream of a broadcast does not begin at zero, and takes some narrow frames
-    for those of four channels.
+    It counts what an edit list hides, takes the order of storage for that of showing in AVI, seeks
+    wrongly where a stream of a broadcast does not begin at zero or frames lead a whole picture
+    (open groups of pictures), and takes some narrow frames for those of four channels.
     """
     return (
         facts.format in _DECORD_FORMATS
         and facts.codec in _DECORD_CODECS
         and facts.num_streams == 1
         and facts.num_hidden == 0
+        and not facts.has_open_gops
         and facts.width >= 64
         and not (facts.format == 'avi' and facts.has_b_frames)
     )

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from media import draw_frames
 from mmaction.datasets.transforms import DecordInit
 from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
@@ -61,6 +62,28 @@ def assert_binomial(count, trials, probability):
 class TestLoadImageRGB:
     def load(self, path):
         return LoadImageRGB()(dict(img_path=str(path)))
+
+    @pytest.mark.parametrize('ending', ['png', 'webp', 'tiff', 'jpg'])
+    @pytest.mark.parametrize('min_size', [None, 8])
+    def test_turned_as_orientation_says(self, tmp_path, ending, min_size):
+        picture = Image.fromarray(draw_frames(1, 32, 48)[0])
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        path = tmp_path / f'a.{ending}'
+        picture.save(path, exif=exif, **(dict(lossless=True) if ending == 'webp' else {}))
+        found = LoadImageRGB(min_size)(dict(img_path=str(path)))['img']
+        upright = np.rot90(np.array(picture), -1)
+        step = len(upright) // len(found)
+        assert found.shape[0] * 2 == found.shape[1] * 3
+        assert np.abs(found.astype(int) - upright[::step, ::step]).mean() < 8
+
+    @pytest.mark.parametrize('ending', ['png', 'webp', 'tiff', 'gif'])
+    def test_several_pictures_are_refused(self, tmp_path, ending):
+        pages = [Image.fromarray(frame) for frame in draw_frames(3)]
+        path = tmp_path / f'a.{ending}'
+        pages[0].save(path, save_all=True, append_images=pages[1:])
+        with pytest.raises(UnreadableFileError, match=f'a.{ending} has 3 pictures: save the one'):
+            LoadImageRGB()(dict(img_path=str(path)))
 
     def test_colours_are_rgb(self, tmp_path):
         Image.new('RGB', (6, 4), (200, 100, 0)).save(tmp_path / 'a.png')

@@ -3,12 +3,14 @@ import struct
 from fractions import Fraction
 
 import av
+import decord
 import numpy as np
 import pytest
 from media import draw_frames, write_video
 
 from spact_mm.apis.video_file import VideoReader
-from spact_mm.datasets.integrity import check_video
+from spact_mm.datasets import video_reader
+from spact_mm.datasets.integrity import check_video, find_broken
 from spact_mm.datasets.media_probe import probe_video, stated_bytes
 from spact_mm.datasets.transforms import DecordInitFromPath, LoadVideoFrame
 from spact_mm.datasets.unreadable import UnreadableFileError
@@ -17,7 +19,9 @@ from spact_mm.datasets.video_reader import DecordReader, PyAVReader, open_video
 RATE = 25
 
 
-def write(path, count=40, codec='libx264', first=0, b_frames=None, gop=12, size=(48, 64)):
+def write(
+    path, count=40, codec='libx264', first=0, b_frames=None, gop=12, size=(48, 64), transfer=2
+):
     """Write frames that are unlike each other, from the time stamp `first` on."""
     noise = np.random.default_rng(0).integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
     with av.open(str(path), 'w') as container:
@@ -25,6 +29,7 @@ def write(path, count=40, codec='libx264', first=0, b_frames=None, gop=12, size=
         stream.height, stream.width = size
         stream.pix_fmt = 'yuvj420p' if codec == 'mjpeg' else 'yuv420p'
         stream.codec_context.gop_size = gop
+        stream.codec_context.color_trc = transfer
         if b_frames is not None:
             stream.codec_context.max_b_frames = b_frames
         for index in range(count):
@@ -66,6 +71,12 @@ def make(tmp_path, kind):
         return write(tmp_path / 'a.mp4', first=-15, b_frames=2)
     if kind == 'late first frame':
         return write(tmp_path / 'a.mkv', first=18)
+    if kind == 'B-frames of MPEG-4 in MP4':
+        return write(tmp_path / 'a.mp4', codec='mpeg4', b_frames=2)
+    if kind == 'open groups of pictures':
+        return write(tmp_path / 'a.mkv', codec='mpeg2video', b_frames=2)
+    if kind == 'HDR':
+        return write(tmp_path / 'a.mp4', transfer=16)
     if kind == 'FLV':
         return write(tmp_path / 'a.flv', codec='flv')
     if kind == 'plain MP4':
@@ -87,6 +98,9 @@ KINDS = {
     'start offset': PyAVReader,
     'edit list': PyAVReader,
     'FLV': PyAVReader,
+    'B-frames of MPEG-4 in MP4': PyAVReader,
+    'open groups of pictures': PyAVReader,
+    'HDR': PyAVReader,
 }
 
 
@@ -240,3 +254,44 @@ def test_broken_pictures_name_the_file(tmp_path):
     path.write_bytes(content)
     with pytest.raises(UnreadableFileError, match='a.avi'):
         open_video(path).get_batch([30])
+
+
+def test_what_decord_gives_up_is_read_by_pyav(tmp_path, monkeypatch):
+    path = make(tmp_path, 'plain MP4')
+    expected, reader = all_frames(path), open_video(path)
+
+    def fail(*_):
+        raise decord.DECORDError('a damaged packet')
+
+    monkeypatch.setattr(decord.VideoReader, 'get_batch', fail)
+    np.testing.assert_array_equal(reader.get_batch([30, 2]).asnumpy(), expected[[30, 2]])
+
+
+def test_videos_that_pyav_reads_are_counted(tmp_path, monkeypatch, capsys):
+    lines = []
+    monkeypatch.setattr(video_reader, 'print_log', lambda line, **_: lines.append(line))
+    monkeypatch.setattr(video_reader, '_by_pyav', set())
+    names = [f'{index}.mp4' for index in range(11)]
+    for name in names:
+        write(tmp_path / name, count=6, codec='mpeg4', b_frames=2)
+        open_video(tmp_path / name)
+        open_video(tmp_path / name)
+    assert [line.split()[0] for line in lines] == ['1', '10'] and '9.mp4' in lines[1]
+    write(tmp_path / 'plain.mp4')
+    assert find_broken(tmp_path, [*names, 'plain.mp4'], check_video, 'header', 1) == {}
+    assert '11 of 12 videos will be read by PyAV' in capsys.readouterr().out
+
+
+def test_a_long_avi_is_entered_at_whole_pictures(tmp_path, monkeypatch):
+    path = write(tmp_path / 'a.avi', codec='mpeg4', b_frames=2)
+    expected, reader = all_frames(path), open_video(path)
+    decode, count = video_reader.decode_tolerantly, []
+
+    def counted(*args):
+        for frame in decode(*args):
+            count.append(frame)
+            yield frame
+
+    monkeypatch.setattr(video_reader, 'decode_tolerantly', counted)
+    np.testing.assert_array_equal(reader.get_batch([38, 37]).asnumpy(), expected[[38, 37]])
+    assert len(count) < 20
