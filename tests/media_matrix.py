@@ -189,6 +189,8 @@ def make(case: Case, path: Path, count: int = 30) -> list[Fraction]:
 
 def _write_sound(container, track, seconds: float) -> None:
     wave = np.sin(np.arange(int(48000 * seconds)) / 20).astype(np.float32)[None] / 2
+    # What begins to be heard later, no run-in hides.
+    wave[:, : 48000 // 2] = 0
     frame = av.AudioFrame.from_ndarray(wave, format='fltp', layout='mono')
     frame.rate, frame.pts = 48000, 0
     container.mux(track.encode(frame))

@@ -13,6 +13,8 @@ _MP4_CODECS = {'aac', 'ac3', 'eac3', 'mp3', 'mp2', 'alac', 'opus', 'flac'}
 #: Seconds of sound before the first frame that players are told to hide, in place of a later
 #: picture: what a coder needs to run in.
 _RUN_IN = Fraction(1, 10)
+#: Units of time that are coarser are divided into so many parts.
+_FINE, _PARTS = Fraction(1, 5000), 1000
 
 
 class Sound:
@@ -46,14 +48,23 @@ class Sound:
             if seconds is not None and _time(packet) - self._zero > seconds:
                 return
             self._next = next(self._packets, None)
-            shift = round(self._zero / packet.time_base)
-            packet.pts = (packet.dts if packet.pts is None else packet.pts) - shift
-            packet.dts -= shift
+            self._move(packet)
             if last is not None and packet.dts <= last:
                 self.num_dropped += 1
                 continue
             last = packet.dts
             yield packet
+
+    def _move(self, packet: av.Packet) -> None:
+        """Bring a packet to the copy's clock."""
+        # AVI counts sound in whole packets.
+        finer = _PARTS if packet.time_base > _FINE else 1
+        base = packet.time_base / finer
+        shift = round(self._zero / base)
+        packet.pts = finer * (packet.dts if packet.pts is None else packet.pts) - shift
+        packet.dts = finer * packet.dts - shift
+        packet.duration = finer * (packet.duration or 0)
+        packet.time_base = base
 
     def _read(self) -> Iterator[av.Packet]:
         with open_container(self._path) as container:

@@ -35,7 +35,7 @@ def keep(path):
     with av.open(str(output)) as container:
         first = next(container.decode(video=0))
         shown = first.pts * first.time_base
-        container.seek(0)
+    with av.open(str(output)) as container:
         heard = [f for f in container.decode(audio=0) if np.abs(f.to_ndarray()).max() > 0.1]
     times = [float(f.pts * f.time_base) for f in heard]
     samples = sum(f.samples for f in heard)

@@ -273,7 +273,7 @@ def test_videos_that_pyav_reads_are_counted(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(video_reader, '_by_pyav', set())
     names = [f'{index}.mp4' for index in range(11)]
     for name in names:
-        write(tmp_path / name, count=6, codec='mpeg4', b_frames=2)
+        write(tmp_path / name, codec='mpeg4', b_frames=2)
         open_video(tmp_path / name)
         open_video(tmp_path / name)
     assert [line.split()[0] for line in lines] == ['1', '10'] and '9.mp4' in lines[1]
