@@ -272,8 +272,9 @@ def test_videos_that_pyav_reads_are_counted(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(video_reader, 'print_log', lambda line, **_: lines.append(line))
     monkeypatch.setattr(video_reader, '_by_pyav', set())
     names = [f'{index}.mp4' for index in range(11)]
+    content = write(tmp_path / '0.mp4', count=20, codec='mpeg4', b_frames=2).read_bytes()
     for name in names:
-        write(tmp_path / name, codec='mpeg4', b_frames=2)
+        (tmp_path / name).write_bytes(content)
         open_video(tmp_path / name)
         open_video(tmp_path / name)
     assert [line.split()[0] for line in lines] == ['1', '10'] and '9.mp4' in lines[1]
