@@ -162,15 +162,14 @@ class VideoReader:
         step = max(1, round(1 / (self.rate * self.time_base)))
         first, last = self._first_stamp, -step
         for frame in chain([self._first], self._frames):
-            stamp = frame.pts if self._times is None else next(self._take_time(), None)
+            stamp = frame.pts if self._times is None else self._take_time()
             stamp = last + step if stamp is None else stamp - first
             last = stamp if stamp > last else last + step
             picture = to_rgb(frame, self.path)
             yield turn_upright(picture, self._orientation), last
 
-    def _take_time(self) -> Iterator[int]:
-        if self._times:
-            yield self._times.popleft()
+    def _take_time(self) -> int | None:
+        return self._times.popleft() if self._times else None
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         packets = self._container.demux(self._stream)

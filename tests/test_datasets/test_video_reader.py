@@ -9,7 +9,7 @@ import pytest
 from media import draw_frames, write_video
 
 from spact_mm.apis.video_file import VideoReader
-from spact_mm.datasets import video_reader
+from spact_mm.datasets import pyav_reader, video_reader
 from spact_mm.datasets.integrity import check_video, find_broken
 from spact_mm.datasets.media_probe import probe_video, stated_bytes
 from spact_mm.datasets.transforms import DecordInitFromPath, LoadVideoFrame
@@ -286,13 +286,13 @@ def test_videos_that_pyav_reads_are_counted(tmp_path, monkeypatch, capsys):
 def test_a_long_avi_is_entered_at_whole_pictures(tmp_path, monkeypatch):
     path = write(tmp_path / 'a.avi', codec='mpeg4', b_frames=2)
     expected, reader = all_frames(path), open_video(path)
-    decode, count = video_reader.decode_tolerantly, []
+    decode, count = pyav_reader.decode_tolerantly, []
 
     def counted(*args):
         for frame in decode(*args):
             count.append(frame)
             yield frame
 
-    monkeypatch.setattr(video_reader, 'decode_tolerantly', counted)
+    monkeypatch.setattr(pyav_reader, 'decode_tolerantly', counted)
     np.testing.assert_array_equal(reader.get_batch([38, 37]).asnumpy(), expected[[38, 37]])
     assert len(count) < 20

@@ -135,7 +135,7 @@ class LoadImageRGB(LoadImageFromFile):
             try:
                 with Image.open(BytesIO(content)) as header:
                     size, kind = header.size, header.format
-                    pages = 1 if kind == 'MPO' else getattr(header, 'n_frames', 1)
+                    pages = 1 if kind == 'MPO' else _count_pages(header)
                     turn = find_exif_orientation(header) if kind in _TURNED_HERE else 1
             except Image.DecompressionBombError as error:
                 raise UnreadableFileError(
@@ -163,6 +163,13 @@ class LoadImageRGB(LoadImageFromFile):
         if self.min_size is None or not content.startswith(_JPEG):
             return 1
         return next((n for n in (8, 4, 2) if min(size) >= n * self.min_size), 1)
+
+
+def _count_pages(image: Image.Image) -> int:
+    try:
+        return getattr(image, 'n_frames', 1)
+    except Exception as error:  # Pillow raises whatever it comes upon
+        raise ValueError('its pages are damaged') from error
 
 
 def _decode_by_pillow(content: bytes, path: str) -> np.ndarray:
