@@ -63,9 +63,7 @@ def find_colour(frame: av.VideoFrame) -> Colour:
         transfer = BT709 if _is_hdr(frame) else SRGB
         return Colour(matrix, BT709, transfer, is_tagged=True)
     return Colour(
-        int(frame.colorspace),
-        int(frame.color_primaries),
-        int(frame.color_trc),
+        *(_known(int(x)) for x in (frame.colorspace, frame.color_primaries, frame.color_trc)),
         _is_full(frame),
         _is_full(frame) or int(frame.color_range) == ColorRange.MPEG,
     )
@@ -132,6 +130,11 @@ def tag(context: av.VideoCodecContext, colour: Colour) -> None:
     context.color_primaries = colour.primaries
     context.color_trc = colour.transfer
     context.color_range = colour.range if colour.is_tagged else ColorRange.UNSPECIFIED
+
+
+def _known(code: int) -> int:
+    # Reserved ones, and RGB of what has chroma, mean nothing.
+    return UNSPECIFIED if code in (0, 3) else code
 
 
 def _has_chroma(frame: av.VideoFrame) -> bool:

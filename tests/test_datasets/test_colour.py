@@ -76,6 +76,12 @@ def test_chroma_at_full_resolution_is_chroma():
     assert find_colour(frame) == Colour()
 
 
+def test_reserved_codes_are_not_passed_on():
+    frame = av.VideoFrame(64, 48, 'yuv420p')
+    frame.colorspace, frame.color_primaries, frame.color_trc = 0, 3, 3
+    assert find_colour(frame) == Colour()
+
+
 @pytest.mark.parametrize('matrix, name', [(8, 'YCgCo'), (14, 'ICtCp')])
 def test_colours_that_cannot_be_converted_are_refused(tmp_path, matrix, name):
     colour = Colour(matrix, 1, 1, is_tagged=True)
