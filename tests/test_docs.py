@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from tiny import action_batch, changed, privacy_batch, snapshot
 
+from spact_mm.apis.export import build_onnx
 from spact_mm.config_keys import read_config
 from spact_mm.datasets import UnreadableFileError
 from spact_mm.engine.phase_hook import parse_schedule
@@ -206,6 +207,17 @@ def test_transformer_of_the_page_is_a_privacy_branch(networks):
 
 def test_code_for_the_api_runs():
     exec(compile(blocks('anonymize.md')[''], 'anonymize.md', 'exec'), {})
+
+
+def test_code_for_exported_files_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    channel = dict(type='GaussianChannel', anonymizer=dict(type='PixelateAnonymizer', block=16))
+    for name, anonymizer in (('blur', 'blur'), ('channel', MODELS.build(channel))):
+        (tmp_path / f'{name}.onnx').write_bytes(build_onnx(anonymizer)[0].SerializeToString())
+    names = {}
+    exec(compile(blocks('export.md')[''], 'export.md', 'exec'), names)
+    assert names['anonymized'].shape == (1, 16, 3, 112, 112)
+    assert 0.05 < names['anonymized'].std() < 0.2
 
 
 def test_every_page_is_in_the_table_of_contents():

@@ -3,6 +3,7 @@
 from ..models.anonymizers.checkpoint import find_anonymizer
 from .anonymize_file import FileResult, anonymize_file
 from .anonymize_job import anonymize_job, lock_outputs
+from .export import export_onnx
 from .frame_anonymizer import FrameAnonymizer
 from .frame_pairs import pair_with_file, pair_with_function, sample_frames
 from .image_file import MAX_PIXELS
@@ -34,6 +35,7 @@ __all__ = [
     'anonymize_job',
     'describe_failure',
     'describe_left_out',
+    'export_onnx',
     'find_anonymizer',
     'find_jobs',
     'find_left_out',

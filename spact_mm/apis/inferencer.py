@@ -1,6 +1,5 @@
 """Anonymize videos and images: paths, arrays and tensors in, the same or files out."""
 
-import hashlib
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -15,21 +14,15 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from ..models.anonymizers.checkpoint import (
-    find_anonymizer,
-    find_config,
-    load_checkpoint,
-    load_weights,
-)
 from .anonymize_file import read_anonymized
 from .anonymize_job import anonymize_job, lock_outputs
 from .frame_anonymizer import FrameAnonymizer, clip_length
 from .image_file import MAX_PIXELS
 from .leftover import NUM_FRAMES, LeftoverCheck
+from .load_anonymizer import hash_anonymizer, load_anonymizer
 from .manifest import Manifest
 from .output_files import remove_leftovers
 from .outputs import find_jobs
-from .provenance import find_flaw
 from .sources import find_sources
 from .video_noise import VideoNoise
 
@@ -114,20 +107,7 @@ class AnonymizeInferencer(BaseInferencer):
         self.device = device
         if self.method is not None:
             return None
-        checkpoint = load_checkpoint(weights)
-        given = find_anonymizer(cfg)
-        flaw = find_flaw(checkpoint, given)
-        if flaw and not self.force:
-            raise ValueError(
-                f'{weights} is no anonymizer: {flaw}; choose a checkpoint from the end of a '
-                'minimax training, or --force (force=True).'
-            )
-        if flaw:
-            _warn(f'{weights} is no anonymizer: {flaw}.')
-        config = given or find_config(checkpoint, weights)
-        # Its weights come from the checkpoint.
-        network = MODELS.build({**config, 'init_cfg': None} if 'init_cfg' in config else config)
-        load_weights(network, checkpoint, weights)
+        network = load_anonymizer(weights, cfg, self.force)
         if getattr(network, 'needs_boxes', False):
             raise ValueError(
                 f'{type(network).__name__} needs person boxes, which a video file does not have; '
@@ -149,11 +129,7 @@ class AnonymizeInferencer(BaseInferencer):
         """What the anonymizer is: the hash of its weights, or the method."""
         if self.model is None:
             return dict(method=self.method)
-        digest = hashlib.sha256(repr(self.model).encode())
-        for name, value in self.model.state_dict().items():
-            digest.update(name.encode())
-            digest.update(value.cpu().numpy().tobytes())
-        return dict(weights=digest.hexdigest())
+        return dict(weights=hash_anonymizer(self.model))
 
     def check(self, name: str) -> LeftoverCheck:
         """Return :meth:`anonymize_frames` for one file, whose output is measured.

@@ -7,7 +7,9 @@ import pytest
 from e2e import ROOT
 
 
-@pytest.mark.parametrize('tool', ['train', 'test', 'anonymize', 'predict', 'protocol', 'attack'])
+@pytest.mark.parametrize(
+    'tool', ['train', 'test', 'anonymize', 'predict', 'protocol', 'attack', 'export']
+)
 def test_help_says_that_a_config_is_a_program(tool, monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', [f'{tool}.py', '--help'])
     # As Python does for a script.

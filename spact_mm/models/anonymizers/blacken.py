@@ -10,7 +10,7 @@ from ...registration import register
 
 #: Fractions are rounded numbers, so a box that ends at a pixel's edge may seem to reach this much
 #: of a pixel beyond it.
-_ROUNDING = 1e-3
+ROUNDING = 1e-3
 
 
 @register(MODELS)
@@ -65,8 +65,8 @@ class BlackenAnonymizer(BaseModule):
         for frame, frame_boxes in zip(frames, boxes, strict=True):
             frame_boxes = frame_boxes.reshape(-1, 4).clamp(0, 1).double().cpu()
             edges = frame_boxes * frame_boxes.new_tensor([width, height, width, height])
-            first = (edges[:, :2] + _ROUNDING).floor().long().tolist()
-            end = (edges[:, 2:] - _ROUNDING).ceil().long().tolist()
+            first = (edges[:, :2] + ROUNDING).floor().long().tolist()
+            end = (edges[:, 2:] - ROUNDING).ceil().long().tolist()
             for (left, top), (right, bottom) in zip(first, end, strict=True):
                 frame[:, top:bottom, left:right] = self.value
         return frames

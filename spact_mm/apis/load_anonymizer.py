@@ -1,0 +1,60 @@
+"""The anonymizer of a checkpoint, ready for use, and what identifies it."""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+
+from mmaction.registry import MODELS
+from mmengine.logging import print_log
+from torch import nn
+
+from ..models.anonymizers.checkpoint import (
+    find_anonymizer,
+    find_config,
+    load_checkpoint,
+    load_weights,
+)
+from .provenance import find_flaw
+
+
+def load_anonymizer(weights: str, config: Mapping, force: bool = False) -> nn.Module:
+    """Load an anonymizer from a checkpoint, which is read as data.
+
+    Args:
+        weights (str): The checkpoint.
+        config (Mapping): That of a minimax training, or of a model behind an anonymizing
+            preprocessor; empty where the checkpoint is to tell.
+        force (bool): Whether one that says that it is no anonymizer gets a warning. Defaults to
+            False.
+
+    Returns:
+        nn.Module: In eval mode.
+
+    Raises:
+        ValueError: If the weights do not fit, or what the checkpoint calls its anonymizer is none.
+        FileNotFoundError: If there is no such checkpoint.
+    """
+    checkpoint = load_checkpoint(weights)
+    given = find_anonymizer(config)
+    flaw = find_flaw(checkpoint, given)
+    if flaw and not force:
+        raise ValueError(
+            f'{weights} is no anonymizer: {flaw}; choose a checkpoint from the end of a '
+            'minimax training, or --force (force=True).'
+        )
+    if flaw:
+        print_log(f'{weights} is no anonymizer: {flaw}.', logger='current', level=logging.WARNING)
+    found = given or find_config(checkpoint, weights)
+    # Its weights come from the checkpoint.
+    network = MODELS.build({**found, 'init_cfg': None} if 'init_cfg' in found else found)
+    load_weights(network, checkpoint, weights)
+    return network.eval()
+
+
+def hash_anonymizer(network: nn.Module) -> str:
+    """Return the SHA-256 of an anonymizer's layers and weights, in hexadecimal digits."""
+    digest = hashlib.sha256(repr(network).encode())
+    for name, value in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.cpu().numpy().tobytes())
+    return digest.hexdigest()
