@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..models.anonymizers import shares_noise, takes_clips
 from ..models.frames import map_chunks
 from ..models.memory_format import use_channels_last
+from .byte_obfuscations import find_byte_function
 from .video_noise import VideoNoise
 
 #: Frames of a clip in videos of any length: as many as training clips usually have.
@@ -33,6 +34,8 @@ class FrameAnonymizer:
 
     BatchNorm is folded into the convolutions before it and the weights are stored channels-last:
     the same numbers but for rounding, in less time.
+
+    On a CPU bytes of obfuscations do not become floating point; they change by a level at most.
 
     An anonymizer of clips gets successive frames as clips of :attr:`clip_length`, the last one
     shorter. One that shares noise gets that of the video.
@@ -60,6 +63,9 @@ class FrameAnonymizer:
         self.network = use_channels_last(network.to(device), trained=False)
         self.device = torch.device(device)
         self.batch_size = batch_size
+        self._rewrite_bytes = None
+        if self.device.type == 'cpu':
+            self._rewrite_bytes = find_byte_function(self.network)
         self._takes_clips = takes_clips(anonymizer)
         #: Whoever gives a video part by part gives a multiple of these frames each time.
         self.clip_length = clip_length(anonymizer)
@@ -108,8 +114,11 @@ class FrameAnonymizer:
         return torch.cat([map_chunks(function, x, self.batch_size).flatten(0, 1) for x in clips])
 
     def _anonymize_bytes(self, images: Tensor, noise: VideoNoise) -> Tensor:
-        x = self._anonymize_floats(images.to(self.device).float() / 255, noise)
-        return (x * 255).round().clamp(0, 255).to(torch.uint8).cpu()
+        if self._rewrite_bytes is not None:
+            done = self._rewrite_bytes(images.permute(0, 2, 3, 1).cpu().numpy())
+            return torch.from_numpy(done).permute(0, 3, 1, 2)
+        x = self._anonymize_floats(images.to(self.device).float().div_(255), noise)
+        return (x * 255).round_().clamp_(0, 255).to(torch.uint8).cpu()
 
     def _anonymize_floats(self, images: Tensor, noise: VideoNoise) -> Tensor:
         height, width = images.shape[-2:]
@@ -121,7 +130,8 @@ class FrameAnonymizer:
             x = x.unflatten(0, shape)
         drawn = noise.draw(x) if shares_noise(self.network) else {}
         x = self.network(x, **drawn)[..., :height, :width]
-        if not torch.isfinite(x).all():
+        # Of numbers in [0, 1] the sum is finite, and sooner had than an answer for each.
+        if not torch.isfinite(x.sum()):
             raise NonFiniteError(
                 'the anonymizer gives numbers that are not finite (NaN or Inf), so its weights are '
                 'damaged or their training has broken down; choose another checkpoint.'

@@ -81,7 +81,7 @@ class TestDownsample:
 
 class TestGaussianBlur:
     @pytest.mark.parametrize('kernel_size, sigma', [(13, 10), (21, 10), (5, 0.7), (1, 3)])
-    @pytest.mark.parametrize('size', [(24, 32), (11, 40)])
+    @pytest.mark.parametrize('size', [(24, 32), (11, 40), (150, 65)])
     def test_equals_opencv(self, kernel_size, sigma, size):
         frames = torch.rand(2, 3, *size)
         out = GaussianBlurAnonymizer(kernel_size, sigma)(frames)

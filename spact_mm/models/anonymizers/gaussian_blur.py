@@ -1,12 +1,16 @@
 """Obfuscation by blur."""
 
+from collections.abc import Iterator
+
 import torch
-import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
 from ...registration import register
+
+#: Rows that are blurred by one matrix product; half or twice as many were slower.
+_BLOCK = 64
 
 
 @register(MODELS)
@@ -47,19 +51,34 @@ class GaussianBlurAnonymizer(BaseModule):
         Returns:
             Tensor: RGB in [0, 1], same shape.
         """
-        kernel = self.kernel.to(frames)
-        frames = _convolve_rows(frames.transpose(2, 3), kernel)
+        height, width = frames.shape[-2:]
+        rows, columns = (self._matrix(size).to(frames) for size in (height, width))
+        # Matrix products of another memory format copy their operands, each time.
+        frames = frames.contiguous()
+        frames = torch.cat([m @ frames[..., near, :] for m, near in self._blocks(rows)], dim=-2)
+        frames = torch.cat([frames[..., near] @ m.mT for m, near in self._blocks(columns)], dim=-1)
         # The kernel sums to one up to rounding only.
-        return _convolve_rows(frames.transpose(2, 3), kernel).clamp(0, 1)
+        return frames.clamp_(0, 1)
+
+    def _matrix(self, size: int) -> Tensor:
+        """Return the blur of an axis as a matrix (size, size), on the CPU, where sums are exact."""
+        radius, last = self.kernel_size // 2, size - 1
+        places = torch.arange(size)[:, None] + torch.arange(-radius, radius + 1)
+        is_long = radius < size
+        places = last - (last - places.abs()).abs() if is_long else places.clamp(0, last)
+        weights = self.kernel.cpu().expand(size, -1)
+        return torch.zeros(size, size).scatter_add_(1, places, weights)
+
+    def _blocks(self, matrix: Tensor) -> Iterator[tuple[Tensor, slice]]:
+        """Cut a blur's matrix into blocks of rows, and what they multiply: that near the diagonal.
+
+        A few matrix products take a fraction of a convolution's time.
+        """
+        radius = self.kernel_size // 2
+        for start in range(0, len(matrix), _BLOCK):
+            near = slice(max(0, start - radius), start + _BLOCK + radius)
+            yield matrix[start : start + _BLOCK, near], near
 
     def extra_repr(self) -> str:
         """Return the settings for ``print``."""
         return f'kernel_size={self.kernel_size}, sigma={self.sigma}'
-
-
-def _convolve_rows(frames: Tensor, kernel: Tensor) -> Tensor:
-    pad = len(kernel) // 2
-    mode = 'reflect' if pad < frames.shape[-1] else 'replicate'
-    channels = frames.shape[1]
-    weight = kernel.expand(channels, 1, 1, -1)
-    return F.conv2d(F.pad(frames, (pad, pad, 0, 0), mode), weight, groups=channels)

@@ -1,0 +1,97 @@
+"""Obfuscations of frames as they come out of a decoder, without a detour by floating point."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from ..models.anonymizers import (
+    ConstantAnonymizer,
+    DownsampleAnonymizer,
+    GaussianBlurAnonymizer,
+    PixelateAnonymizer,
+)
+
+#: Pixels whose bytes add up to less than 2 ** 31.
+_MOST_PIXELS = 2**31 // 256
+
+
+def find_byte_function(network: nn.Module) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Return what does the same to bytes as an obfuscation does to numbers in [0, 1].
+
+    Args:
+        network (nn.Module): f_A.
+
+    Returns:
+        Callable: From RGB uint8, (N, H, W, 3), to the same, within one of 255 levels of what
+        the network gives. None if there is none for its class.
+    """
+    function = _FUNCTIONS.get(type(network))
+    return function and partial(_map_frames, partial(function, network))
+
+
+def _map_frames(function: Callable[[np.ndarray], np.ndarray], frames: np.ndarray) -> np.ndarray:
+    return np.stack([function(np.ascontiguousarray(frame)) for frame in frames])
+
+
+def _constant(network: ConstantAnonymizer, frame: np.ndarray) -> np.ndarray:
+    return np.full_like(frame, np.rint(np.float32(network.value) * 255))
+
+
+def _pixelate(network: PixelateAnonymizer, frame: np.ndarray) -> np.ndarray:
+    height, width = frame.shape[:2]
+    block = network.block
+    edges = [np.append(np.arange(0, size, block), size) for size in (height, width)]
+    blocks = _average(frame, *((edge[:-1], edge[1:]) for edge in edges))
+    # OpenCV's nearest neighbour takes a wrong one where the quotient of sizes is rounded.
+    rows = blocks.repeat(block, 1)[:, :width]
+    return rows.repeat(block, 0)[:height]
+
+
+def _downsample(network: DownsampleAnonymizer, frame: np.ndarray) -> np.ndarray:
+    height, width = frame.shape[:2]
+    ranges = []
+    for size in (height, width):
+        count = max(1, round(size / network.factor))
+        index = np.arange(count)
+        # Of pixels that are covered in part, too, as PyTorch's interpolation by area does.
+        ranges.append((index * size // count, -(-(index + 1) * size // count)))
+    small = _average(frame, *ranges)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _average(frame: np.ndarray, rows: Sequence, columns: Sequence) -> np.ndarray:
+    """Return the means of rectangles.
+
+    Args:
+        frame (np.ndarray): uint8, (H, W, 3).
+        rows (Sequence): The first rows and the ends, two arrays.
+        columns (Sequence): Likewise.
+
+    Returns:
+        np.ndarray: uint8, of the number of rows and columns.
+    """
+    is_large = frame.shape[0] * frame.shape[1] > _MOST_PIXELS
+    sums = cv2.integral(frame, sdepth=cv2.CV_64F if is_large else cv2.CV_32S)
+    sums = sums[rows[1]] - sums[rows[0]]
+    sums = sums[:, columns[1]] - sums[:, columns[0]]
+    areas = np.outer(rows[1] - rows[0], columns[1] - columns[0])
+    return np.rint(sums / areas[..., None]).astype(np.uint8)
+
+
+def _blur(network: GaussianBlurAnonymizer, frame: np.ndarray) -> np.ndarray:
+    planes = torch.from_numpy(np.stack(cv2.split(frame))).float().div_(255)
+    blurred = network(planes[None])[0].numpy()
+    # Scaled and rounded in one pass: it gives the type of bytes by itself.
+    return cv2.merge([cv2.convertScaleAbs(plane, alpha=255) for plane in blurred])
+
+
+_FUNCTIONS = {
+    ConstantAnonymizer: _constant,
+    DownsampleAnonymizer: _downsample,
+    GaussianBlurAnonymizer: _blur,
+    PixelateAnonymizer: _pixelate,
+}
