@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import spact_mm  # noqa: F401  (before anything of MMAction2)
 from spact_mm.apis import (
+    BACKENDS,
     MAX_PIXELS,
     METHODS,
     AnonymizeInferencer,
@@ -66,6 +67,9 @@ def parse_args() -> argparse.Namespace:
         help='refuse pictures and frames of more, before they are decoded (default: %(default)s)',
     )
     parser.add_argument('--device', help='such as cuda:1 or cpu; default: a GPU if there is one')
+    parser.add_argument(
+        '--backend', choices=BACKENDS, default='torch', help='what computes a trained network'
+    )
     return parser.parse_args()
 
 
@@ -131,6 +135,7 @@ def anonymize(args: argparse.Namespace) -> int:
         args.method,
         args.batch_size,
         force=args.force,
+        backend=args.backend,
     )
     with lock_outputs(args.out):
         return max(anonymize_all(jobs, inferencer, args), 1 if missing else 0)

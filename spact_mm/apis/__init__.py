@@ -4,7 +4,7 @@ from ..models.anonymizers.checkpoint import find_anonymizer
 from .anonymize_file import FileResult, anonymize_file
 from .anonymize_job import anonymize_job, lock_outputs
 from .export import export_onnx
-from .frame_anonymizer import FrameAnonymizer
+from .frame_anonymizer import BACKENDS, FrameAnonymizer
 from .frame_pairs import pair_with_file, pair_with_function, sample_frames
 from .image_file import MAX_PIXELS
 from .inferencer import METHODS, AnonymizeInferencer
@@ -23,6 +23,7 @@ from .recognizer import load_recognizer
 from .sources import IMAGES, describe_left_out, find_left_out, find_sources
 
 __all__ = [
+    'BACKENDS',
     'IMAGES',
     'MAX_PIXELS',
     'METHODS',

@@ -16,6 +16,8 @@ from ..models.memory_format import use_channels_last
 from .byte_obfuscations import find_byte_function
 from .video_noise import VideoNoise
 
+#: What computes a trained anonymizer.
+BACKENDS = ('torch', 'onnxruntime')
 #: Frames of a clip in videos of any length: as many as training clips usually have.
 _CLIP_LENGTH = 16
 
@@ -44,9 +46,11 @@ class FrameAnonymizer:
         anonymizer (nn.Module): f_A, frames (N, 3, H, W) in [0, 1] to the same. It is copied.
         device (str | torch.device): Where to compute. Defaults to ``'cpu'``.
         batch_size (int): Frames that pass it at a time, which bounds the memory. Defaults to 16.
+        backend (str): One of :data:`BACKENDS`. Defaults to ``'torch'``.
 
     Raises:
-        ValueError: If the batch size is not positive.
+        ValueError: If the batch size is not positive, or the backend cannot run it there.
+        RuntimeError: If the backend is not installed.
 
     Example:
         >>> anonymize = FrameAnonymizer(UNetAnonymizer(base_channels=8))
@@ -55,13 +59,16 @@ class FrameAnonymizer:
     """
 
     def __init__(
-        self, anonymizer: nn.Module, device: str | torch.device = 'cpu', batch_size: int = 16
+        self,
+        anonymizer: nn.Module,
+        device: str | torch.device = 'cpu',
+        batch_size: int = 16,
+        backend: str = 'torch',
     ) -> None:
         if batch_size < 1:
             raise ValueError(f'batch_size must be 1 or more, but is {batch_size}.')
-        network = fuse_conv_bn(deepcopy(anonymizer).eval().requires_grad_(False))
-        self.network = use_channels_last(network.to(device), trained=False)
         self.device = torch.device(device)
+        self.network = _prepare(anonymizer, self.device, backend)
         self.batch_size = batch_size
         self._rewrite_bytes = None
         if self.device.type == 'cpu':
@@ -137,3 +144,19 @@ class FrameAnonymizer:
                 'damaged or their training has broken down; choose another checkpoint.'
             )
         return x
+
+
+def _prepare(anonymizer: nn.Module, device: torch.device, backend: str) -> nn.Module:
+    if backend not in BACKENDS:
+        raise ValueError(f'There is no backend {backend!r}; choose from {", ".join(BACKENDS)}.')
+    if backend == 'onnxruntime':
+        if device.type != 'cpu':
+            raise ValueError(
+                f'The backend onnxruntime computes on the CPU, not on {device}: give --device cpu '
+                "(device='cpu'), or leave the backend out."
+            )
+        from .onnx_network import OnnxNetwork
+
+        return OnnxNetwork(anonymizer)
+    network = fuse_conv_bn(deepcopy(anonymizer).eval().requires_grad_(False))
+    return use_channels_last(network.to(device), trained=False)

@@ -31,9 +31,10 @@ class VideoNoise:
         """
         shape = tuple(clips.shape[2:])
         if shape not in self._shared:
-            self._shared[shape] = self._normal(shape)
+            self._shared[shape] = self.normal(shape)
         shared = self._shared[shape].to(clips).expand(len(clips), *shape)
-        return dict(shared=shared, fresh=self._normal(tuple(clips.shape)).to(clips))
+        return dict(shared=shared, fresh=self.normal(tuple(clips.shape)).to(clips))
 
-    def _normal(self, shape: tuple[int, ...]) -> Tensor:
+    def normal(self, shape: tuple[int, ...]) -> Tensor:
+        """Draw standard normal noise of a shape that no other call has."""
         return torch.from_numpy(self._generator.standard_normal(shape, dtype=np.float32))

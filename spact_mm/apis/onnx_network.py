@@ -1,0 +1,61 @@
+"""An anonymizer that ONNX Runtime computes."""
+
+from importlib.util import find_spec
+
+import torch
+from torch import Tensor, nn
+
+from ..models.anonymizers import shares_noise, takes_clips
+from .export import build_onnx
+from .video_noise import VideoNoise
+
+
+class OnnxNetwork(nn.Module):
+    """Do what an anonymizer does by ONNX Runtime on the CPU, with as many threads as PyTorch.
+
+    Args:
+        anonymizer (nn.Module): f_A, whose weights are copied.
+
+    Raises:
+        RuntimeError: If ``onnx`` or ``onnxruntime`` is not installed.
+        ValueError: If there is no graph for its class.
+    """
+
+    def __init__(self, anonymizer: nn.Module) -> None:
+        super().__init__()
+        if find_spec('onnxruntime') is None:
+            raise RuntimeError(
+                'The backend onnxruntime is not installed: pip install '
+                "'spact_mm[onnx]', or choose the backend torch."
+            )
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        model, self._noise = build_onnx(anonymizer)
+        self._session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=['CPUExecutionProvider']
+        )
+        self._input = self._session.get_inputs()[0].name
+        self.takes_clips, self.shares_noise = takes_clips(anonymizer), shares_noise(anonymizer)
+
+    def forward(self, frames: Tensor, **noise: Tensor) -> Tensor:
+        """Anonymize frames.
+
+        Args:
+            frames (Tensor): RGB in [0, 1], (N, 3, H, W), or clips (N, T, 3, H, W).
+            **noise (Tensor): That of their video. What is not given is drawn, from the operating
+                system's entropy.
+
+        Returns:
+            Tensor: Same shape and range.
+        """
+        shapes = dict(shared=frames[:, 0].shape, fresh=frames.shape)
+        flat = frames.shape if frames.dim() == 4 else frames.flatten(0, 1).shape
+        drawn = VideoNoise()
+        given = {self._input: frames.contiguous().numpy()}
+        for name in self._noise:
+            shape = shapes.get(name.rstrip('0123456789'), flat)
+            given[name] = noise[name] if name in noise else drawn.normal(tuple(shape))
+            given[name] = given[name].contiguous().numpy()
+        return torch.from_numpy(self._session.run(None, given)[0])
