@@ -3,6 +3,7 @@
 python tools/benchmark.py step [--clips 2] [--pairs 4] [--variants NAME ...] [--json FILE]
 python tools/benchmark.py data [--folder work_dirs/benchmark] [--json FILE]
 python tools/benchmark.py anonymize [--sizes 112 224] [--json FILE]
+python tools/benchmark.py files [--checkpoint CKPT] [--json FILE]
 
 Each variant is a process of its own; they run in turn, A B A B ..., one at a time. A ratio is that
 of neighbouring rounds, its median and its range. `step` first checks in float64 that both loops
@@ -21,11 +22,11 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from benchmarks import anonymize, compare, data, machine, step
+from benchmarks import anonymize, compare, data, files, machine, step
 from benchmarks.compare import Timing, Variant, Worker
 
 import spact_mm
-from spact_mm.apis import refuse_in_one_sentence
+from spact_mm.apis import METHODS, refuse_in_one_sentence
 from spact_mm.files import write_whole
 from spact_mm.protocols.stage import current_commit
 
@@ -266,6 +267,34 @@ def run_anonymize(args: argparse.Namespace) -> dict:
     return dict(comparisons=compared, variants=rows)
 
 
+def run_files(args: argparse.Namespace) -> dict:
+    """Anonymize whole files, from start to end, beside deface."""
+    found = files.commands(args.methods, args.checkpoint)
+    rows = {}
+    for size in args.sizes:
+        for cores in args.cores:
+            key = f'{size[0]}x{size[1]}, {cores} cores'
+            rows[key] = files.compare_files(
+                size, cores, found, args.frames, args.rounds, Path(args.folder)
+            )
+            for name, row in rows[key].items():
+                ratio = f'{row["ratio"]:8.2f} of deface' if 'ratio' in row else ''
+                print(
+                    f'{key:20}{name:18}{row["frames_per_second"]:8.1f} frames/s, start '
+                    f'{row["start_seconds"]:5.1f} s, CPU {row["cpu_seconds"]:6.1f} s{ratio}',
+                    flush=True,
+                )
+    return dict(files=rows)
+
+
+def frame_size(text: str) -> tuple[int, int]:
+    """Return the numbers of ``'640x360'``, both even, as H.264 needs them."""
+    width, height = map(int, text.split('x'))
+    if min(width, height) < 16 or width % 2 or height % 2:
+        raise argparse.ArgumentTypeError(f'{text} is no size of two even numbers from 16 on')
+    return width, height
+
+
 def print_ratios(compared: Mapping[str, Mapping]) -> None:
     """Print the comparisons."""
     print(f'\n{"comparison":54}{"ratio":>7}{"range":>16}{"CPU":>7}{"memory":>8}')
@@ -353,6 +382,18 @@ def parse_args() -> argparse.Namespace:
     command.add_argument('--frames', type=int, default=16)
     command.add_argument('--batch', type=int, default=16)
     command.add_argument('--device', default=device)
+    command = commands.add_parser('files', help=run_files.__doc__)
+    command.set_defaults(run=run_files)
+    command.add_argument('--rounds', type=int, default=3)
+    command.add_argument('--json', type=Path, help='write the result to this file')
+    command.add_argument(
+        '--sizes', nargs='+', type=frame_size, default=[(640, 360), (1280, 720)], metavar='WxH'
+    )
+    command.add_argument('--cores', nargs='+', type=int, default=[1, 2])
+    command.add_argument('--frames', type=int, default=250)
+    command.add_argument('--methods', nargs='*', choices=sorted(METHODS), default=sorted(METHODS))
+    command.add_argument('--checkpoint', help='of an f_A, by each backend')
+    command.add_argument('--folder', default='work_dirs/benchmark', help='of the files it makes')
     return parser.parse_args()
 
 

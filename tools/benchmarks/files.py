@@ -1,0 +1,119 @@
+"""``files``: whole video files from start to end, against deface, each in a process of its own."""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+
+import av
+import numpy as np
+
+from benchmarks.media import draw_texture
+
+_TOOL = Path(__file__).resolve().parents[1] / 'anonymize.py'
+RATE = 25
+#: A file that is over as soon as it has begun: what it takes is imports and weights.
+START_FRAMES = 2
+
+
+def make_film(path: Path, width: int, height: int, num_frames: int) -> Path:
+    """Write an H.264 MP4 of a textured scene under a moving camera, if it is not there yet."""
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scene = draw_texture(np.random.default_rng(0), 2 * width, 2 * height)
+    partial = path.with_name(f'.{path.name}')
+    with av.open(str(partial), 'w', format='mp4') as container:
+        stream = container.add_stream('libx264', RATE)
+        stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
+        for index in range(num_frames):
+            angle = 2 * np.pi * index / 150
+            left = round(width / 2 * (1 + np.cos(angle)))
+            top = round(height / 2 * (1 + np.sin(1.3 * angle)))
+            crop = np.ascontiguousarray(scene[top : top + height, left : left + width])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(crop, 'rgb24')))
+        container.mux(stream.encode())
+    partial.replace(path)
+    return path
+
+
+def commands(methods: Sequence[str], checkpoint: str | None) -> dict[str, list[str]]:
+    """Return what is compared: ``{video}`` and ``{out}`` stand for a file and a new folder.
+
+    deface is among them if it is installed (``pip install spact_mm[attackers]``).
+    """
+    ours = [sys.executable, str(_TOOL), '{video}', '--device', 'cpu', '--out', '{out}', '--force']
+    found = {method: [*ours, '--method', method] for method in methods}
+    if checkpoint:
+        for backend in ('torch', 'onnxruntime'):
+            found[f'f_A, {backend}'] = [*ours, '--checkpoint', checkpoint, '--backend', backend]
+    if find_spec('deface') is not None:
+        deface = str(Path(sys.executable).with_name('deface'))
+        found['deface'] = [deface, '{video}', '--output', '{out}/video.mp4']
+    return found
+
+
+def measure(command: Sequence[str], video: Path, folder: Path, cores: int) -> dict[str, float]:
+    """Run a command on a file with some cores; return seconds on the clock and of all threads.
+
+    Raises:
+        RuntimeError: If it fails, or writes no video.
+    """
+    out = folder / 'out'
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    chosen = sorted(os.sched_getaffinity(0))[:cores]
+    # Each library takes as many threads as there are cores.
+    environment = {k: v for k, v in os.environ.items() if not k.endswith('_NUM_THREADS')}
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    process = subprocess.run(
+        [part.format(video=video, out=out) for part in command],
+        capture_output=True,
+        text=True,
+        env=environment,
+        preexec_fn=lambda: os.sched_setaffinity(0, chosen),
+    )
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if process.returncode or not list(out.glob('*.mp4')):
+        raise RuntimeError(f'{command[0]} has failed on {video}: {process.stderr[-2000:]}')
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return dict(wall=wall, cpu=cpu)
+
+
+def compare_files(
+    size: tuple[int, int], cores: int, found: dict[str, list[str]], frames: int, rounds: int,
+    folder: Path,
+) -> dict[str, dict]:  # fmt: skip
+    """Run all commands in turn, so that a busy moment meets them alike.
+
+    Returns:
+        dict: By their names: medians of ``seconds`` and ``cpu_seconds`` of the whole file,
+        ``start_seconds``, of a file of :data:`START_FRAMES` frames, ``frames_per_second`` of the
+        whole, and ``ratio`` of these to deface's of the same round, if it is there.
+    """
+    names = {count: f'{size[0]}x{size[1]}_{count}.mp4' for count in (START_FRAMES, frames)}
+    short, whole = (make_film(folder / name, *size, n) for n, name in names.items())
+    runs: dict[str, list[dict]] = {name: [] for name in found}
+    for _ in range(rounds):
+        for name, command in found.items():
+            start = measure(command, short, folder, cores)['wall']
+            runs[name].append(dict(measure(command, whole, folder, cores), start=start))
+    rows = {}
+    for name, timings in runs.items():
+        seconds = median(timing['wall'] for timing in timings)
+        rows[name] = dict(
+            seconds=seconds,
+            cpu_seconds=median(timing['cpu'] for timing in timings),
+            start_seconds=median(timing['start'] for timing in timings),
+            frames_per_second=frames / seconds,
+        )
+        if 'deface' in runs:
+            pairs = zip(runs['deface'], timings, strict=True)
+            rows[name]['ratio'] = median(theirs['wall'] / own['wall'] for theirs, own in pairs)
+    return rows
