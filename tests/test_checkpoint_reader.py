@@ -1,5 +1,6 @@
 """Contents of checkpoint files are data, of the sizes that the files hold."""
 
+import codecs
 import io
 import pickle
 import resource
@@ -156,7 +157,9 @@ def test_array_keeps_its_type_when_another_state_follows(tmp_path, is_archive):
 
     def of_type(array):
         reconstruct, arguments, parts = array.__reduce__()
-        return Call(reconstruct, *arguments, state=(*parts[:2], dtype, *parts[3:]))
+        # As pickle writes bytes of any number but none.
+        data = Call(codecs.encode, parts[4].decode('latin1'), 'latin1')
+        return Call(reconstruct, *arguments, state=(*parts[:2], dtype, parts[3], data))
 
     empty, array = of_type(np.zeros(0, 'S8')), of_type(np.array([b'abcdefgh'], 'S8'))
     # The type's own state holds the array, and comes when that is whole.

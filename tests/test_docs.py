@@ -4,11 +4,13 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from e2e import call_tool
 from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -162,16 +164,27 @@ def test_child_configs_of_the_page_change_what_they_say(name, tmp_path):
         assert files == [*names, names[1]]
 
 
-def test_variables_of_a_recipe_reach_all_that_is_made_of_them():
-    options = dict(ucf101_root='/mnt/u', split=2, size=128)
-    config = read_config(ROOT / 'configs' / 'spact_r3d_mobilenetv3_ucf101.py', options)
+def test_variables_of_a_recipe_reach_all_that_is_made_of_them(tmp_path, monkeypatch):
+    """As the page has them in one command, to the runner that the tool builds."""
+    given = 'ucf101_root=/datasets/ucf101 split=2 size=128'
+    built = []
+
+    def from_cfg(config):
+        built.append(config)
+        return SimpleNamespace(train=lambda: None)
+
+    monkeypatch.setattr(Runner, 'from_cfg', from_cfg)
+    recipe = ROOT / 'configs' / 'spact_r3d_mobilenetv3_ucf101.py'
+    call_tool(monkeypatch, 'train', recipe, '--cfg-options', *given.split(), work_dir=tmp_path)
+    (config,) = built
     text = config.pretty_text
-    assert text.count('/mnt/u/ucf101_train_split_2_videos.txt') == 1
-    assert text.count('/mnt/u/ucf101_val_split_2_videos.txt') == 2
+    assert text.count('/datasets/ucf101/ucf101_train_split_2_videos.txt') == 1
+    assert text.count('/datasets/ucf101/ucf101_val_split_2_videos.txt') == 2
     assert 'data/ucf101' not in text and 'split_1' not in text
     loaders = (config.train_dataloader, config.val_dataloader, config.privacy_dataloader)
     scales = [loader.dataset.pipeline for loader in loaders]
     assert str(scales).count('(128, 128)') == 3 and '(112, 112)' not in text
+    assert f'--cfg-options {given}\n' in (ROOT / 'docs' / 'recipes.md').read_text()
 
 
 @pytest.fixture(scope='module')

@@ -354,6 +354,35 @@ class TestWhatIsNoBadFile:
             dataset[0]
 
 
+def replace_by(kind, path):
+    path.unlink()
+    if kind == 'folder':
+        path.mkdir()
+    elif kind == 'pipe':
+        os.mkfifo(path)
+    else:
+        path.symlink_to('/dev/zero')
+
+
+@pytest.mark.parametrize('kind', ['folder', 'pipe', 'device'])
+class TestNoFiles:
+    """A pipe would wait for its writer for ever, and a device has no end."""
+
+    def test_in_the_place_of_a_video(self, video_root, kind):
+        replace_by(kind, video_root / 'videos/v2.avi')
+        dataset = videos(video_root)
+        ((name, reason),) = bad_files(dataset[2])
+        assert name.endswith('v2.avi') and f'is a {kind} instead of a file' in reason
+        assert bad_files(dataset[1]) == bad_files(dataset[3]) == []
+
+    def test_in_the_place_of_an_image(self, image_root, kind):
+        replace_by(kind, image_root / 'images/3.jpg')
+        dataset = images(image_root)
+        ((name, reason),) = bad_files(dataset[3])
+        assert name.endswith('3.jpg') and f'is a {kind} instead of a file' in reason
+        assert bad_files(dataset[2]) == bad_files(dataset[4]) == []
+
+
 class TestLoadersOfOthers:
     """MMAction2's and MMCV's have no error of their own."""
 
@@ -369,12 +398,12 @@ class TestLoadersOfOthers:
         with pytest.raises(RuntimeError, match='Sample 2, .*v2.avi, cannot be read'):
             videos(video_root, pipeline=pipeline, test_mode=True)[2]
 
-    def test_a_pipe_is_not_waited_for(self, video_root):
-        (video_root / 'videos/v2.avi').unlink()
-        os.mkfifo(video_root / 'videos/v2.avi')
+    @pytest.mark.parametrize('kind', ['folder', 'pipe', 'device'])
+    def test_what_is_no_file_is_not_opened(self, video_root, kind):
+        replace_by(kind, video_root / 'videos/v2.avi')
         pipeline = [dict(type='DecordInit'), *VIDEO_PIPELINE[1:]]
         ((name, reason),) = bad_files(videos(video_root, pipeline=pipeline)[2])
-        assert name.endswith('v2.avi') and 'is a pipe instead of a file' in reason
+        assert name.endswith('v2.avi') and f'is a {kind} instead of a file' in reason
 
     def test_a_broken_image_is_a_bad_file(self, image_root):
         (image_root / 'images/3.jpg').write_bytes(b'no image')

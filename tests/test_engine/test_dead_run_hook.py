@@ -4,7 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from e2e import build_runner, log_of, workerless, write_config
 from mmaction.registry import MODELS
+from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmpretrain.structures import DataSample
 from tiny import CLASSES, PRIVACY_BRANCH, action_batch, batch, build_model, changed, snapshot
@@ -177,6 +179,38 @@ def test_a_training_without_phases_is_left_alone():
     hook = watched(run)
     hook.after_train_iter(run, 3, None, {})
     assert run.warnings == []
+
+
+class Die(Hook):
+    """Make f_A give one grey, and the recipe's own hook look in each third iteration."""
+
+    def before_train(self, runner):
+        for parameter in runner.model.anonymizer.head.parameters():
+            torch.nn.init.zeros_(parameter)
+        for hook in runner.hooks:
+            if type(hook).__name__ == 'DeadRunHook':
+                hook.window = 3
+
+
+@pytest.mark.slow
+def test_a_whole_run_warns_in_each_epoch(tiny_data, tmp_path):
+    """Behind a constant f_A that stays so f_T can but guess, and f_B is blind."""
+    schedule = [dict(phase=('anonymizer', 'adversaries'), epochs=2)]
+    rates = {f'optim_wrapper__{name}__optimizer__lr': 0.0 for name in ('anonymizer', 'recognizer')}
+    changes = dict(rates, val_dataloader=None, val_evaluator=None, val_cfg=None)
+    changes['param_scheduler'] = dict(anonymizer=[], recognizer=[], privacy_branch=[])
+    config = write_config(tmp_path, tiny_data, schedule, **workerless(**changes))
+    runner = build_runner(config, tmp_path / 'work')
+    runner.register_hook(Die())
+    runner.train()
+    log = log_of(tmp_path / 'work')
+    texts = (
+        'the anonymizer gives frames of one colour, .* load the last good checkpoint',
+        'the recognizer is at chance, .* lower privacy_weight',
+        r'L_B is 1\.946 .* is blind or has collapsed, .* Give privacy_branch another',
+    )
+    epochs = [re.findall(rf'WARNING - Epoch (\d): {text}', log) for text in texts]
+    assert epochs == [['1', '2']] * 3
 
 
 @pytest.mark.parametrize('temperature', [0.1, 1.0])

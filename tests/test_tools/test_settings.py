@@ -47,13 +47,13 @@ def test_hooks_are_turned_off_by_none(tiny_data, tmp_path, monkeypatch):
 
 
 def test_rates_are_scaled(tiny_data, tmp_path, monkeypatch):
+    """A recipe knows what batch its rates are for; the user gives the option alone."""
     unscheduled = dict(anonymizer=[], recognizer=[], privacy_branch=[])
     config = write_config(
         tmp_path,
         tiny_data,
         BRIEF,
         **workerless(
-            auto_scale_lr=dict(base_batch_size=2 * BATCH),
             param_scheduler=unscheduled,
             val_dataloader=None,
             val_evaluator=None,
@@ -64,7 +64,8 @@ def test_rates_are_scaled(tiny_data, tmp_path, monkeypatch):
     call_tool(monkeypatch, 'train', config, '--auto-scale-lr', work_dir=work_dir)
     optimizers = load(work_dir / 'epoch_1.pth')['optimizer']
     rates = {name: state['param_groups'][0]['lr'] for name, state in optimizers.items()}
-    # Half of the demo's.
+    # Half of the demo's, which are for batches of 8.
+    assert BATCH == 4
     assert rates == dict(anonymizer=7.5e-3, recognizer=2e-3, privacy_branch=5e-4)
 
 
