@@ -12,8 +12,8 @@ CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 _HEAD = (
     '# Written by tools/data/folders/convert.py, anew each time: copy it before you change it.\n'
 )
-#: Clips of an epoch, which is repetitions of few videos, and their batches.
-_SAMPLES, _BATCH, _PRIVACY_BATCH = 320, 8, 16
+#: Clips of an epoch, which is repetitions of few videos; with --quick; and the batch of views.
+_SAMPLES, _QUICK_SAMPLES, _PRIVACY_BATCH = 320, 64, 16
 #: Frames of an attacker's epoch, how often a video may occur in it, and its batch.
 _FRAMES, _LIMITS, _ATTACK_BATCH = 1600, (4, 32), 32
 
@@ -169,5 +169,5 @@ attackers = dict(options=attack, attacker=_base_.of_{several.lstrip('_') or 'one
 
 def _times(count: int, is_quick: bool) -> tuple[int, int]:
     """Return how often an epoch takes each of so many videos: for f_T, and as views for f_B."""
-    times = -(-_BATCH // count) if is_quick else max(1, round(_SAMPLES / count))
+    times = max(1, round((_QUICK_SAMPLES if is_quick else _SAMPLES) / count))
     return times, max(times // 2, -(-_PRIVACY_BATCH // count))
