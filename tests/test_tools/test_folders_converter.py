@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+import re
 import sys
 import unicodedata
 from types import SimpleNamespace
@@ -92,6 +93,28 @@ def write_csv(path, rows):
     with open(path, 'w', newline='', encoding='utf-8') as file:
         csv.writer(file).writerows(rows)
     return path
+
+
+# ---- layouts -------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ('layout', 'path', 'expected'),
+    [
+        ('{class}', 'clap/any/thing.mp4', {'class': 'clap'}),
+        ('{class}', 'clap.mp4', None),
+        ('{person}/{class}', 'anna/clap/1.mp4', {'person': 'anna', 'class': 'clap'}),
+        ('{person}/{class}', 'anna/clap.mp4', None),
+        ('{person}_{class}', 'anna_clap.mp4', {'person': 'anna', 'class': 'clap'}),
+        ('{person}_{class}', 'anna_jump_high.mp4', {'person': 'anna', 'class': 'jump_high'}),
+        ('{person}_{class}', 'anna.mp4', None),
+        ('{class}/{source}_*', 'clap/party_0012.mp4', {'class': 'clap', 'source': 'party'}),
+        ('*/{class}/x.{person}', 'all/clap/x.anna.mp4', {'class': 'clap', 'person': 'anna'}),
+        ('*/{class}/x.{person}', 'all/clap/xyanna.mp4', None),
+    ],
+)
+def test_what_paths_say(tool, layout, path, expected):
+    from layout import Layout
+
+    assert Layout(layout).read(path) == expected
 
 
 # ---- what is in which list -----------------------------------------------------------------------
@@ -473,6 +496,16 @@ def test_training_is_ten_lines_on_a_recipe_with_the_lists_in_it(own, monkeypatch
     for part in ('val', 'test'):
         data = DATASETS.build(config[f'{part}_dataloader'].dataset)
         assert len(data) == len(read_list(own.out / f'{part}.txt'))
+
+
+def test_page_shows_the_training_that_is_written(own):
+    own.add(*grid())
+    assert own.run('--layout', '{class}/{person}').code == 0
+    page = (ROOT / 'docs' / 'your_data.md').read_text()
+    (block,) = re.findall(r'^```python\n# data/mine/spact_mine\.py\n(.*?)^```', page, re.M | re.S)
+    written = (own.out / 'spact_out.py').read_text().split('\n', 2)[2]
+    written = written.replace(str(ROOT), '../..').replace('/../videos', '/videos')
+    assert re.sub(r'=\d+', '=0', written) == re.sub(r'=\d+', '=0', block)
 
 
 @pytest.mark.parametrize('kind', ['none', 'persons', 'values', 'attributes'])
