@@ -85,7 +85,9 @@ def _draw(
     parts = [''] * len(counts)
     while left:
         label = min(left, key=lambda name: (left[name], name))
-        index = next(index for index in order[label] if not parts[index])
+        while parts[order[label][-1]]:
+            order[label].pop()
+        index = order[label].pop()
         lacking = [part for part in _MISSED_MOST if not have[part][label]]
         part = (
             lacking[0]
@@ -98,8 +100,6 @@ def _draw(
             left[other] -= 1
             if not left[other]:
                 del left[other]
-        # Those that are placed are not looked at again.
-        order[label] = [index for index in order[label] if not parts[index]]
     return parts
 
 

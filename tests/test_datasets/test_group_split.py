@@ -62,4 +62,4 @@ def test_seed_decides_and_order_of_labels_does_not():
     assert divide_groups(groups[:6], FRACTIONS, 0) == EXPECTED
 
 
-EXPECTED = ['train', 'val', 'train', 'train', 'train', 'test']
+EXPECTED = ['train', 'train', 'train', 'val', 'test', 'train']

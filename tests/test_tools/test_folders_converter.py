@@ -155,6 +155,15 @@ def test_persons_are_in_one_list_of_actions_and_in_all_of_their_attackers(own):
     assert all(row['file'] in privacy[row['attack_part']] for row in rows)
 
 
+def test_what_an_earlier_conversion_wrote_for_attackers_is_gone(own):
+    own.add(*grid())
+    assert own.run('--layout', '{class}/{person}').code == 0
+    kept = [own.out / name for name in ('attack.csv', 'labels.txt', 'privacy_val.json')]
+    assert all(path.is_file() for path in kept)
+    assert own.run().code == 0
+    assert not any(path.exists() for path in kept)
+
+
 def test_recordings_stay_together_by_name(own):
     names = [f'{c}/{p}_{s}_{t}.mp4' for c in 'ab' for p in 'xyz' for s in range(5) for t in '123']
     own.add(*names)

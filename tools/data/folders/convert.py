@@ -32,6 +32,7 @@ from spact_mm.datasets.integrity import (
 from spact_mm.datasets.own_clips import read_table
 from spact_mm.files import write_whole
 
+REPORT, ATTACK = 'folders_report.json', 'attack.csv'
 EPILOG = """
 --layout says what folders and names mean, by {class}, {person}, {source} (the recording that a clip
 is cut from) and {attribute} (one of several, such as female and male); * is anything. Examples:
@@ -97,7 +98,7 @@ def convert(args: argparse.Namespace) -> int:
     delimiter = '\t' if any(' ' in path for path in paths) else ' '
     settings = Settings(out, root, len(classes), delimiter, args.quick)
     _write_lists(settings, division, classes, usable, report)
-    table = _write_attack_table(out / 'attack.csv', usable, division)
+    table = _write_attack_table(out / ATTACK, usable, division)
     title = f'{settings.name}: action recognition'
     if division.privacy:
         title += f' against {"identity" if division.privacy.is_identity else "attribute leakage"}'
@@ -107,7 +108,7 @@ def convert(args: argparse.Namespace) -> int:
     write_whole(protocol, write_protocol(settings, division, title, data))
 
     fault = 'files are missing or cannot be read'
-    code = report.finish(out / 'folders_report.json', args.allow_missing, fault)
+    code = report.finish(out / REPORT, args.allow_missing, fault)
     for note in division.notes:
         print(f'  note: {note}')
     epochs = sum(stage.epochs for stage in Config.fromfile(train).custom_hooks[0].schedule)
@@ -184,6 +185,7 @@ def _write_lists(
     report: ConversionReport,
 ) -> None:
     out = settings.out
+    _forget_attack(out)
     _write_names(out / 'classes.txt', classes)
     for name, part in {**division.parts, 'anonymizer': division.anonymizer}.items():
         entries = [(clip.path, classes.index(clip.action)) for clip in part]
@@ -215,6 +217,13 @@ def _write_lists(
             for clip in clips.clips
         ],
     )
+
+
+def _forget_attack(out: Path) -> None:
+    """Remove what an earlier conversion wrote for attackers, as this one may write nothing."""
+    if (out / REPORT).is_file():
+        for name in (*(f'privacy_{part}.json' for part in PARTS), 'labels.txt', ATTACK):
+            (out / name).unlink(missing_ok=True)
 
 
 def _write_attack_table(path: Path, clips: Clips, division: Division) -> Path | None:
