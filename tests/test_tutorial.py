@@ -44,7 +44,7 @@ def test_notebook_is_whole_and_has_no_outputs_of_a_machine():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2400)
 def test_notebook_goes_from_folders_to_table_and_pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(NOTEBOOK.parent)
     monkeypatch.setenv('TUTORIAL_OUT', str(tmp_path / 'own'))
