@@ -13,28 +13,33 @@ from .unreadable import check_list_file
 _MAX_FRAMES = 10_000_000
 
 
-def write_video_list(path: str | os.PathLike, videos: Iterable[tuple[str, int]]) -> int:
+def write_video_list(
+    path: str | os.PathLike, videos: Iterable[tuple[str, int]], delimiter: str = ' '
+) -> int:
     """Write MMAction2's ``VideoDataset`` list, one ``relative/path.avi label`` per line.
 
     Args:
         path: The list file; its folder is made.
         videos: Pairs of a path relative to the video root and a 0-based class index.
+        delimiter: What separates the two, as of ``VideoDataset``. Defaults to a space.
 
     Returns:
         int: Number of lines written.
 
     Raises:
-        ValueError: If a path holds a space, which ``VideoDataset`` takes for its delimiter, or
-            leads out of the video root.
+        ValueError: If a path holds the delimiter, begins or ends with white space, which
+            ``VideoDataset`` drops, or leads out of the video root.
     """
     lines = []
     for video, label in videos:
-        if ' ' in video:
+        if delimiter in video or '\n' in video or video.strip() != video:
+            name = {' ': 'a space', '\t': 'a tab'}.get(delimiter, repr(delimiter))
+            what = name if delimiter in video else 'a line break, or white space at an end'
             raise ValueError(
-                f'The video name {video!r} holds a space, which the list format cannot; rename it.'
+                f'The video name {video!r} holds {what}, which the list format cannot; rename it.'
             )
         check_entry(video, f'The list {path}')
-        lines.append(f'{video} {label}\n')
+        lines.append(f'{video}{delimiter}{label}\n')
     write_whole(path, ''.join(lines))
     return len(lines)
 

@@ -216,12 +216,18 @@ class ConversionReport:
                     lines.append(f'    ... and {len(names) - num_shown:,} more')
         return '\n'.join(lines)
 
-    def finish(self, path: str | os.PathLike, allow_missing: bool) -> int:
+    def finish(
+        self,
+        path: str | os.PathLike,
+        allow_missing: bool,
+        fault: str = 'the data set is not the published one',
+    ) -> int:
         """Save the report as JSON, print its summary and return the converter's exit code.
 
         Args:
             path: The report file.
             allow_missing: Whether missing or broken files and wrong counts are accepted.
+            fault: What is wrong then.
 
         Returns:
             int: 0 where all is well or accepted, else 1.
@@ -237,7 +243,7 @@ class ConversionReport:
         if allow_missing:
             return 0
         print(
-            'error: the data set is not the published one, see above; repair it and convert again, '
+            f'error: {fault}, see above; repair it and convert again, '
             'or accept the lists as they are by --allow-missing.',
             file=sys.stderr,
         )

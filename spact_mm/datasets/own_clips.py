@@ -1,14 +1,12 @@
 """Clips of one's own: who or what is in them, and their division for attackers."""
 
-import csv
 import os
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
-from .unreadable import check_list_file
+from .tables import check_columns, read_table_rows
 
 #: Parts of a division: what attackers learn from, are chosen on and are measured on.
 PARTS = ('train', 'val', 'test')
@@ -75,29 +73,17 @@ def find_persons(names: Iterable[str], folder: str | os.PathLike) -> LabelledCli
                 'into one, or give a table with --labels.'
             )
         groups.setdefault(person, []).append(name)
-    needed = (
-        f'an attack needs at least {MIN_PERSONS} persons, a folder each, with at least {MIN_CLIPS} '
-        'clips each that can be read'
-    )
-    if len(groups) < MIN_PERSONS:
-        raise ValueError(f'{folder} has {len(groups)} folders with clips, but {needed}; add some.')
-    few = {person: len(clips) for person, clips in groups.items() if len(clips) < MIN_CLIPS}
-    if few:
-        told = ', '.join(f'{person!r} ({count})' for person, count in few.items())
-        raise ValueError(
-            f'{folder} has too few clips of {told}: {needed}; add some, or move the folder away.'
-        )
-    labels = {name: (person,) for person, clips in groups.items() for name in clips}
-    return LabelledClips(tuple(groups), labels, groups, is_identity=True, has_persons=True)
+    return _name_persons(groups, f'{folder} has', 'folders with clips', 'a folder each, ')
 
 
 def read_table(
     path: str | os.PathLike, known: Iterable[str], left_out: Iterable[str] = ()
 ) -> LabelledClips:
-    """Read a table of attributes.
+    """Read a table of attributes, or of persons.
 
     A CSV file in UTF-8: a head, then a line a clip, with a column ``file`` (the path below the
-    folder), perhaps ``person``, and each other column an attribute, 0 or 1.
+    folder), perhaps ``person``, and each other column an attribute, 0 or 1. Without an attribute it
+    is persons who are to be named.
 
     Args:
         path: The table.
@@ -108,28 +94,16 @@ def read_table(
 
     Raises:
         FileNotFoundError: If there is no such table.
-        ValueError: If it is none, names an unknown file, has another value, or an attribute that
-            all clips or none have.
+        ValueError: If it is none, names an unknown file, has another value, an attribute that all
+            clips or none have, or too few persons or clips of one.
     """
-    check_list_file(path, 'table')
-    try:
-        text = Path(path).read_text(encoding='utf-8-sig')
-        rows = list(csv.reader(StringIO(text, newline=''), strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f'The table {path} is no CSV file in UTF-8 ({error}).') from error
-    head = [cell.strip() for cell in rows[0]] if rows else []
+    head, rows = read_table_rows(path)
     attributes = tuple(name for name in head if name not in (_FILE, _PERSON))
     _check_head(head, attributes, path)
     known, left_out = set(known), set(left_out)
     labels: dict[str, tuple[str, ...]] = {}
     groups: dict[str, list[str]] = {}
-    for number, row in enumerate(rows[1:], 2):
-        where = f'Row {number} of {path}'
-        if not any(cell.strip() for cell in row):
-            continue
-        if len(row) != len(head):
-            raise ValueError(f'{where} has {len(row)} cells, but the head {len(head)}; correct it.')
-        cells = {key: cell.strip() for key, cell in zip(head, row, strict=True)}
+    for where, cells in rows:
         name = PurePath(cells[_FILE]).as_posix()
         if name in labels or name not in known | left_out:
             reason = 'once more' if name in labels else 'which is no video or image of the folder'
@@ -146,6 +120,8 @@ def read_table(
             continue
         labels[name] = tuple(key for key in attributes if cells[key] == '1')
         groups.setdefault(cells.get(_PERSON, name), []).append(name)
+    if not attributes:
+        return _name_persons(groups, f'The table {path} has', 'persons')
     for key in attributes:
         count = sum(key in present for present in labels.values())
         if count in (0, len(labels)):
@@ -156,14 +132,31 @@ def read_table(
     return LabelledClips(attributes, labels, groups, is_identity=False, has_persons=_PERSON in head)
 
 
-def _check_head(head: Sequence[str], attributes: Sequence[str], path: str | os.PathLike) -> None:
-    if _FILE not in head or not attributes:
+def _name_persons(
+    groups: dict[str, list[str]], whose: str, what: str, how: str = ''
+) -> LabelledClips:
+    """Let persons be named, if there is enough of them and of their clips."""
+    needed = (
+        f'an attack needs at least {MIN_PERSONS} persons, {how}with at least {MIN_CLIPS} clips '
+        'each that can be read'
+    )
+    if len(groups) < MIN_PERSONS:
+        raise ValueError(f'{whose} {len(groups)} {what}, but {needed}; add some.')
+    few = {person: len(clips) for person, clips in groups.items() if len(clips) < MIN_CLIPS}
+    if few:
+        told = ', '.join(f'{person!r} ({count})' for person, count in few.items())
+        raise ValueError(f'{whose} too few clips of {told}: {needed}; add some, or leave them out.')
+    labels = {name: (person,) for person, clips in groups.items() for name in clips}
+    return LabelledClips(tuple(groups), labels, groups, is_identity=True, has_persons=True)
+
+
+def _check_head(head: list[str], attributes: Sequence[str], path: str | os.PathLike) -> None:
+    if _FILE not in head or not (attributes or _PERSON in head):
         raise ValueError(
             f'The head of {path} is {", ".join(head) or "empty"}, but it needs a column "file" and '
-            'at least one attribute; "person" is no attribute.'
+            'at least one attribute, or "person" to have persons named.'
         )
-    if len(set(head)) < len(head) or '' in head:
-        raise ValueError(f'The head of {path} has a column twice or without a name; correct it.')
+    check_columns(head, path)
 
 
 def divide_by_clip(groups: Mapping[str, Sequence[str]], seed: int) -> Division:

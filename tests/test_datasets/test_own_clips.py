@@ -91,6 +91,13 @@ def test_persons_of_a_table_are_on_one_side_and_attributes_on_all(tmp_path):
                 assert 0 < sum(attribute in table.labels[name] for name in part) < len(part)
 
 
+def test_table_without_attributes_has_its_persons_named(tmp_path):
+    rows = [f'{name},p{i % 3}' for i, name in enumerate(FILES)]
+    table = read_table(write_table(tmp_path / 't.csv', rows, 'file,person'), FILES)
+    assert table.is_identity and table.attributes == ('p0', 'p1', 'p2')
+    assert {len(names) for names in table.divide(0).values()} <= {3, 6}
+
+
 def test_files_that_the_table_does_not_name_are_left_out(tmp_path):
     rows = [f'{name},{i % 2}' for i, name in enumerate(FILES[:8])]
     table = read_table(write_table(tmp_path / 't.csv', rows, 'file,hat'), FILES, ['bad.mp4'])
@@ -115,7 +122,12 @@ def test_files_that_cannot_be_read_may_be_named(tmp_path):
         (['0.mp4,1', '1.mp4,1'], 'file,hat', 'Every clip of .* has hat'),
         (['0.mp4'], 'file,hat', 'Row 2 of .* has 1 cells, but the head 2'),
         (['0.mp4,,1'], 'file,person,hat', 'Row 2 of .* has no person'),
-        (['0.mp4,ann'], 'file,person', 'at least one attribute; "person" is no attribute'),
+        (
+            ['0.mp4,ann'],
+            'file,person',
+            'has 1 persons, but an attack needs at least 2',
+        ),
+        (['0.mp4'], 'file', 'is file, but it needs .* at least one attribute, or "person"'),
         (['0.mp4,1'], 'name,hat', 'is name, hat, but it needs a column "file"'),
         (['0.mp4,1,1'], 'file,hat,hat', 'has a column twice'),
         ([], '', 'The head of .* is empty'),

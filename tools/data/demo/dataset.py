@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import cv2
+import numpy as np
 from actions import CLASSES
 from attackers import attacker_list_names, write_attacker_lists
 from figure import ATTRIBUTES
@@ -109,7 +110,7 @@ def write_sample(task: tuple[str, str, int], out: Path, options: Options) -> Wri
     name = file_name(kind, split, index)
     path = out / kind / name
     if kind == 'videos':
-        _write_video(path, render_frames(sample), options.size)
+        write_video(path, render_frames(sample), options.size)
     else:
         frame = next(render_frames(sample, 1))
         encoded = cv2.imencode('.jpg', frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
@@ -117,6 +118,25 @@ def write_sample(task: tuple[str, str, int], out: Path, options: Options) -> Wri
     return Written(
         kind, split, name, CLASSES.index(sample.action), labels_of(sample), sample.person.number
     )
+
+
+def write_video(path: Path, frames: Iterable[np.ndarray], size: tuple[int, int]) -> None:
+    """Write RGB frames of a width and height to a file.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    # OpenCV's wheel has an encoder for MPEG-4 part 2, and none for H.264.
+    writer = cv2.VideoWriter(os.fspath(path), cv2.VideoWriter_fourcc(*'mp4v'), FPS, size)
+    if not writer.isOpened():
+        raise OSError(f'OpenCV cannot write the video {path}; see whether its folder is writable.')
+    for frame in frames:
+        writer.write(frame[..., ::-1])
+    writer.release()
+    # OpenCV says nothing of a full disk.
+    reason = check_video(path)
+    if reason is not None:
+        raise OSError(f'The video {path} is broken ({reason}); see whether the disk is full.')
 
 
 def write_lists(out: Path, written: Sequence[Written]) -> None:
@@ -206,20 +226,6 @@ def _check_folder(out: Path) -> None:
 def _list_names() -> list[str]:
     names = [_attribute_file(kind, split) for kind, split in PARTS]
     return [*names, 'train_videos.txt', 'test_videos.txt', 'classes.txt', 'persons.json']
-
-
-def _write_video(path: Path, frames: Iterable, size: tuple[int, int]) -> None:
-    # OpenCV's wheel has an encoder for MPEG-4 part 2, and none for H.264.
-    writer = cv2.VideoWriter(os.fspath(path), cv2.VideoWriter_fourcc(*'mp4v'), FPS, size)
-    if not writer.isOpened():
-        raise OSError(f'OpenCV cannot write the video {path}; see whether its folder is writable.')
-    for frame in frames:
-        writer.write(frame[..., ::-1])
-    writer.release()
-    # OpenCV says nothing of a full disk.
-    reason = check_video(path)
-    if reason is not None:
-        raise OSError(f'The video {path} is broken ({reason}); see whether the disk is full.')
 
 
 def _track(
