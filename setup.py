@@ -14,7 +14,17 @@ setup(
     license_files=['LICENSE'],
     keywords='action recognition, privacy, anonymization, video, MMAction2, OpenMMLab',
     packages=find_packages(include=['spact_mm', 'spact_mm.*']),
-    package_data={'spact_mm.evaluation': ['report.html']},
+    package_data={
+        'spact_mm.evaluation': ['report.html'],
+        # Links to the folders of the repository; a wheel gets what they lead to.
+        'spact_mm': [f'.mim/**/*.{suffix}' for suffix in ('md', 'py', 'sh', 'yml')],
+    },
+    entry_points={
+        'console_scripts': [
+            f'spact-{name} = spact_mm.commands.{name}:main'
+            for name in ('anonymize', 'attack', 'protocol', 'test', 'train')
+        ],
+    },
     python_requires='>=3.10,<3.13',
     install_requires=[
         # Before 2.6, torch.load(weights_only=True) could be made to run code (CVE-2025-32434).
@@ -27,6 +37,10 @@ setup(
         # Streams videos in and out; decord reads only, and OpenCV loses time stamps and rotation.
         'av>=14,<19',
         'jinja2>=3,<4',
+        'matplotlib>=3.7,<4',
+        'packaging>=22',
+        'Pillow>=10,<14',
+        'rich>=13,<16',
         # mmcv.adjust_hue overflows under numpy 2; later OpenCV wheels require numpy 2.
         'numpy>=1.26,<2',
         'opencv-python<4.12',

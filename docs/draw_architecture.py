@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: From those that use to those that are used.
 ROWS = (
     ('tools',),
+    ('commands',),
     ('protocols',),
     ('apis',),
     ('engine', 'evaluation'),
@@ -53,6 +54,8 @@ def _targets(node: ast.AST, package: list[str]):
 def _room(parts) -> str:
     if parts[0] == 'tools':
         return 'tools'
+    if parts[1] == '__main__':  # the command `python -m spact_mm`
+        return 'commands'
     is_folder = (ROOT / 'spact_mm' / parts[1]).is_dir()
     return parts[1] if is_folder else 'spact_mm/*.py'
 

@@ -1,4 +1,4 @@
-"""Train a config: MMAction2's tools/train.py, options and all.
+"""Train a config: MMAction2's tools/train.py, options and all. The same as `spact-train`.
 
 python tools/train.py CONFIG [--work-dir DIR] [--resume [CKPT]] [--amp] [--seed N]
     [--cfg-options key=value ...] [--launcher none|pytorch|slurm|mpi] ...
@@ -7,7 +7,9 @@ A config is a program and runs: use only those that you trust. A checkpoint is r
 with --resume: nothing in it is run.
 """
 
-from spact_mm.apis import run_tool
+import sys
+
+from spact_mm.commands.train import main
 
 if __name__ == '__main__':
-    run_tool('train')
+    sys.exit(main())

@@ -20,6 +20,7 @@ from mmengine.logging import MMLogger
 from ..compat import config_variables
 from ..config_keys import choose_variables
 from ..engine.run_schedulers import refuse_schedulers
+from ..packaged import find_config
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 #: By the name of the module: the module, what it is called, and how it is installed.
@@ -63,7 +64,8 @@ def run_tool(name: str, package: str = 'mmaction') -> None:
     """Run a tool of MMAction2 with this process's arguments, all of its options included.
 
     ``--cfg-options`` may name a variable of the config's file, such as ``ucf101_root``, too. An
-    option that the tool would take without effect is refused.
+    option that the tool would take without effect is refused. ``train`` and ``test`` take configs
+    that come with this package by their names (:func:`~spact_mm.packaged.find_config`).
 
     What this package refuses (a missing data set, a wrong key, ...) ends the process with its one
     sentence and exit code 1; anything else keeps its traceback. ``SPACT_TRACEBACK=1`` keeps all.
@@ -81,6 +83,8 @@ def run_tool(name: str, package: str = 'mmaction') -> None:
         _end_by_signals(),
         config_variables(choose_variables(options.cfg_options or {})),
     ):
+        if package == 'mmaction' and name in ('train', 'test') and options.config:
+            _find_config(options)
         if name == 'train':
             _refuse_before_building(options)
         runpy.run_path(str(find_tool(name, package)), run_name='__main__')
@@ -92,13 +96,26 @@ def _parse_options() -> argparse.Namespace:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     parser.add_argument('--resume', nargs='?')
     parser.add_argument('--seed', type=int)
-    for option in ('--work-dir', '--launcher', '--local-rank', '--local_rank'):
+    for option in ('--work-dir', '--launcher', '--local-rank', '--local_rank', '--dump'):
+        parser.add_argument(option)
+    for option in ('--show-dir', '--interval', '--wait-time'):
         parser.add_argument(option)
     for switch in ('--diff-rank-seed', '--deterministic', '--auto-scale-lr'):
         parser.add_argument(switch, action='store_true')
     options, others = parser.parse_known_args()
     options.config = next((word for word in others if not word.startswith('-')), None)
     return options
+
+
+def _find_config(options: argparse.Namespace) -> None:
+    """Put the path of the config where the tool looks for it.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
+    """
+    path = find_config(options.config)
+    if path != options.config:
+        sys.argv[sys.argv.index(options.config, 1)] = options.config = path
 
 
 def _refuse_before_building(options: argparse.Namespace) -> None:
@@ -113,7 +130,7 @@ def _refuse_before_building(options: argparse.Namespace) -> None:
         deterministic=options.deterministic or None,
     )
     seeds = {key: value for key, value in seeds.items() if value is not None}
-    if not options.config or not Path(options.config).is_file():
+    if not options.config:
         return
     config = Config.fromfile(options.config, import_custom_modules=False)
     given = config.get('randomness') or {}

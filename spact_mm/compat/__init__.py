@@ -30,6 +30,7 @@ from .mmengine_checkpoints import (
     load_checkpoints_restricted,
     never_run_what_a_checkpoint_holds,
 )
+from .mmengine_configs import find_configs_of_this_package
 from .torch import define_torchvision_schemas, pad_short_clips_before_convolving
 from .x264 import x264_options
 
@@ -57,3 +58,4 @@ def apply() -> None:
     predict_by_present_weights_of_tpn()
     turn_off_default_hooks_by_none()
     accept_by_epoch_beside_a_loop_of_epochs()
+    find_configs_of_this_package()

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import resource_tracker, spawn
 from multiprocessing.context import BaseContext
-from pathlib import Path
 
 import torch
 
+from ..packaged import MIM
 from .stage import Stage, run_stage
 
-_LAUNCHER = Path(__file__).resolve().parents[2] / 'tools' / 'launch.sh'
+_LAUNCHER = MIM / 'tools' / 'launch.sh'
 
 
 class StageProcess:
@@ -111,7 +111,7 @@ def _surroundings(variables: Mapping[str, str]) -> Iterator[None]:
     before = {key: os.environ.get(key) for key in variables}
     executable = spawn.get_executable()
     os.environ.update(variables)
-    if _LAUNCHER.is_file():  # absent where the package is installed without its repository
+    if os.access(_LAUNCHER, os.X_OK):  # an installer may have dropped what makes it a program
         spawn.set_executable(str(_LAUNCHER))
     resource_tracker.ensure_running()  # its first start would unblock the signal
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
