@@ -41,6 +41,28 @@ def find_config(name: str | os.PathLike, folder: str = '') -> str:
     )
 
 
+def find_config_of_protocol(name: str | os.PathLike, protocol: str | os.PathLike) -> str:
+    """Return the path of a config that a protocol's file names.
+
+    Args:
+        name (str | os.PathLike): A path from the folder of the protocol's file, or
+            ``'spact_mm::…'``. A protocol of one's own on top of one of this package inherits paths
+            from the latter's folder, which is looked in second.
+        protocol (str | os.PathLike): The protocol's file.
+
+    Returns:
+        str: The path; where there is no such file at either place, the first.
+    """
+    name = os.fspath(name)
+    beside = os.path.join(os.path.dirname(os.fspath(protocol)), name)
+    if name.startswith('spact_mm::'):
+        return find_config(name)
+    inherited = os.path.normpath(os.path.join('protocols', name))
+    path = MIM / 'configs' / inherited
+    is_inside = not inherited.startswith('..') and not os.path.isabs(name)
+    return str(path) if not os.path.isfile(beside) and is_inside and path.is_file() else beside
+
+
 def find_packaged_tool(name: str) -> Path:
     """Return the path of a file of ``tools/``, such as ``'data/demo/render'``.
 

@@ -154,6 +154,53 @@ def test_packages_are_found_without_pkg_resources(monkeypatch, tmp_path):
         compat.packages.get_installed_path('no-such-package')
 
 
+@pytest.fixture
+def own_child(tmp_path):
+    """Write a config on top of one of this package, elsewhere."""
+    path = tmp_path / 'child.py'
+    path.write_text(
+        "_base_ = 'spact_mm::spact_r3d_demo.py'\n"
+        'model = dict(privacy_weight=3.0)\n'
+        'inherited = _base_.model\n'
+    )
+    return path
+
+
+def test_mmengine_resolves_packages_of_its_own_list_only():
+    text = source(mmengine, 'config/utils.py')
+    assert 'assert package in MODULE2PACKAGE' in text, GONE
+    # Only paths with a folder, and with the scope of the package.
+    assert r"re.match(r'\w*::\w*/\w*', cfg_path) is None" in text, GONE
+    assert "scope = cfg_path.partition('::')[0]" in source(mmengine, 'config/config.py'), GONE
+
+
+def test_child_of_a_config_of_this_package_has_no_scope_of_its_own(own_child, monkeypatch):
+    monkeypatch.chdir(own_child.parent)
+    config = Config.fromfile('child.py')
+    demo = Config.fromfile(ROOT / 'configs' / 'spact_r3d_demo.py')
+    assert config.model == {**demo.model, 'privacy_weight': 3.0}
+    assert config.train_dataloader == demo.train_dataloader
+    assert config.default_scope == 'mmaction' and '_scope_' not in str(config.to_dict()['model'])
+    assert not config.inherited.get('_scope_')
+
+
+def test_packages_of_the_list_keep_their_scope(tmp_path):
+    path = tmp_path / 'child.py'
+    path.write_text("_base_ = 'mmaction::_base_/models/slowonly_r50.py'\n")
+    assert Config.fromfile(path).model._scope_ == 'mmaction'
+
+
+@pytest.mark.parametrize('path', ['spact_r3d_ucf101.py', 'eval/action_r3d_demo.py'])
+def test_get_config_finds_recipes_and_others(path, tmp_path, monkeypatch):
+    from mmengine.hub import get_config
+
+    monkeypatch.chdir(tmp_path)
+    config = get_config(f'spact_mm::{path}')
+    assert config.to_dict() == Config.fromfile(ROOT / 'configs' / path).to_dict()
+    with pytest.raises(FileNotFoundError, match='absent.py'):
+        get_config('spact_mm::absent.py')
+
+
 class Payload:
     def __init__(self, marker):
         self.marker = str(marker)

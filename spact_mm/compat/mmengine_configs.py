@@ -8,9 +8,9 @@ _NAME = 'spact_mm'
 def find_configs_of_this_package() -> None:
     """Resolve ``_base_ = 'spact_mm::…'`` and ``get_config('spact_mm::…')``.
 
-    MMEngine knows ``package::path`` for a list of packages of its own only (``MODULE2PACKAGE``), and
-    for paths with a folder only. It finds the package by its distribution, which in an editable
-    install of today's pip lies elsewhere; and it gives what it read the scope of the package, in
+    MMEngine knows ``package::path`` of the packages in a list of its own (``MODULE2PACKAGE``), and
+    paths with a folder, only. It looks for the package beside its metadata, which in an editable
+    install of today's pip lie elsewhere; and it gives what it has read the scope of the package, in
     which registries look for components, though ours are in MMAction2's. Can go when MMEngine
     resolves any installed package, with the scope that its configs name themselves.
 

@@ -17,6 +17,7 @@ from ..models.anonymizers.checkpoint import (
     find_weights,
     load_checkpoint,
 )
+from ..packaged import find_config_of_protocol
 from .attackers import TWICE, lengthen, prepare_attacker
 from .imports import add_imports, check_imported, imports_of, read_config
 from .spec import folder_name, is_run_with, resolve, stages_of
@@ -173,14 +174,15 @@ class Planner:
         for key in (slot or 'model').split('.'):
             node = node.get(key) or {}
         if 'train' in self.methods[method]:
-            path = Path(path.parent, self.methods[method].train.config)
+            path = Path(find_config_of_protocol(self.methods[method].train.config, path))
         if node.get('anonymizer') is not None:
             owner = f'the method {method!r} of {self.path}'
             check_imported(node.anonymizer, imports_of(config), owner, path)
 
     def _read_config(self, spec, method, name, seed, fold) -> Config:
         method, name = self.methods[method], name.removesuffix(TWICE)
-        path = Path(self.path.parent, method.get('configs', {}).get(name, spec.config))
+        config = method.get('configs', {}).get(name, spec.config)
+        path = Path(find_config_of_protocol(config, self.path))
         if not path.is_file():
             raise FileNotFoundError(
                 f'The config {path} of the stage {name!r} of {self.path} does not exist.'

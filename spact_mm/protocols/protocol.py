@@ -103,7 +103,8 @@ def load_protocol(
     A stage imports what its own config, those of the stages that it needs and the protocol's file
     name in ``custom_imports``.
 
-    Configs are looked for relative to the protocol's file; data, checkpoints and ``work_dir``
+    Configs are looked for relative to the protocol's file, and what it inherits from a protocol of
+    this package relative to that; data, checkpoints and ``work_dir``
     relative to the current folder, as in MMEngine.
 
     Args:

@@ -1,6 +1,5 @@
 """``tools/attack.py`` on clips of persons who each have a texture of their own."""
 
-import importlib.util
 import json
 import sys
 
@@ -11,7 +10,7 @@ from e2e import ROOT, run_process
 from media import write_video
 from mmaction.registry import MODELS
 
-from spact_mm.apis.mmaction_tools import refuse_in_one_sentence
+from spact_mm.commands import attack
 from spact_mm.datasets.annotation_files import read_attribute_file
 from spact_mm.protocols import Protocol, own_clips, write_report
 
@@ -19,11 +18,8 @@ from spact_mm.protocols import Protocol, own_clips, write_report
 @pytest.fixture
 def tool(monkeypatch):
     """Return the tool as a module that plans and runs nothing; ``planned`` is what it would run."""
-    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
-    spec = importlib.util.spec_from_file_location('attack_tool', ROOT / 'tools' / 'attack.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.planned = []
+    module = attack
+    monkeypatch.setattr(module, 'planned', [], raising=False)
 
     def run(protocol: Protocol, jobs):
         copies = sorted(protocol.work_dir.glob('raw_clips/**/*.avi'))
@@ -36,8 +32,7 @@ def tool(monkeypatch):
 
 def call(tool, monkeypatch, *arguments):
     monkeypatch.setattr(sys, 'argv', ['attack.py', *map(str, arguments)])
-    with refuse_in_one_sentence():
-        return tool.main()
+    return tool.main()
 
 
 def write_persons(folder, persons=4, clips=4, frames=6):
