@@ -18,27 +18,18 @@ PROTOCOL = """
 _base_ = 'spact_mm::protocols/demo_quick.py'
 brief = {'train_cfg.max_epochs': 1, 'param_scheduler': [], 'train_dataloader.batch_size': 8}
 kept = ('action', 'image', 'image_raw')
-protocol = dict(
-    methods=[
-        dict(name='raw', anonymizer=dict(type='IdentityAnonymizer')),
-        dict(
-            name='SPAct',
-            train=dict(
-                config='../spact_r3d_demo.py',
-                options={
-                    'custom_hooks.0.force': True,
-                    **{f'custom_hooks.0.schedule.{i}.epochs': 1 for i in range(3)},
-                    'train_dataloader.batch_size': 8,
-                    'train_cfg.val_begin': 100,
-                },
-            ),
-        ),
-    ],
-    stages={
-        name: dict(options=brief) if name in kept else dict(only=[])
-        for name in _base_.protocol.stages
-    },
-)
+stages = {
+    name: dict(options=brief) if name in kept else dict(only=[]) for name in _base_.protocol.stages
+}
+minimax = {
+    'custom_hooks.0.force': True,
+    **{f'custom_hooks.0.schedule.{i}.epochs': 1 for i in range(3)},
+    'train_dataloader.batch_size': 8,
+    'train_cfg.val_begin': 100,
+}
+methods = [method for method in _base_.protocol.methods if method.name != 'SPAct']
+trained = dict(name='SPAct', train=dict(config='../spact_r3d_demo.py', options=minimax))
+protocol = dict(methods=[*methods, trained], stages=stages)
 """
 CONFIGS = """
 from mmengine.config import Config
@@ -86,7 +77,7 @@ def site(tmp_path_factory):
             env={**environment, 'OMP_NUM_THREADS': '1'},
             capture_output=True,
             text=True,
-            timeout=550,
+            timeout=1100,
         )
         assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
         return done
@@ -119,16 +110,12 @@ def test_versions_are_within_the_declared_ranges(site):
 
 
 def test_commands_end_with_codes_that_a_shell_understands(site):
-    # What MIM asks the tool before it trains.
-    done = site.run('python', site.package / '.mim' / 'tools' / 'train.py', '-h')
-    assert 'usage: ' in done.stdout and '--gpus' not in done.stdout
     done = site.run('spact-train', 'absent.py', code=1)
     assert 'There is no config absent.py' in done.stderr and 'Traceback' not in done.stderr
     assert 'usage: spact-anonymize' in site.run('spact-anonymize', code=2).stderr
-    done = site.run('spact-attack', 'absent', '--method', 'blur', code=2)
-    assert 'absent is no folder' in done.stderr
 
 
+@pytest.mark.timeout(1200)
 def test_tiny_protocol_runs_in_an_empty_folder(site):
     size = ['--videos', '40', '16', '--images', '40', '16', '--size', '64', '64']
     site.run('python', '-m', 'spact_mm', 'data/demo/render', *size, '--workers', '2')
@@ -141,8 +128,6 @@ def test_tiny_protocol_runs_in_an_empty_folder(site):
     assert report['provenance']['command'] == f'spact-protocol {" ".join(arguments)}'
 
     weights = work / 'spact' / 'seed0' / 'train' / 'weights.pth'
-    site.run('spact-test', 'spact_r3d_demo', weights, '--work-dir', 'test')
-    assert list((site.folder / 'test').glob('*/*.json'))
     video = next((site.folder / 'data' / 'demo' / 'videos' / 'test').iterdir())
     options = ['--checkpoint', weights, '--out', 'out', '--force']
     site.run('spact-anonymize', video, *options)
