@@ -178,24 +178,32 @@ def describe_command() -> str:
 
 
 def render_demo(missing: list[str]) -> bool:
-    """Render the demo set if it is what is missing, and nothing of it is there.
+    """Render the demo set if it is what is missing, and not there as a whole.
 
     Args:
-        missing (list[str]): As of :meth:`~spact_mm.protocols.Protocol.find_missing`.
+        missing (list[str]): Files and folders.
 
     Returns:
         bool: Whether it was rendered.
     """
     # As the demo's configs have it.
-    folder = os.environ.get('DEMO_ROOT', 'data/demo')
-    if os.path.exists(folder) or not any(Path(folder) in Path(f).parents for f in missing):
+    folder = Path(os.environ.get('DEMO_ROOT', 'data/demo'))
+    is_needed = any(folder in Path(file).parents for file in missing)
+    # The renderer writes its manifest last, and refuses a folder of other data.
+    if not is_needed or (folder / 'manifest.json').exists():
         return False
     print(f'The demo set is rendered into {folder}, as it is not there yet.', flush=True)
-    command = [sys.executable, str(find_packaged_tool('data/demo/render')), '--out', folder]
-    code = subprocess.run(command, check=False).returncode
-    if code:
-        sys.exit(code)
-    return True
+    command = [sys.executable, str(find_packaged_tool('data/demo/render')), '--out', str(folder)]
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A group, so that its workers end with it.
+    process = subprocess.Popen(command, start_new_session=True)
+    try:
+        return process.wait() == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
 
 
 def run(protocol: Protocol, jobs: int | None) -> int:
@@ -255,4 +263,8 @@ def start(args: argparse.Namespace) -> int:
 def main() -> int:
     """Do what the command line says; return the exit code."""
     with refuse_in_one_sentence():
-        return start(parse_args())
+        try:
+            return start(parse_args())
+        except KeyboardInterrupt:
+            print('Interrupted; the same command goes on from here.', file=sys.stderr)
+            return 130

@@ -115,11 +115,16 @@ def rendered(monkeypatch):
     """Return the command lines that are run in place of rendering."""
     commands = []
 
-    def run(command, check):
-        commands.append(command)
-        return subprocess.CompletedProcess(command, 0)
+    class Process:
+        def __init__(self, command, start_new_session):
+            commands.append(command)
 
-    monkeypatch.setattr(protocol_command.subprocess, 'run', run)
+        def wait(self):
+            return 0
+
+        poll = wait
+
+    monkeypatch.setattr(protocol_command.subprocess, 'Popen', Process)
     return commands
 
 
@@ -141,14 +146,18 @@ def test_demo_set_is_rendered_where_it_is_missing(rendered, tmp_path, monkeypatc
     assert rendered == [[sys.executable, tool, '--out', root or 'data/demo']]
 
 
-def test_demo_set_of_a_user_is_left_alone(rendered, tmp_path, monkeypatch):
+def test_demo_set_that_is_there_and_other_data_are_left_alone(rendered, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv('DEMO_ROOT', raising=False)
+    assert not protocol_command.render_demo(['data/ucf101/train.txt', 'data/demo2/train.txt'])
     (tmp_path / 'data' / 'demo').mkdir(parents=True)
+    (tmp_path / 'data' / 'demo' / 'manifest.json').write_text('{}')
     assert not protocol_command.render_demo(['data/demo/train_videos.txt'])
-    monkeypatch.chdir(tmp_path / 'data')
-    assert not protocol_command.render_demo(['data/ucf101/train.txt'])
     assert rendered == []
+    # What an interrupted rendering leaves has none.
+    (tmp_path / 'data' / 'demo' / 'manifest.json').unlink()
+    assert protocol_command.render_demo(['data/demo/train_videos.txt'])
+    assert len(rendered) == 1
 
 
 # ---- python -m spact_mm --------------------------------------------------------------------------
