@@ -125,7 +125,7 @@ def test_tiny_protocol_runs_in_an_empty_folder(site):
     work = site.folder / 'work_dirs' / 'protocols' / 'mine'
     report = json.loads((work / 'report.json').read_text())
     assert [set(row['attackers']) for row in report['rows']] == [{'image'}, {'image', 'image_raw'}]
-    assert report['provenance']['command'] == f'spact-protocol {" ".join(arguments)}'
+    assert report['command'] == f'spact-protocol {" ".join(arguments)}'
 
     weights = work / 'spact' / 'seed0' / 'train' / 'weights.pth'
     video = next((site.folder / 'data' / 'demo' / 'videos' / 'test').iterdir())
