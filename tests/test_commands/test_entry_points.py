@@ -20,8 +20,8 @@ NAMES = ('anonymize', 'attack', 'protocol', 'test', 'train')
 DISTRIBUTIONS = dict(
     cv2='opencv-python', PIL='pillow', mmaction='mmaction2', pkg_resources='setuptools'
 )
-#: The module `mmcv` is that of an extra.
-IN_EXTRAS = {'mmcv', 'skimage'}
+#: What is imported where an extra was asked for; one of two extras has the module `mmcv`.
+IN_EXTRAS = {'mmcv', 'onnx', 'onnxruntime'}
 
 
 @pytest.fixture(scope='module')
