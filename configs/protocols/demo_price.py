@@ -1,5 +1,5 @@
 # Does a price on information bear the panel? The demo's attackers, and those that are made for
-# noise: they begin with a fifth of it, and train twice as long.
+# noise: they begin with a fifth of it, and train twice as long; so does the action target.
 _base_ = './demo.py'
 _base_.pop('protocol')
 
@@ -20,34 +20,39 @@ methods = [
     dict(price('high price', 1.0), seeds=[0]),
 ]
 priced = [method['name'] for method in methods[1:]]
-curriculum = {
-    'custom_hooks': [
-        dict(type='ReproducibleEpochHook'),
-        dict(type='ChannelsLastHook'),
-        dict(type='NoiseRampHook', low=0.2, begin=0, end=12),
-    ],
-    'train_cfg.max_epochs': 24,
-    'param_scheduler.total_steps': 24,
-}
+ramped = [
+    dict(type='ReproducibleEpochHook'),
+    dict(type='ChannelsLastHook'),
+    dict(type='NoiseRampHook', low=0.2, begin=0, end=12),
+]
 
 
-def patient(stage):
-    """Return an attacker who is given time, and noise that rises."""
-    options = {**stage.get('options', {}), **curriculum}
-    return dict(stage, only=priced, skip=[], options=options)
+def patient(stage, **changes):
+    """Return a stage that is given time, and noise that rises."""
+    longer = {'custom_hooks': ramped, 'train_cfg.max_epochs': 24}
+    if 'attacker' in stage:
+        longer['param_scheduler.total_steps'] = 24
+    options = {**stage.get('options', {}), **longer}
+    return dict(stage, only=priced, skip=[], options=options, **changes)
 
 
-names = ('image_raw', 'mean_raw', 'difference_raw', 'clip_raw', 'target')
-all_of = {**_base_.from_scratch, **_base_.from_raw}
+# Behind noise, a target from nothing needs the same help.
+stages = {**_base_.fresh, **_base_.undoing}
+for name, stage in stages.items():
+    if name in ('action', 'target'):
+        stages[name] = dict(stage, only=['raw'])
+    elif name in _base_.undoing:
+        stages[name] = dict(stage, skip=['raw'])
+for name in ('action', 'image_raw', 'mean_raw', 'difference_raw', 'clip_raw', 'target'):
+    stage = {**_base_.from_scratch, **_base_.from_raw}[name]
+    changes = dict(load='patient_action') if name == 'target' else {}
+    stages[f'patient_{name}'] = patient(stage, **changes)
+del name, stage, changes
 protocol = dict(
     title='Demo set: a price on information',
     seeds=[0, 1, 2],
     methods=methods,
-    stages=dict(
-        **_base_.fresh,
-        **{f'patient_{name}': patient(all_of[name]) for name in names},
-        **{name: dict(**stage, skip=['raw']) for name, stage in _base_.undoing.items()},
-    ),
+    stages=stages,
     report=dict(
         method='price',
         attack_columns=[
