@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from e2e import ROOT, environment, run_process
 from media import draw_frames, read_video, write_video
 
 from spact_mm.apis import AnonymizeInferencer, lock_outputs
+from spact_mm.commands import anonymize as command
 from spact_mm.models.anonymizers import UNetAnonymizer
 
 TOOL = ROOT / 'tools' / 'anonymize.py'
@@ -95,7 +95,7 @@ def test_wrong_files_get_one_sentence(tmp_path, arguments, message):
 def test_wrong_options_are_told(arguments, message, monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['anonymize.py', *arguments])
     with pytest.raises(SystemExit) as ending:
-        runpy.run_path(str(TOOL))['parse_args']()
+        command.parse_args()
     assert ending.value.code == 2
     assert message in capsys.readouterr().err
 
@@ -112,8 +112,7 @@ def test_output_folder_that_cannot_be_written_gets_one_sentence(tmp_path):
 def call(monkeypatch, *arguments):
     """Run the tool in this process; return its exit code."""
     monkeypatch.setattr(sys, 'argv', ['anonymize.py', *map(str, arguments)])
-    tool = runpy.run_path(str(TOOL))
-    return tool['anonymize'](tool['parse_args']())
+    return command.anonymize(command.parse_args())
 
 
 @pytest.mark.parametrize(
