@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 from random import Random
 
 import fuzz
@@ -64,6 +65,16 @@ def _write_index(reader, seeds, seed, index, folder):
     path = folder / reader.file_name
     path.write_bytes(str(index).encode())
     return path
+
+
+def test_an_earlier_peak_hides_nothing():
+    def peak():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    assert b'x' * (1 << 28)
+    high = peak()
+    fuzz.forget_peak()
+    assert peak() < high - (1 << 17)  # KiB
 
 
 def test_the_harness_finds_what_it_is_for(monkeypatch):
