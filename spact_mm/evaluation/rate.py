@@ -1,15 +1,13 @@
 """How much the frames that leave a noisy channel can say."""
 
-from collections.abc import Sequence
-
 from mmaction.registry import METRICS
-from mmengine.evaluator import BaseMetric
 
 from ..registration import register
+from .field_mean import FieldMean
 
 
 @register(METRICS)
-class RateMetric(BaseMetric):
+class RateMetric(FieldMean):
     """Bound in bits on what a clip tells of its video, as ``rate/bits_clip``.
 
     The mean over the tested clips of :meth:`GaussianChannel.rate
@@ -19,11 +17,4 @@ class RateMetric(BaseMetric):
     """
 
     default_prefix = 'rate'
-
-    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Collect the mean over the clips of each video."""
-        self.results += [float(sample['bits_clip']) for sample in data_samples]
-
-    def compute_metrics(self, results: list[float]) -> dict[str, float]:
-        """Average over the videos."""
-        return dict(bits_clip=sum(results) / len(results))
+    field, name = 'bits_clip', 'bits_clip'
