@@ -201,7 +201,7 @@ def _draw_chance(
             (axes.axvline, axes.axhline)[axis](level, color='0.45', lw=1.1, ls='--', zorder=1)
             lines.append([(level, e) if axis == 0 else (e, level) for e in edges[1 - axis]])
         else:
-            text += f', beyond this edge {("←→", "↓↑")[axis][level > high]}'
+            text += f', beyond this edge {("←→", "↓↑")[axis][int(level > high)]}'
         # At the far end of the line, on the side where there is room.
         after = at <= (low + high) / 2
         offset = 4 if after else -4
