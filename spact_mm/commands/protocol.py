@@ -21,6 +21,7 @@ from ..protocols import (
     Stage,
     check_report,
     estimate_seconds,
+    find_waiting,
     load_protocol,
     lock,
     run_stages,
@@ -67,10 +68,11 @@ def parse_args() -> argparse.Namespace:
 
 def print_plan(protocol: Protocol, missing: list[str]) -> None:
     """Print each stage with its state, then the missing data."""
-    done = [stage.read_result() is not None for stage in protocol.stages]
-    for stage, is_done in zip(protocol.stages, done, strict=True):
-        print(f'{"done" if is_done else "to do":6s} {stage.id:60s} {stage.hash}')
-    print(f'{len(protocol.stages)} stages, {sum(done)} done, in {protocol.work_dir}')
+    waiting = set(find_waiting(protocol.stages))
+    for stage in protocol.stages:
+        print(f'{"to do" if stage in waiting else "done":6s} {stage.id:60s} {stage.hash}')
+    total = len(protocol.stages)
+    print(f'{total} stages, {total - len(waiting)} done, in {protocol.work_dir}')
     print('\n'.join(['Missing:', *missing]) if missing else 'All data are there.')
 
 
@@ -79,12 +81,10 @@ class Display:
 
     def __init__(self, protocol: Protocol) -> None:
         self.seconds: dict[str, list[float]] = {}
-        self.remaining: set[Stage] = set()
+        self.remaining = set(find_waiting(protocol.stages))
         for stage in protocol.stages:
             result = stage.read_result()
-            if result is None:
-                self.remaining.add(stage)
-            else:
+            if result is not None:
                 self.seconds.setdefault(stage.name, []).append(result['seconds'])
         self.total, self.jobs = len(protocol.stages), 1
         #: When those that run were started, and what was done of them then.

@@ -2,7 +2,7 @@
 
 from .protocol import Protocol, load_protocol
 from .report import ReportSettings, check_report, write_report
-from .schedule import estimate_seconds, lock, run_stages
+from .schedule import estimate_seconds, find_waiting, lock, run_stages
 from .stage import Stage, run_stage
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     'Stage',
     'check_report',
     'estimate_seconds',
+    'find_waiting',
     'load_protocol',
     'lock',
     'run_stage',

@@ -41,6 +41,9 @@ def run_stages(
 ) -> dict[str, Path]:
     """Run what is not done yet; what does not depend on a failed stage goes on.
 
+    A training whose result is there and whose weights are gone, as where only results were copied,
+    runs again if a stage that is not done needs it.
+
     As wherever :mod:`multiprocessing` starts processes, a script calls it below
     ``if __name__ == '__main__':``.
 
@@ -61,7 +64,7 @@ def run_stages(
     jobs = default_jobs() if jobs is None else jobs
     if jobs < 1:
         raise ValueError(f'The stages at a time (--jobs) must be 1 or more, but are {jobs}.')
-    waiting = [stage for stage in stages if stage.read_result() is None]
+    waiting = find_waiting(stages)
     done = _find_done(waiting)
     failed: dict[str, Path] = {}
     running: list[StageProcess] = []
@@ -124,6 +127,17 @@ def estimate_seconds(
     left = [usual.get(kind, mean) * fraction for kind, fraction in remaining]
     # A stage is not shared out.
     return max(max(left), sum(left) / jobs)
+
+
+def find_waiting(stages: Sequence[Stage]) -> list[Stage]:
+    """Return the stages without a result, and those whose lost weights these need."""
+    waiting = [stage for stage in stages if stage.read_result() is None]
+    for stage in waiting:  # which grows
+        for need in stage.needs:
+            if need.is_trained and need not in waiting and not need.weights.is_file():
+                if need.read_result() is not None:
+                    waiting.append(need)
+    return waiting
 
 
 def _find_done(waiting: Sequence[Stage]) -> set[str]:

@@ -32,6 +32,7 @@ def stand_in(folder):
         subprocess.Popen(['sleep', '60'])
         (folder / 'pid').write_text(str(os.getpid()))
         time.sleep(60)
+    (folder / 'weights.pth').touch()
     (folder / 'environment').write_text(json.dumps(dict(os.environ)))
     stage_hash = json.loads((folder / 'stage.json').read_text())['hash']
     result = dict(metrics={}, seconds=1.0, config_hash=stage_hash)
@@ -90,6 +91,20 @@ def test_a_changed_stage_and_those_after_it_run_again(tmp_path):
     changed.config.x, changed.hash = 2, 'changed'
     run_stages([changed, make(tmp_path, 'b', changed), make(tmp_path, 'c')], jobs=1)
     assert journal(tmp_path) == ['a', 'b', 'c', 'a', 'b']
+
+
+@pytest.mark.usefixtures('fast')
+def test_lost_weights_are_trained_again_where_a_stage_needs_them(tmp_path):
+    a = make(tmp_path, 'a')
+    b = make(tmp_path, 'b', a)
+    run_stages([a, b, make(tmp_path, 'c', b)], jobs=1)
+    for name in 'ab':
+        (tmp_path / name / 'weights.pth').unlink()
+    # All have their results.
+    assert run_stages([a, b, make(tmp_path, 'c', b)], jobs=1) == {}
+    assert journal(tmp_path) == ['a', 'b', 'c']
+    assert run_stages([a, b, make(tmp_path, 'd', b)], jobs=1) == {}
+    assert journal(tmp_path) == ['a', 'b', 'c', 'a', 'b', 'd']
 
 
 @pytest.mark.usefixtures('fast')
