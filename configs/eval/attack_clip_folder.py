@@ -1,8 +1,6 @@
 # An attacker who looks at clips with a 3D network, and so sees movement, in clips of one's own.
 # See attack_image_folder.py.
 _base_ = './attack_clip_weizmann.py'
-for key in ('train_pipeline', 'test_pipeline'):
-    _base_.pop(key)
 
 clips = '{{$CLIPS_ROOT:data/clips}}'
 num_classes = 10

@@ -2,7 +2,7 @@
 # raw images by default.
 _base_ = [
     '../_base_/default_runtime.py',
-    '../_base_/datasets/demo_images.py',
+    '../_base_/datasets/demo_images_compared.py',
     '../_base_/attackers/demo.py',
 ]
 

@@ -1,8 +1,6 @@
 # An attacker who looks at every pixel of a frame and names the person in clips of one's own, or
 # their attributes. tools/attack.py makes the clips and lists, and sets what depends on them.
 _base_ = './attack_image_weizmann.py'
-for key in ('train_pipeline', 'test_pipeline'):
-    _base_.pop(key)
 
 clips = '{{$CLIPS_ROOT:data/clips}}'
 num_classes = 10

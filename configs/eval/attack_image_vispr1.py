@@ -2,7 +2,6 @@
 # anonymizer. Settings as of attack_image_demo.py; the network is sized for a GPU: three billion
 # multiplications an image, about those of ResNet-50. It has not been run on VISPR yet.
 _base_ = './privacy_resnet50_vispr1.py'
-_base_.pop('param_scheduler')
 
 widths = (32, 64, 128, 256, 256, 256)
 model = dict(
@@ -20,12 +19,12 @@ epochs = 40
 train_cfg = dict(max_epochs=epochs, val_interval=epochs // 4)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.02))
 param_scheduler = dict(
+    _delete_=True,
     type='OneCycleLR',
     eta_max=3e-3,
     pct_start=0.2,
     total_steps=epochs,
-    by_epoch=True,
-    convert_to_iter_based=True,
+    **_base_.iterations,
 )
 
 # Images are augmented behind the anonymizer: with cache=dict(folder=...) each passes it once.

@@ -1,6 +1,5 @@
 # An attacker who looks at every pixel of a frame and names the person in a Weizmann video, of nine.
 _base_ = './privacy_resnet_weizmann.py'
-_base_.pop('param_scheduler')
 
 widths = (16, 32, 64, 64)
 model = dict(
@@ -13,10 +12,10 @@ epochs = 8
 train_cfg = dict(max_epochs=epochs)
 optim_wrapper = dict(optimizer=dict(lr=3e-3, weight_decay=0.02))
 param_scheduler = dict(
+    _delete_=True,
     type='OneCycleLR',
     eta_max=3e-3,
     pct_start=0.2,
     total_steps=epochs,
-    by_epoch=True,
-    convert_to_iter_based=True,
+    **_base_.iterations,
 )

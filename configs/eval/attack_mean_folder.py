@@ -1,8 +1,6 @@
 # An attacker who averages: the mean of 16 frames of a clip of one's own beside one of them.
 # See attack_image_folder.py.
 _base_ = './attack_mean_weizmann.py'
-for key in ('train_pipeline', 'test_pipeline'):
-    _base_.pop(key)
 
 clips = '{{$CLIPS_ROOT:data/clips}}'
 num_classes = 10

@@ -1,8 +1,6 @@
 # An attacker who averages: the mean of 16 frames of a Weizmann video beside one of them. Fresh
 # noise in each frame does not survive it.
 _base_ = './attack_image_weizmann.py'
-for key in ('train_pipeline', 'test_pipeline'):
-    _base_.pop(key)
 
 size = _base_.size
 preprocessor = dict(

@@ -3,9 +3,6 @@
 # are those of the person's day. With model.data_preprocessor.view=clip it gets the frames.
 _base_ = ['./link_image_weizmann.py', '../_base_/recognizers/narrow_r3d_weizmann.py']
 network = _base_.pop('narrow_r3d').backbone
-for key in ('train_pipeline', 'test_pipeline'):
-    _base_.pop(key)
-
 size = _base_.size
 model = dict(
     data_preprocessor=dict(
@@ -32,14 +29,7 @@ train_pipeline = [
     dict(type='SquareCrop', scale=1.0, random=False),
     dict(type='Resize', scale=(size + 8, size + 8), keep_ratio=False),
     dict(type='RandomCrop', size=size),
-    dict(
-        type='ClipColorJitter',
-        contrast=(0.8, 0.8, 1.2),
-        hue=(0.5, -0.05, 0.05),
-        saturation=(0.8, 0.6, 1.4),
-        brightness=(0.8, 0.8, 1.2),
-        grayscale=0.2,
-    ),
+    dict(type='ClipColorJitter', **_base_.color),
     dict(type='FlipOrErase', flip=0.5, erase=0.0),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='mmpretrain.PackInputs', input_key='imgs', meta_keys=('video_id',)),

@@ -1,29 +1,41 @@
 # An attacker who links: are two videos of one person? It learns to name the persons of the training
 # list by single frames, and is tested on three other persons, whose videos it compares by the
 # features behind. A frozen anonymizer in front; raw video by default.
-_base_ = './privacy_resnet_weizmann.py'
-for key in ('val_dataloader', 'val_cfg', 'val_evaluator', 'train_pipeline'):
-    _base_.pop(key)
-augment = _base_.model.data_preprocessor.pop('augment')
-
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/datasets/weizmann_frames.py',
+    '../_base_/attackers/weizmann.py',
+]
 weizmann_root = _base_.weizmann_root
 fold = _base_.fold
+size = _base_.size
+
 widths = (16, 32, 64, 64)
 model = dict(
     type='EmbeddingClassifier',
-    # Labels are those of all nine persons, as in the other lists: three have no example.
-    backbone=dict(_delete_=True, type='FullResolutionCNN', widths=widths),
-    neck=dict(_delete_=True, type='MeanMaxPooling'),
-    head=dict(in_channels=2 * widths[-1]),
+    _scope_='mmpretrain',
+    data_preprocessor=dict(
+        type='AnonymizedImagePreprocessor',
+        # Which anonymizer, and the checkpoint of the minimax training that holds its weights.
+        anonymizer=dict(type='IdentityAnonymizer'),
+        checkpoint=None,
+        mean=[127.5] * 3,
+        std=[60.0] * 3,
+        # Labels are those of all nine persons, as in the other lists: three have no example.
+        num_classes=_base_.num_persons,
+        to_onehot=False,
+    ),
+    backbone=dict(type='FullResolutionCNN', widths=widths),
+    neck=dict(type='MeanMaxPooling'),
+    head=dict(type='LinearClsHead', num_classes=_base_.num_persons, in_channels=2 * widths[-1]),
 )
 # Augmented in front of the anonymizer, as the one who links may do with raw video of others.
-size = _base_.size
 train_pipeline = [
     dict(type='LoadVideoFrame', cache=dict(max_gib=1.0)),
     dict(type='SquareCrop', scale=1.0, random=False),
     dict(type='mmpretrain.Resize', scale=(size + 8, size + 8)),
     dict(type='mmpretrain.RandomCrop', crop_size=size),
-    dict(type='ClipColorJitter', **augment.color),
+    dict(type='ClipColorJitter', **_base_.color),
     dict(type='mmpretrain.RandomFlip', prob=0.5),
     dict(type='mmpretrain.PackInputs', meta_keys=('video_id',)),
 ]
@@ -38,4 +50,4 @@ test_dataloader = dict(
         pipeline=test_pipeline,
     )
 )
-test_evaluator = dict(_delete_=True, type='VerificationMetric', across='action')
+test_evaluator = dict(type='VerificationMetric', across='action')

@@ -1,8 +1,6 @@
 # A fresh privacy attacker f'_B on VISPR behind a frozen anonymizer; raw images by default. The
 # settings with which TeD-SPAD evaluates, but where marked [here], our choice.
 _base_ = '../_base_/default_runtime.py'
-_base_.pop('model_wrapper_cfg')
-_base_.default_hooks.pop('pictures')
 
 vispr_root = '{{$VISPR_ROOT:data/vispr}}'
 attributes = 'VISPR1'

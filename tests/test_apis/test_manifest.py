@@ -187,6 +187,7 @@ anonymize_job(job, manifest, check, images={images})
     assert subprocess.run([sys.executable, '-c', code], timeout=200).returncode == -9
 
 
+@pytest.mark.slow
 def test_kill_while_a_folder_is_replaced_leaves_no_half_of_it(job):
     job.output.parent.mkdir()
     run_again(job, images=True)
@@ -208,6 +209,7 @@ anonymize_job(job, Manifest(job.output.parent, dict(side=1)), check, images=True
     assert list(job.output.parent.glob('.*')) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('images', [False, True])
 def test_kill_before_the_line_is_written_loses_nothing(job, images):
     job.output.parent.mkdir()

@@ -53,7 +53,8 @@ def result(work_dir, epoch):
     return dict({part: checkpoint[part] for part in parts}, losses=losses)
 
 
-@pytest.mark.parametrize('workers', [0, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize('workers', [0, 2])
 def test_training_is_the_same_bit_for_bit_with_and_without_the_check(
     workers, tiny_data, tmp_path, monkeypatch
 ):

@@ -65,6 +65,7 @@ def whole(config, tmp_path_factory):
     return SimpleNamespace(work_dir=work_dir, runner=runner, keep=keep)
 
 
+@pytest.mark.slow
 def test_pictures_show_the_averaged_weights_that_are_evaluated(whole):
     runner, keep = whole.runner, whole.keep
     assert len(keep.validated) == len(keep.trained) == 3
@@ -84,6 +85,7 @@ def test_pictures_show_the_averaged_weights_that_are_evaluated(whole):
         assert np.abs(shown[1] - shown[0]).max() > 4
 
 
+@pytest.mark.slow
 def test_a_run_with_averages_resumes_bit_for_bit(config, whole, tmp_path):
     """Its checkpoints hold the averages for use and the weights themselves to go on from."""
     first = load(whole.work_dir / 'epoch_1.pth')

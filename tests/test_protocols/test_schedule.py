@@ -181,6 +181,7 @@ def test_devices_and_threads_are_shared_out(tmp_path, monkeypatch):
     assert dict(os.environ) == before and spawn.get_executable() == executable
 
 
+@pytest.mark.slow
 def test_a_work_dir_is_used_by_one_at_a_time(tmp_path):
     code = (
         'import sys, pathlib; from spact_mm.protocols import lock\n'
@@ -236,6 +237,7 @@ if __name__ == '__main__':
 """
 
 
+@pytest.mark.slow
 def test_stages_have_a_gpu_each_and_are_forked_from_who_touches_none(tmp_path):
     """Forks have the environment of their server, which is that of the first stage."""
     (tmp_path / 'server.py').write_text(SERVER)
@@ -247,6 +249,7 @@ def test_stages_have_a_gpu_each_and_are_forked_from_who_touches_none(tmp_path):
     assert {result['at_import'] for result in results} == {'1'}
 
 
+@pytest.mark.slow
 def test_stages_are_forked_from_one_process(tmp_path, processes):
     """The real thing: what it is told to run is no stage, so each says so in its log."""
     stages = [make(tmp_path, name) for name in 'abc']

@@ -267,6 +267,7 @@ def wait_for(condition, process):
         time.sleep(0.002)
 
 
+@pytest.mark.slow
 def test_second_run_into_a_folder_is_refused(tmp_path):
     options = [write_video(tmp_path / 'walk.avi'), '--method', 'blur', '--out', tmp_path / 'out']
     with lock_outputs(tmp_path / 'out'):

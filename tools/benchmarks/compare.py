@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 
 import torch
 
@@ -43,6 +44,11 @@ class Timing:
 
     wall: float
     cpu: float
+
+
+def show(text: str) -> None:
+    """Tell the user what is going on."""
+    print(f'  {text}', file=sys.stderr, flush=True)
 
 
 class Worker:
@@ -144,19 +150,28 @@ def _peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def ask(variant: Variant, calls: Sequence[Mapping]) -> list[dict]:
+    """Start a variant, make the calls, end it, and return the answers."""
+    with Worker(variant) as worker:
+        return [worker.ask(**call) for call in calls]
+
+
 def interleave(
-    variants: Sequence[Variant], rounds: int, warmup: int, show: Callable[[str], None]
-) -> dict[str, list[Timing]]:
+    variants: Sequence[Variant],
+    rounds: int,
+    warmup: int,
+    calls: Mapping[str, Sequence[Mapping]],
+) -> tuple[dict[str, list[Timing]], dict[str, list[dict]]]:
     """Run the variants in turn.
 
     Args:
         variants (Sequence[Variant]): What to run.
         rounds (int): How often each is timed.
         warmup (int): How often each runs before.
-        show (Callable): Is told what is going on.
+        calls (Mapping[str, Sequence[Mapping]]): What a variant is asked after its rounds.
 
     Returns:
-        dict[str, list[Timing]]: The rounds of each variant.
+        tuple: The rounds of each variant, and its answers.
     """
     workers = []
     try:
@@ -171,10 +186,39 @@ def interleave(
             for worker in workers:
                 times[worker.variant.name].append(worker.run())
             show(f'round {index + 1} of {rounds}')
-        return times
+        answers = {
+            worker.variant.name: [worker.ask(**c) for c in calls.get(worker.variant.name, ())]
+            for worker in workers
+        }
+        return times, answers
     finally:
         for worker in workers:
             worker.close()
+
+
+def compare_pairs(
+    variants: Mapping[str, Variant],
+    pairs: Sequence[tuple[str, str]],
+    rounds: int,
+    warmup: int,
+    calls: Mapping[str, Sequence[Mapping]] = MappingProxyType({}),
+) -> tuple[dict[str, list[Timing]], dict[str, dict], dict[str, list[dict]]]:
+    """Time the variants of all pairs in turn.
+
+    Args:
+        variants (Mapping[str, Variant]): By name.
+        pairs (Sequence[tuple[str, str]]): Names of a slow one and a fast one.
+        rounds (int): How often each is timed.
+        warmup (int): How often each runs before.
+        calls (Mapping[str, Sequence[Mapping]]): What a variant is asked after its rounds. Defaults
+            to nothing.
+
+    Returns:
+        tuple: The rounds by variant, the comparisons by ``'slow -> fast'``, and the answers.
+    """
+    names = list(dict.fromkeys(name for pair in pairs for name in pair))
+    times, answers = interleave([variants[name] for name in names], rounds, warmup, calls)
+    return times, {f'{a} -> {b}': compare(times[a], times[b]) for a, b in pairs}, answers
 
 
 def compare(slow: Sequence[Timing], fast: Sequence[Timing]) -> dict[str, float]:

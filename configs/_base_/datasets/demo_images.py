@@ -1,5 +1,5 @@
 # The images of the demo set for attackers, who see the whole image, 64 x 48. They train on seven in
-# eight training persons; on the eighth attackers are compared.
+# eight training persons.
 demo_root = '{{$DEMO_ROOT:data/demo}}'
 attributes = ['dark_skin', 'long_hair', 'glasses', 'shirt_print', 'hat', 'companion']
 
@@ -33,11 +33,6 @@ evaluated = dict(
     test_mode=True,
 )
 loader = dict(batch_size=32, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
-val_dataloader = dict(
-    **loader, dataset=dict(ann_file=f'{demo_root}/attacker_val_attributes.json', **evaluated)
-)
 test_dataloader = dict(
     **loader, dataset=dict(ann_file=f'{demo_root}/test_attributes.json', **evaluated)
 )
-val_evaluator = dict(type='PrivacyAttributeMetric')
-test_evaluator = val_evaluator

@@ -1,0 +1,44 @@
+# Frames of the Weizmann actions for attackers: who it is, of nine. An attacker's test videos show
+# actions that are in none of their training.
+weizmann_root = '{{$WEIZMANN_ROOT:data/weizmann}}'
+fold = 0
+size = 64
+num_persons = 9
+
+# The videos are few enough for their frames to be kept.
+test_pipeline = [
+    dict(type='LoadVideoFrame', cache=dict(max_gib=1.0)),
+    dict(type='SquareCrop', scale=size / (size + 8), random=False),
+    dict(type='mmpretrain.Resize', scale=(size, size)),
+    dict(type='mmpretrain.PackInputs', meta_keys=('video_id',)),
+]
+# Frames are augmented behind the anonymizer: with cache=dict(folder=...) each passes it once.
+train_pipeline = test_pipeline
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=0,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='ReproducibleDataset',
+        dataset='VideoAttributeDataset',
+        ann_file=f'{weizmann_root}/fold{fold}/attacker_train.json',
+        data_prefix=dict(video=f'{weizmann_root}/videos'),
+        single_label=True,
+        frames_per_video=24,
+        pipeline=train_pipeline,
+    ),
+)
+loader = dict(batch_size=32, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
+evaluated = dict(
+    type='ReproducibleDataset',
+    dataset='VideoAttributeDataset',
+    data_prefix=dict(video=f'{weizmann_root}/videos'),
+    single_label=True,
+    frames_per_video=10,
+    pipeline=test_pipeline,
+    test_mode=True,
+)
+test_dataloader = dict(
+    **loader, dataset=dict(ann_file=f'{weizmann_root}/fold{fold}/identity_test.json', **evaluated)
+)
