@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmaction.registry import MODELS
-from mmengine.config import Config
-from mmengine.infer import BaseInferencer
+from mmengine.config import Config, ConfigDict
+from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
+from rich.progress import track
 from torch import Tensor, nn
 
 from .anonymize_file import read_anonymized
@@ -42,7 +43,7 @@ METHODS: dict[str, Callable[[int], dict]] = {
 _PIXELS_PER_PASS = 32 * 112 * 112
 
 
-class AnonymizeInferencer(BaseInferencer):
+class AnonymizeInferencer:
     """Anonymize videos and images by a trained anonymizer or an obfuscation.
 
     Args:
@@ -75,8 +76,6 @@ class AnonymizeInferencer(BaseInferencer):
         (16, 112, 112, 3)
     """
 
-    forward_kwargs = {'out_dir', 'size', 'side_by_side', 'images', 'keep_audio', 'max_pixels'}
-
     def __init__(
         self,
         model: str | Config | dict | None = None,
@@ -96,6 +95,11 @@ class AnonymizeInferencer(BaseInferencer):
             )
         if method is not None and method not in METHODS:
             raise ValueError(f'There is no method {method}; there are {", ".join(METHODS)}.')
+        if method is not None and model is not None:
+            raise ValueError(
+                f'The config names a trained anonymizer, and {method} is none: leave the config '
+                'out.'
+            )
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be 1 or more, but is {batch_size}.')
         if method is not None and backend != 'torch':
@@ -103,35 +107,13 @@ class AnonymizeInferencer(BaseInferencer):
                 f'The backend {backend} is for trained anonymizers; {method} does without one: '
                 'leave it out.'
             )
-        self.method, self.weights, self.force = method, weights, force
-        self.backend = backend
+        self.method, self.force, self.backend = method, force, backend
+        self.device = device or get_device()
+        self.show_progress = show_progress
         self.frames_per_pass = batch_size
         self._anonymizers: dict[int, FrameAnonymizer] = {}
         init_default_scope('mmaction')
-        super().__init__(
-            model=model or {}, weights=weights, device=device, show_progress=show_progress
-        )
-
-    def _init_model(self, cfg, weights: str | None, device: str = 'cpu') -> nn.Module | None:
-        self.device = device
-        if self.method is not None:
-            return None
-        network = load_anonymizer(weights, cfg, self.force)
-        if getattr(network, 'needs_boxes', False):
-            raise ValueError(
-                f'{type(network).__name__} needs person boxes, which a video file does not have; '
-                'use it in configs with a box file (docs/person_boxes.md).'
-            )
-        return network.eval()
-
-    def _init_pipeline(self, cfg) -> Callable:
-        return _as_is
-
-    def _init_collate(self, cfg) -> Callable:
-        return _as_is
-
-    def _init_visualizer(self, cfg) -> None:
-        return None
+        self.model = None if method is not None else _load_network(model, weights, force)
 
     @property
     def settings(self) -> dict:
@@ -173,16 +155,8 @@ class AnonymizeInferencer(BaseInferencer):
         anonymizer.batch_size = self.frames_per_pass or _frames_per_pass(height, width)
         return anonymizer
 
-    def _inputs_to_list(self, inputs) -> list:
-        """Return the inputs one by one; a path may be a folder or a pattern."""
-        return list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-
-    def preprocess(self, inputs: list, batch_size: int = 1, **kwargs):
-        """Yield each input as it is: files are read as they are anonymized."""
-        yield from inputs
-
     @torch.no_grad()
-    def forward(
+    def __call__(
         self,
         inputs,
         out_dir: str | None = None,
@@ -191,13 +165,13 @@ class AnonymizeInferencer(BaseInferencer):
         images: bool = False,
         keep_audio: bool = False,
         max_pixels: int = MAX_PIXELS,
-    ) -> list:
-        """Anonymize one input.
+    ) -> dict:
+        """Anonymize one input or several.
 
         Args:
-            inputs (str | Path | np.ndarray | Tensor): A path, folder or pattern; an array of RGB
-                uint8 (H, W, 3) or (T, H, W, 3); or a tensor (3, H, W) or (N, 3, H, W), float in
-                [0, 1] or uint8.
+            inputs (str | Path | np.ndarray | Tensor | Sequence): A path, folder or pattern; an
+                array of RGB uint8 (H, W, 3) or (T, H, W, 3); or a tensor (3, H, W) or (N, 3, H, W),
+                float in [0, 1] or uint8; or a list or tuple of such.
             out_dir (str, optional): For paths: where to write files, which are noted in its
                 ``manifest.jsonl`` as by ``tools/anonymize.py``. Only such are replaced. Defaults to
                 None: arrays are returned, (T, H, W, 3) of a video, which are whole in memory.
@@ -210,34 +184,49 @@ class AnonymizeInferencer(BaseInferencer):
                 :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
 
         Returns:
-            list: Paths (str) for paths with ``out_dir``, else what went in, anonymized.
+            dict: ``predictions``, a list in the order of the inputs: paths (str) for paths with
+            ``out_dir``, else what went in, anonymized.
 
         Raises:
-            ValueError: If an input cannot be read, an output would be, hold or hide an input, or
-                too much of the input is left in what comes out (see
-                :class:`~.leftover.LeftoverCheck`).
+            TypeError: If an input is none of these.
+            ValueError: If ``images`` or ``keep_audio`` is given without ``out_dir``, an input
+                cannot be read, an output would be, hold or hide an input, or too much of the
+                input is left in what comes out (see :class:`~.leftover.LeftoverCheck`).
             FileExistsError: If there is something else of an output's name.
             RuntimeError: If another process writes to ``out_dir``.
         """
-        if isinstance(inputs, Tensor):
-            return [self._anonymize_tensor(inputs)]
-        if isinstance(inputs, np.ndarray):
-            return [self._anonymize_array(inputs)]
-        if not isinstance(inputs, (str, Path)):
-            raise TypeError(
-                f'An input must be a path, an array or a tensor, but is a {type(inputs).__name__}.'
-            )
-        options = dict(size=size, side_by_side=side_by_side)
-        if out_dir is None:
-            return [
-                _told(
-                    check := self.check(str(source)),
-                    read_anonymized(source, check, max_pixels=max_pixels, **options),
+        items = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        for item in items:
+            if not isinstance(item, (str, Path, np.ndarray, Tensor)):
+                raise TypeError(
+                    f'An input must be a path, an array or a tensor, but is a '
+                    f'{type(item).__name__}.'
                 )
-                for source in find_sources([str(inputs)])
-            ]
-        options.update(images=images, keep_audio=keep_audio)
-        jobs = find_jobs([str(inputs)], out_dir, images)
+        if out_dir is None and (images or keep_audio):
+            raise ValueError('images and keep_audio are about files: give out_dir, or leave them.')
+        options = dict(size=size, side_by_side=side_by_side, max_pixels=max_pixels)
+        found = []
+        for item in track(items, 'Anonymizing', disable=not self.show_progress):
+            if isinstance(item, Tensor):
+                found.append(self._anonymize_tensor(item))
+            elif isinstance(item, np.ndarray):
+                found.append(self._anonymize_array(item))
+            elif out_dir is None:
+                for source in find_sources([str(item)]):
+                    check = self.check(str(source))
+                    found.append(_told(check, read_anonymized(source, check, **options)))
+            else:
+                found += self._write_files(
+                    item, out_dir, images=images, keep_audio=keep_audio, **options
+                )
+        return dict(predictions=found)
+
+    def _write_files(
+        self, path: str | Path, out_dir: str, images: bool, max_pixels: int, **options
+    ) -> list[str]:
+        """Anonymize what is at a path into a folder, as ``tools/anonymize.py`` does."""
+        options['images'] = images
+        jobs = find_jobs([str(path)], out_dir, images)
         with lock_outputs(out_dir):
             remove_leftovers(job.output for job in jobs)
             manifest = Manifest(out_dir, {**self.settings, **options})
@@ -271,12 +260,17 @@ class AnonymizeInferencer(BaseInferencer):
         check.observe(_frames_of(batch), _frames_of(done))
         return _told(check, done.reshape(frames.shape))
 
-    def visualize(self, inputs: list, preds: list, **kwargs) -> None:
-        """Draw nothing: what comes out are pictures."""
 
-    def postprocess(self, preds: list, visualization=None, return_datasamples=False) -> dict:
-        """Return the outputs, a list in the order of the inputs, as ``predictions``."""
-        return dict(predictions=preds, visualization=visualization)
+def _load_network(model: str | Config | dict | None, weights: str, force: bool) -> nn.Module:
+    """Return the anonymizer of a checkpoint, in eval mode."""
+    config = Config.fromfile(model) if isinstance(model, (str, Path)) else ConfigDict(model or {})
+    network = load_anonymizer(weights, config, force)
+    if getattr(network, 'needs_boxes', False):
+        raise ValueError(
+            f'{type(network).__name__} needs person boxes, which a video file does not have; '
+            'use it in configs with a box file (docs/person_boxes.md).'
+        )
+    return network.eval()
 
 
 def _warn(message: str) -> None:
@@ -300,7 +294,3 @@ def _frames_of(batch: Tensor) -> np.ndarray:
 
 def _frames_per_pass(height: int, width: int) -> int:
     return max(1, _PIXELS_PER_PASS // (height * width))
-
-
-def _as_is(data):
-    return data

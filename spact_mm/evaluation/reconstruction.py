@@ -1,11 +1,13 @@
 """How well the anonymizer was undone."""
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 
 from ..registration import register
+from .image_quality import psnr, ssim
 
 
 @register(METRICS)
@@ -16,23 +18,26 @@ class ReconstructionMetric(BaseMetric):
     ``SSIM_anonymized`` the anonymized image: what an attacker gains is their difference. PSNR is
     capped at 100 dB for each image.
 
-    Reads what :class:`ReconstructionAttack` adds to its data samples.
+    Reads the images that :class:`ReconstructionAttack` adds to its data samples.
     """
 
     default_prefix = 'reconstruction'
 
-    _NAMES = dict(
-        PSNR='psnr',
-        SSIM='ssim',
-        PSNR_anonymized='psnr_anonymized',
-        SSIM_anonymized='ssim_anonymized',
-    )
-
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Collect the qualities of each image."""
+        """Measure each image."""
         for sample in data_samples:
-            self.results.append({name: float(sample[key]) for name, key in self._NAMES.items()})
+            raw, restored, anonymized = (
+                sample[name].float()[None] for name in ('raw', 'restored', 'anonymized')
+            )
+            self.results.append(
+                dict(
+                    PSNR=psnr(restored, raw).item(),
+                    SSIM=ssim(restored, raw).item(),
+                    PSNR_anonymized=psnr(anonymized, raw).item(),
+                    SSIM_anonymized=ssim(anonymized, raw).item(),
+                )
+            )
 
     def compute_metrics(self, results: list[dict[str, float]]) -> dict[str, float]:
         """Average over the images."""
-        return {name: sum(r[name] for r in results) / len(results) for name in self._NAMES}
+        return {name: fmean(result[name] for result in results) for name in results[0]}

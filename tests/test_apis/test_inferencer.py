@@ -146,6 +146,7 @@ def test_settings_tell_weights_apart(checkpoint, network, tmp_path):
         (dict(), 'either weights .* or a method, one of blur.*; got neither'),
         (dict(weights='a.pth', method='blur'), 'got both'),
         (dict(method='magic'), 'There is no method magic; there are blur'),
+        (dict(method='blur', model=dict(model={})), 'and blur is none: leave the config out'),
         (dict(method='blur', batch_size=0), 'batch_size must be 1 or more, but is 0'),
         (dict(weights='no/such.pth'), 'no/such.pth'),
     ],
@@ -200,3 +201,10 @@ def test_checkpoint_that_hides_nothing_is_not_used(network, tmp_path, config, re
     torch.save(dict(state_dict=state, meta=dict(cfg=cfg, epoch=2)), path)
     with pytest.raises(ValueError, match=f'epoch_2.pth is no anonymizer: .*{reason}.*--force'):
         AnonymizeInferencer(weights=path, device='cpu', show_progress=False)
+
+
+@pytest.mark.parametrize('option', ['images', 'keep_audio'])
+def test_what_files_have_needs_a_folder_for_them(option):
+    anonymize = AnonymizeInferencer(method='blur', device='cpu', show_progress=False)
+    with pytest.raises(ValueError, match='are about files: give out_dir'):
+        anonymize(np.zeros((8, 8, 3), np.uint8), **{option: True})

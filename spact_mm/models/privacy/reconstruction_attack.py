@@ -11,7 +11,6 @@ from mmpretrain.models.utils import ClsDataPreprocessor
 from torch import Tensor
 
 from ...registration import register
-from ..losses.image_quality import psnr, ssim
 from ..preprocessors import AnonymizedImagePreprocessor
 
 _LOSSES = dict(l1=F.l1_loss, mse=F.mse_loss)
@@ -135,7 +134,7 @@ class ReconstructionAttack(BaseModel):
         raw: Tensor | None = None,
         mode: str = 'tensor',
     ) -> Tensor | dict[str, Tensor] | list:
-        """Reconstruct images, and compare them with what they were.
+        """Reconstruct images.
 
         Args:
             inputs (Tensor): Anonymized images, RGB in [0, 1], (N, 3, H, W).
@@ -144,9 +143,8 @@ class ReconstructionAttack(BaseModel):
             mode (str): ``'tensor'``, ``'predict'`` or ``'loss'``. Defaults to ``'tensor'``.
 
         Returns:
-            The reconstructions (N, 3, H, W); or the data samples with ``psnr`` and ``ssim`` of
-            the reconstruction and ``psnr_anonymized`` and ``ssim_anonymized`` of f_A's output,
-            each against the raw image; or ``dict(loss_reconstruction=...)``.
+            The reconstructions (N, 3, H, W); or the data samples with the images ``restored``,
+            ``anonymized`` and ``raw``, (3, H, W) each; or ``dict(loss_reconstruction=...)``.
 
         Raises:
             ValueError: If the mode is none of these.
@@ -161,15 +159,10 @@ class ReconstructionAttack(BaseModel):
             return restored
         if mode == 'loss':
             return dict(loss_reconstruction=self.loss_function(restored.to(raw.dtype), raw))
-        qualities = dict(
-            psnr=psnr(restored, raw),
-            ssim=ssim(restored, raw),
-            psnr_anonymized=psnr(inputs, raw),
-            ssim_anonymized=ssim(inputs, raw),
-        )
         samples = data_samples or [None] * len(inputs)
         samples = [BaseDataElement() if sample is None else sample for sample in samples]
+        images = dict(restored=restored, anonymized=inputs, raw=raw)
         for index, sample in enumerate(samples):
-            for name, values in qualities.items():
-                sample.set_field(values[index], name)
+            for name, batch in images.items():
+                sample.set_field(batch[index], name)
         return samples

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from spact_mm.models.losses.image_quality import psnr, ssim
+from spact_mm.evaluation.image_quality import psnr, ssim
 
 
 def ssim_by_windows(x, y):
