@@ -67,6 +67,7 @@ protocol = dict(
             'psnr',
             'ssim',
         ],
+        curves={'price': ['low price', 'price', 'high price']},
         goal=dict(min_top1_kept=0.98, min_advantage_removed=0.8),
         data='the rendered demo set (480/160 videos, 1200/400 images; 8 actions, 6 attributes)',
         notes=[

@@ -22,6 +22,9 @@ _GOALS = dict(
 )
 
 
+_CURVES = 'Methods with a knob'
+
+
 @dataclass(frozen=True)
 class Report:
     """What a report tells, whatever it is written as.
@@ -41,6 +44,7 @@ class Report:
         notes (Sequence[str]): What a reader must know, such as what is not protected.
         provenance (Mapping): Command, data, machine, date and the like.
         panel (PanelReport, optional): The attackers of whom the strongest is shown first.
+        curves (Mapping[str, Mapping]): From :func:`~spact_mm.evaluation.curves.make_curves`.
     """
 
     title: str
@@ -54,6 +58,7 @@ class Report:
     notes: Sequence[str] = ()
     provenance: Mapping[str, object] = field(default_factory=dict)
     panel: PanelReport | None = None
+    curves: Mapping[str, Mapping] = field(default_factory=dict)
 
     @cached_property
     def sections(self) -> list[tuple[str, Table]]:
@@ -71,6 +76,8 @@ class Report:
         if self.attack_columns:
             columns = [to_column(c) for c in self.attack_columns]
             sections.append(('Further attackers', make_table(self.summary, columns, self.raw, {})))
+        if self.curves:
+            sections.append((_CURVES, _curves_table(self.curves)))
         return sections
 
     @property
@@ -86,6 +93,11 @@ class Report:
         sentences = []
         if self.panel is not None:
             sentences += [*self.panel.legend(), self.panel.strength_legend()]
+        if self.curves:
+            sentences.append(
+                f'{_CURVES}: the area of all pairs of advantage removed and Top-1 kept that one of '
+                'the settings reaches in both; 100 would be all removed at no cost.'
+            )
         if self.panel is not None and not (self.published or self.attack_columns):
             return sentences
         sentences += [
@@ -169,6 +181,18 @@ def write_json(
     content = _as_json({'rows': list(rows), 'summary': summary, **(extra or {})})
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + '\n'
     write_whole(path, text)
+
+
+def _curves_table(curves: Mapping[str, Mapping]) -> Table:
+    table = [['method', 'settings: advantage removed, Top-1 kept (%)', 'area (%) ↑']]
+    for title, curve in curves.items():
+        points = '; '.join(
+            f'{point["method"]}: {100 * point["advantage_removed"]:.1f}, '
+            f'{100 * point["utility_kept"]:.1f}'
+            for point in curve['points']
+        )
+        table.append([title, points, f'{100 * curve["area"]:.1f}'])
+    return table
 
 
 def _markdown(table: Table) -> str:

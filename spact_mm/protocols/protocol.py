@@ -127,6 +127,8 @@ def load_protocol(
     spec, imports = read_spec(path, options)
     known = [method.name for method in spec.methods]
     chosen = _choose('method', methods, known, path)
+    for settings in spec.get('report', {}).get('curves', {}).values():
+        _choose('method', settings, known, path)
     chosen_folds = _choose('fold', folds, list(spec.get('folds', [None])), path)
     work_dir = Path(work_dir or Path('work_dirs', 'protocols', path.stem))
     planner = Planner(path, spec, work_dir, imports)

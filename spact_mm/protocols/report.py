@@ -3,7 +3,7 @@
 import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -11,6 +11,7 @@ import numpy as np
 
 from ..evaluation.attackers_plot import plot_attackers
 from ..evaluation.columns import to_column
+from ..evaluation.curves import make_curves
 from ..evaluation.html_report import write_html
 from ..evaluation.panel_report import PanelReport
 from ..evaluation.report import Report, write_json, write_markdown
@@ -46,6 +47,9 @@ class ReportSettings:
         x (str): Metric of the attacker in the plot. Where the protocol has a panel of attackers,
             the plot shows the advantage of the strongest, and this is their score's key.
         x_title (str): What that is called in the tables of the panel.
+        curves (Mapping[str, Sequence[str]]): Of methods with a knob the settings, from the weakest
+            to the strongest, names of methods: joined by a line in the plot, with the area below.
+            Obfuscations of one kind are joined without being named here.
         goal (Mapping, optional): ``min_top1_kept`` and ``min_advantage_removed``.
         notes (Sequence[str]): What a reader must know.
         data (str): The data, for the provenance.
@@ -61,6 +65,7 @@ class ReportSettings:
     chance: Mapping[str, str] | None = None
     x: str = 'cmap'
     x_title: str = 'cMAP'
+    curves: Mapping[str, Sequence[str]] = field(default_factory=dict)
     goal: Mapping | None = None
     notes: Sequence[str] = ()
     data: str = ''
@@ -99,11 +104,14 @@ def write_report(protocol: Protocol, command: str) -> Path | None:
     if method in summary and (has_utility or panel is None):
         supervised, obfuscations = settings.supervised, settings.obfuscations
         judged = goals(summary, method, raw, supervised, obfuscations, privacy=x, **goal)
+    levels = _find_levels(summary, raw, chance or _CHANCE)
+    families = {**_find_families(protocol.stages, settings.obfuscations), **settings.curves}
+    curves = make_curves(summary, families, raw, x, levels.get(x, 0.0))
     write_json(
         protocol.work_dir / 'report.json',
         rows,
         _with_strongest(summary, panel),
-        dict(protocol=protocol.name, command=command, goals=judged),
+        dict(protocol=protocol.name, command=command, goals=judged, curves=curves),
     )
     plot = None
     if any('top1' in metrics and x in metrics for metrics in summary.values()):
@@ -112,11 +120,11 @@ def write_report(protocol: Protocol, command: str) -> Path | None:
             summary,
             plot,
             published=settings.published,
-            chance=_find_levels(summary, raw, chance or _CHANCE),
+            chance=levels,
             title=protocol.title,
             raw=raw,
             x=x,
-            connect=_find_families(protocol.stages, settings.obfuscations),
+            connect=families.values(),
         )
     elif panel is not None:
         plot = plot_attackers(panel, protocol.work_dir / 'attackers.png', protocol.title)
@@ -139,6 +147,7 @@ def write_report(protocol: Protocol, command: str) -> Path | None:
         notes=settings.notes,
         provenance={key: value for key, value in provenance.items() if value},
         panel=panel,
+        curves=curves,
     )
     stages = sorted(protocol.stages, key=lambda stage: order[stage.method])
     examples = _read_examples(protocol.work_dir, stages)
@@ -234,14 +243,14 @@ def _check_keys(name: str, keys: Mapping, function: Callable, given: Sequence[st
         )
 
 
-def _find_families(stages: Sequence[Stage], methods: Sequence[str]) -> list[list[str]]:
-    """Group methods of one kind of anonymizer, which differ in its strength."""
-    families: dict[str, list[str]] = {}
+def _find_families(stages: Sequence[Stage], methods: Sequence[str]) -> dict[str, list[str]]:
+    """Return obfuscations of one kind that differ in their strength, by their names."""
+    kinds: dict[str, list[str]] = {}
     for method in methods:
         configs = (stage.config for stage in stages if stage.method == method)
         anonymizer = next(filter(None, map(find_anonymizer, configs)), {})
-        families.setdefault(str(anonymizer.get('type', method)), []).append(method)
-    return list(families.values())
+        kinds.setdefault(str(anonymizer.get('type', method)), []).append(method)
+    return {', '.join(found): found for found in kinds.values() if len(found) > 1}
 
 
 def _count(stages: Sequence[Stage]) -> str:

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 from e2e import DEMO_CONFIG, ROOT, environment, run_process, write_config, write_image
+from media import read_video
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from test_docs import blocks
 
+from spact_mm.apis import AnonymizeInferencer
 from spact_mm.protocols import load_protocol
 
 EVAL = ROOT / 'configs' / 'eval'
@@ -135,17 +137,44 @@ def test_components_of_the_page_go_through_a_whole_protocol(tmp_path, tiny_data,
     branch['neck'].update(in_channels=32, hid_channels=16, out_channels=8)
     branch = dict(type='BarlowPrivacyBranch', backbone=branch['backbone'], neck=branch['neck'])
     mask = dict(type='MaskAnonymizer', channels=2)
-    recipe = write_config(
-        tmp_path / 'recipe',
-        tiny_data,
-        schedule=[
-            dict(phase='reconstruction', epochs=1),
-            dict(phase=('anonymizer', 'adversaries'), epochs=1),
-        ],
-        custom_imports=dict(imports=['spact_mm', 'e2e', 'my_components']),
+    supervised = Config.fromfile(ROOT / 'configs' / 'supervised_r3d_demo.py').to_dict()
+    undecided = dict(supervised['model']['privacy_branch'], type='UndecidedBranch')
+    undecided['head'].update(num_classes=2, in_channels=32)
+    undecided['backbone'] = branch['backbone']
+    minimax = [
+        dict(phase='reconstruction', epochs=1),
+        dict(phase=('anonymizer', 'adversaries'), epochs=1),
+    ]
+
+    def write_recipe(name, schedule=minimax, pipeline=demo['privacy_pipeline'], **changes):
+        return write_config(
+            tmp_path / name,
+            tiny_data,
+            schedule,
+            custom_imports=dict(imports=['spact_mm', 'e2e', 'my_components']),
+            privacy_dataloader__dataset=dict(images, pipeline=pipeline),
+            **changes,
+        )
+
+    recipe = write_recipe(
+        'recipe',
         model__anonymizer=dict(mask, _delete_=True),
         model__privacy_branch=dict(branch, _delete_=True),
-        privacy_dataloader__dataset=dict(images, pipeline=demo['privacy_pipeline']),
+    )
+    others = dict(
+        motion=write_recipe(
+            'motion', model__anonymizer=dict(type='MotionAnonymizer', _delete_=True)
+        ),
+        undecided=write_recipe(
+            'undecided',
+            pipeline=supervised['privacy_pipeline'],
+            model__privacy_branch=dict(undecided, _delete_=True),
+        ),
+        two_uses=write_recipe(
+            'two_uses',
+            [dict(name='raw', phase='raw', epochs=1), *minimax],
+            model__type='TwoUsesAnonymization',
+        ),
     )
 
     def attack(config, **keys):
@@ -183,12 +212,12 @@ def test_components_of_the_page_go_through_a_whole_protocol(tmp_path, tiny_data,
     }
     stages = dict(
         action=dict(ACTION, options=action),
-        privacy=attack('privacy_resnet_demo', metrics=dict(cmap='privacy/cMAP')),
+        privacy=attack('privacy_resnet_demo', metrics=dict(cmap='privacy/cMAP'), skip=[*others]),
         inverter=attack(
             'reconstruction_demo',
             slot='model',
             metrics=dict(psnr='reconstruction/PSNR'),
-            skip=['raw'],
+            skip=['raw', *others],
         ),
         behind=attack(
             'privacy_resnet_demo',
@@ -196,7 +225,7 @@ def test_components_of_the_page_go_through_a_whole_protocol(tmp_path, tiny_data,
             load='raw:privacy',
             inverter='inverter',
             metrics=dict(cmap_behind='privacy/cMAP'),
-            skip=['raw'],
+            skip=['raw', *others],
         ),
     )
     # One that was trained elsewhere, whose checkpoint cannot tell how to build it.
@@ -208,6 +237,7 @@ def test_components_of_the_page_go_through_a_whole_protocol(tmp_path, tiny_data,
         dict(name='raw', anonymizer=dict(type='IdentityAnonymizer')),
         dict(name='mine', train=dict(config=str(recipe))),
         dict(name='given', anonymizer=mask, checkpoint=str(tmp_path / 'given.pth')),
+        *(dict(name=name, train=dict(config=str(path))) for name, path in others.items()),
     ]
     path = write_protocol(tmp_path, *methods, imports=['my_components'], stages=stages)
 
@@ -223,8 +253,9 @@ def test_components_of_the_page_go_through_a_whole_protocol(tmp_path, tiny_data,
 
     run('protocol', path, '--work-dir', 'work', '--jobs', '1')
     rows = json.loads((tmp_path / 'work' / 'report.json').read_text())['rows']
-    assert [row['method'] for row in rows] == ['raw', 'mine', 'given']
-    assert all({'top1', 'cmap', 'psnr', 'cmap_behind'} <= set(row) for row in rows[1:])
+    assert [row['method'] for row in rows] == ['raw', 'mine', 'given', *others]
+    assert all('top1' in row for row in rows)
+    assert all({'cmap', 'psnr', 'cmap_behind'} <= set(row) for row in rows[1:3])
 
     # What it leaves is used by the other tools, each a fresh process too.
     mine = tmp_path / 'work' / 'mine' / 'seed0'
@@ -233,5 +264,10 @@ def test_components_of_the_page_go_through_a_whole_protocol(tmp_path, tiny_data,
     # Of one epoch of minimax much is left.
     run('anonymize', video, *source, '--out', tmp_path / 'out', '--force')
     assert (tmp_path / 'out').is_dir()
+    for name, config in others.items():
+        weights = tmp_path / 'work' / name / 'seed0' / 'train' / 'weights.pth'
+        anonymize = AnonymizeInferencer(str(config), str(weights), 'cpu', force=True)
+        (out,) = anonymize(str(video), out_dir=str(tmp_path / f'out_{name}'))['predictions']
+        assert read_video(out)[0].shape == read_video(video)[0].shape
     source = ['--config', mine / 'action/config.py', '--checkpoint', mine / 'action/weights.pth']
     assert video.name in run('predict', video, *source)

@@ -429,6 +429,14 @@ def test_result_of_another_config_is_cleared(tmp_path):
 
 def test_methods_of_one_kind_are_joined_in_the_plot():
     names = ['downsample 2×', 'downsample 4×', 'weak blur', 'strong blur', 'absent']
-    assert _find_families(load_protocol(DEMO, seeds=[0]).stages, names) == [
-        names[:2], names[2:4], ['absent'],
-    ]  # fmt: skip
+    assert _find_families(load_protocol(DEMO, seeds=[0]).stages, names) == {
+        'downsample 2×, downsample 4×': names[:2],
+        'weak blur, strong blur': names[2:4],
+    }
+
+
+def test_a_curve_of_methods_that_are_not_there_is_refused(tmp_path):
+    path = write_protocol(tmp_path, [RAW])
+    path.write_text(path.read_text() + "protocol['report'] = dict(curves={'m': ['raw', 'none']})\n")
+    with pytest.raises(ValueError, match=r"has no method 'none'; choose from 'raw'"):
+        load_protocol(path, tmp_path / 'w')

@@ -1,5 +1,5 @@
-# The demo set's images with those on which attackers are compared: the eighth of the training persons
-# that are in no attacker's training.
+# The demo set's images with those on which attackers are compared: of the training persons that are
+# in no attacker's training.
 _base_ = './demo_images.py'
 val_dataloader = dict(
     **_base_.loader,
