@@ -74,7 +74,10 @@ def _losses(runner: Runner) -> dict:
 
 
 def draw_curves(curves: Mapping, path: Path) -> None:
-    """Draw a panel for each phase.
+    """Draw a panel for each phase; losses that are the same all along are one line.
+
+    Where other phases began before f_A's step against the adversaries, a line marks that step's
+    begin.
 
     Args:
         curves (Mapping): ``{phase: {loss: [[epoch, mean], ...]}}``.
@@ -83,9 +86,16 @@ def draw_curves(curves: Mapping, path: Path) -> None:
     figure = Figure((5.5 * len(curves), 3.8), layout='constrained')
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(curves), squeeze=False)[0]
+    minimax = [points[0][0] for points in curves.get('anonymizer', {}).values()]
     for axes, (phase, lines) in zip(panels, curves.items(), strict=True):
+        names: dict[tuple, list[str]] = {}
         for name, points in lines.items():
-            axes.plot(*zip(*points, strict=True), marker='.', label=name)
+            names.setdefault(tuple(map(tuple, points)), []).append(name)
+        for points, same in names.items():
+            axes.plot(*zip(*points, strict=True), marker='.', label=' = '.join(same))
+        if minimax and min(points[0][0] for points in lines.values()) < min(minimax):
+            begin = min(minimax) - 0.5
+            axes.axvline(begin, color='0.4', lw=1, ls='--', label='minimax begins')
         axes.set(title=phase, xlabel='epoch', ylabel='mean of the epoch')
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)

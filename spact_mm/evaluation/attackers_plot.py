@@ -8,10 +8,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..figures import write_figure
+from .method_styles import style_methods
 from .panel_report import PanelReport
 
-#: Raw, then the others: colours that people with colour-blindness can tell apart (Okabe and Ito).
-_COLORS = ('#333333', '#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#D55E00')
 #: What follows the name of an attacker who begins with the weights of raw's.
 _FROM_RAW = '_raw'
 #: Of the room between two attackers that their bars take.
@@ -41,13 +40,13 @@ def plot_attackers(panel: PanelReport, path: str | os.PathLike, title: str | Non
     figure = Figure((max(6.0, 1.3 * len(names) + 2), 4.2), layout='constrained')
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    width = _WIDTH / len(methods)
+    width, styles = _WIDTH / len(methods), style_methods(methods, panel.raw)
     for index, method in enumerate(methods):
         found = {i: scores[method][n] for i, n in enumerate(names) if n in scores[method]}
         places = np.array(list(found)) + (index - (len(methods) - 1) / 2) * width
         means = [100 * entry['mean'] for entry in found.values()]
         spreads = [100 * entry['std'] if entry['n'] > 1 else 0 for entry in found.values()]
-        color = _COLORS[index % len(_COLORS)]
+        color, _ = styles[method]
         bars = axes.bar(places, means, 0.92 * width, color=color, label=method, zorder=2)
         if any(spreads):
             axes.errorbar(places, means, spreads, fmt='none', ecolor='0.5', capsize=3, zorder=3)
@@ -62,6 +61,7 @@ def plot_attackers(panel: PanelReport, path: str | os.PathLike, title: str | Non
     axes.set_title(title or '')
     axes.grid(axis='y', color='0.9', zorder=0)
     axes.spines[['top', 'right']].set_visible(False)
+    axes.spines['left'].set_bounds(0, 100)  # above are the numbers on the bars
     figure.legend(loc='outside lower center', ncols=len(methods) + 1, frameon=False)
     path = Path(path)
     write_figure(figure, path, dpi=120)

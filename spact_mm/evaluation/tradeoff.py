@@ -16,12 +16,9 @@ from matplotlib.text import Text
 
 from ..figures import write_figure
 from .label_placement import place_labels
+from .method_styles import style_methods
 from .summary import Summary
 
-#: Colours that people with colour-blindness can tell apart (Okabe and Ito, then Tol); raw is black.
-_COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#8C6D31', '#7F7F7F')
-_COLORS += ('#332288', '#882255')
-_MARKERS = 'osD^vph<>d'
 #: Fill of published points, one for each source.
 _FILLS = ('white', '0.85', '0.65', '0.45')
 #: A chance level is left out of the picture if it makes the axis (x, y) this many times longer.
@@ -109,7 +106,10 @@ def plot_tradeoff(
         for source, methods in (published or {}).items()
     }
     others = [(name, point) for values in quoted.values() for name, point in values.items()]
-    styles = _styles(dict.fromkeys([*measured, *(name for name, _ in others)]), raw)
+    styles = {
+        name: (*style, 15 if name == raw else 9)
+        for name, style in style_methods([*measured, *(n for n, _ in others)], raw).items()
+    }
     levels = [100 * chance[metric] if metric in (chance or {}) else None for metric in (x, y)]
 
     figure = Figure(figsize=(8.4, 6), dpi=150, layout='constrained')
@@ -129,7 +129,8 @@ def plot_tradeoff(
         line = [measured[name][:2] for name in group if name in measured]
         axes.plot(*np.reshape(line, (-1, 2)).T, color='0.6', lw=1, zorder=1)
         lines.append(line)
-    lines.append(_draw_front(axes, [point[:2] for point in measured.values()]))
+    front = _draw_front(axes, [point[:2] for point in measured.values()])
+    lines.append(front)
     for name, (u, v, du, dv) in measured.items():
         color, marker, size = styles[name]
         bars = dict(elinewidth=1.2, capsize=3, zorder=4)
@@ -138,7 +139,8 @@ def plot_tradeoff(
         for name, point in values.items():
             color, marker, size = styles[name]
             axes.plot(*point, marker, ms=size, mfc=fill, mec=color, mew=1.4, zorder=3)
-    _draw_legend(figure, list(quoted))
+    has_spread = any(summary[name][metric]['n'] > 1 for name in measured for metric in (x, y))
+    _draw_legend(figure, [s for s in quoted if quoted[s]], has_spread, len(front) > 1)
 
     # A published point of a measured method is told by its colour and marker.
     labelled = {name: point[:2] for name, point in reversed(others)}
@@ -155,12 +157,6 @@ def _point(metrics: Mapping, x: str, y: str) -> tuple[float, float, float, float
     if x not in metrics or y not in metrics:
         return None
     return tuple(100 * metrics[metric][key] for key in ('mean', 'std') for metric in (x, y))
-
-
-def _styles(names: Iterable[str], raw: str) -> dict[str, tuple[str, str, float]]:
-    """Return colour, marker and size of each method."""
-    looks = zip(cycle(_COLORS), cycle(_MARKERS), strict=False)
-    return {name: ('black', '*', 15) if name == raw else (*next(looks), 9) for name in names}
 
 
 def _set_limits(
@@ -183,7 +179,10 @@ def _set_limits(
                 low, high = min(low, level), max(high, level)
         margin = 0.12 * max(high - low, _MIN_RANGE)
         # Nothing is beyond 0 and 100, but markers there should be whole.
-        set_limits(max(low - margin, -4), min(high + margin, 104))
+        ends = max(low - margin, -4), min(high + margin, 104)
+        set_limits(*ends)
+        spine = axes.spines['bottom' if axis == 0 else 'left']
+        spine.set_bounds(max(ends[0], 0), min(ends[1], 100))
 
 
 def _draw_chance(
@@ -227,12 +226,12 @@ def _draw_front(axes: Axes, points: Sequence[tuple[float, float]]) -> np.ndarray
     return corners
 
 
-def _draw_legend(figure: Figure, sources: Sequence[str]) -> None:
+def _draw_legend(figure: Figure, sources: Sequence[str], has_spread: bool, has_front: bool) -> None:
     marks = dict(color='0.3', marker='o', ls='', ms=8)
-    handles = [
-        Line2D([], [], **marks, mec='white', label='measured, mean ± std over seeds'),
-        Line2D([], [], **_FRONT, label='Pareto front of the measured'),
-    ]
+    label = 'measured, mean ± std over seeds' if has_spread else 'measured, one seed'
+    handles = [Line2D([], [], **marks, mec='white', label=label)]
+    if has_front:
+        handles.append(Line2D([], [], **_FRONT, label='Pareto front of the measured'))
     for fill, source in zip(cycle(_FILLS), sources, strict=False):
         handles.append(Line2D([], [], **marks, mfc=fill, mew=1.4, label=f'published ({source})'))
     columns = 2 if max(map(len, sources), default=0) < 45 else 1

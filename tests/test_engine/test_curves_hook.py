@@ -4,7 +4,7 @@ import cv2
 import pytest
 from mmengine.logging import HistoryBuffer
 
-from spact_mm.engine import TrainingCurvesHook
+from spact_mm.engine import TrainingCurvesHook, curves_hook
 
 
 class Hub:
@@ -64,6 +64,24 @@ def test_picture_is_drawn_each_interval_and_at_the_end(runner, tmp_path, epoch, 
     if is_drawn:
         height, width, _ = cv2.imread(str(tmp_path / 'curves.png')).shape
         assert width > 2 * height
+
+
+def test_equal_losses_are_one_line_and_the_minimax_is_marked(monkeypatch, tmp_path):
+    figures = []
+    monkeypatch.setattr(
+        curves_hook, 'write_figure', lambda figure, *_, **__: figures.append(figure)
+    )
+    action = [[1, 2.0], [3, 1.0]]
+    curves = dict(
+        adversaries=dict(loss_cls=action, loss_action=action, loss_privacy=[[1, 3.0], [3, 2.5]]),
+        anonymizer=dict(loss=[[3, 0.5]]),
+    )
+    curves_hook.draw_curves(curves, tmp_path / 'curves.png')
+    first, second = figures[0].axes
+    names = [text.get_text() for text in first.get_legend().get_texts()]
+    assert names == ['loss_cls = loss_action', 'loss_privacy', 'minimax begins']
+    assert first.lines[-1].get_xdata() == [2.5, 2.5]
+    assert [text.get_text() for text in second.get_legend().get_texts()] == ['loss']
 
 
 def test_interval_below_one_is_refused():

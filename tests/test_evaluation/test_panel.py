@@ -197,7 +197,7 @@ def test_attackers_are_drawn_before_and_after(rows, tmp_path):
     picture = cv2.imread(str(path))
     assert picture.shape[0] > 400 and picture.shape[1] > 600
     # The colours of raw's bars, of the other's, and of the level of chance.
-    for color in ((0x33, 0x33, 0x33), (0xB2, 0x72, 0x00), (0x00, 0x5E, 0xD5)):
+    for color in ((0x22, 0x22, 0x22), (0xB2, 0x72, 0x00), (0x00, 0x5E, 0xD5)):
         assert (picture == color).all(-1).sum() > 50
 
 

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from spact_mm.evaluation.label_placement import place_labels
+from spact_mm.evaluation.method_styles import style_methods
 from spact_mm.evaluation.tradeoff import pareto_front, plot_tradeoff
 
 
@@ -62,9 +63,41 @@ def test_plot_is_a_picture_with_all_that_was_given(tmp_path, figure):
     }  # fmt: skip
     assert texts['SPAct'].xy == pytest.approx((60, 88))
     legend = [text.get_text() for text in figure[0].legends[0].get_texts()]
-    assert legend[2:] == ['published (paper, UCF101)']
+    assert legend == [
+        'measured, mean ± std over seeds',
+        'Pareto front of the measured',
+        'published (paper, UCF101)',
+    ]
     bars = [container for container in axes.containers if container.has_xerr]
     assert len(bars) == 3 and all(container.has_yerr for container in bars)
+
+
+def test_legend_names_what_is_drawn_alone(tmp_path, figure):
+    once = dict(mean=0.9, std=0.0, n=1)
+    summary = {'raw': dict(top1=once, cmap=once)}
+    published = {'paper': {'Other': dict(top1=0.5)}}
+    plot_tradeoff(summary, tmp_path / 'plot.png', published)
+    legend = [text.get_text() for text in figure[0].legends[0].get_texts()]
+    assert legend == ['measured, one seed']
+
+
+def test_no_axis_goes_beyond_all_and_nothing(tmp_path, figure):
+    summary = {
+        'raw': dict(top1=entry(1.0, 0), cmap=entry(1.0, 0)),
+        'grey': dict(top1=entry(0.0, 0), cmap=entry(0.0, 0)),
+    }
+    plot_tradeoff(summary, tmp_path / 'plot.png')
+    spines = figure[0].axes[0].spines
+    assert spines['bottom'].get_bounds() == spines['left'].get_bounds() == (0, 100)
+
+
+def test_a_method_looks_the_same_in_all_pictures():
+    first = style_methods(['raw', 'SPAct', 'my own', 'weak blur'], 'raw')
+    second = style_methods(['weak blur', 'raw', 'supervised', 'my own', 'SPAct'], 'raw')
+    assert {name: second[name] for name in first} == first
+    many = style_methods([f'method {i}' for i in range(8)], 'raw')
+    assert len(set(many.values())) == 8
+    assert len(style_methods([f'method {i}' for i in range(30)], 'raw')) == 30
 
 
 def test_names_do_not_cover_each_other(tmp_path, figure):

@@ -155,6 +155,7 @@ def test_whole_protocol_goes_on_where_it_stopped(tmp_path, tiny_data, monkeypatc
     html = (tmp_path / 'work' / 'report.html').read_text()
     for method in rows:
         assert f'alt="frames, {method}"' in html
+    assert html.count('alt="the same frames, raw"') == len(rows) - 1
     examples = {
         p.name.rsplit('-', 1)[0]: cv2.imread(str(p))
         for p in (tmp_path / 'work' / 'examples').iterdir()
