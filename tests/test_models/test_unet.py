@@ -52,7 +52,6 @@ def test_checkpointing_changes_neither_gradients_nor_running_statistics():
     for network in (plain, saving):
         for _ in range(2):
             network(frames).square().sum().backward()
-    # The first convolution of a decoder's block is a sum of two, so rounding differs.
     close = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-10)
     for ours, theirs in zip(saving.parameters(), plain.parameters(), strict=True):
         close(ours.grad, theirs.grad)
@@ -119,7 +118,7 @@ def test_checkpointing_more_than_halves_the_peak_memory_of_both_passes():
         with LiveBytes() as live:
             network(frames).sum().backward()
         peaks[with_cp] = live.peak
-    assert peaks[True] < 0.38 * peaks[False]
+    assert peaks[True] < 0.5 * peaks[False]
 
 
 def test_too_small_frames_are_refused_in_one_sentence():

@@ -46,23 +46,6 @@ def concatenate(*inputs: Tensor) -> Tensor:
     return torch.cat([*row, upsample(below, row[0].shape[-2:])], dim=1)
 
 
-def convolve_concatenated(conv: nn.Conv2d, *inputs: Tensor) -> Tensor:
-    """Return ``conv(concatenate(*inputs))`` as a sum, in which neither it nor its gradient exists.
-
-    What is upsampled is not kept. It is last, so that its gradient is the first to be had, and to
-    shrink.
-    """
-    *row, below = inputs
-    convolve = partial(F.conv2d, padding=conv.padding)
-    *weights, last = conv.weight.split([x.shape[1] for x in inputs], dim=1)
-    out = convolve(row[0], weights[0], conv.bias)
-    for x, weight in zip(row[1:], weights[1:], strict=True):
-        out += convolve(x, weight)
-    size = row[0].shape[-2:]
-    out += checkpoint(lambda x, w: convolve(upsample(x, size), w), below, last, use_reentrant=False)
-    return out
-
-
 class UNetBase(BaseModule):
     """Checks and block-wise checkpointing of a UNet-like anonymizer, which is its ``_rewrite``.
 
@@ -117,44 +100,29 @@ class UNetBase(BaseModule):
         join: Callable | None = None,
         then: Sequence[Callable] = (),
     ) -> Tensor:
-        """Return ``block(join(*inputs))``, or ``block(inputs[0])``, passed through ``then``.
+        """Return what a block makes of its joined inputs.
 
-        ``then`` is what follows the last block. With ``with_cp`` only the inputs are kept for the
-        backward pass; what ``join`` makes of them and what comes after is computed again.
+        With ``with_cp`` only the inputs are kept for the backward pass, and all else is computed
+        again.
+
+        Args:
+            block (nn.Sequential): The block.
+            *inputs (Tensor): Features.
+            join (Callable, optional): Makes one of them, the block's input. None: there is one.
+            then (Sequence[Callable]): What follows the block.
         """
         layers = [*block, *then]
+
+        def run(*features: Tensor) -> Tensor:
+            x = join(*features) if join else features[0]
+            for layer in layers:
+                x = layer(x)
+            return x
+
         if not (self.with_cp and torch.is_grad_enabled()):
-            return _call(join, layers, *inputs)
-        if join is concatenate:
-            join = partial(convolve_concatenated, layers.pop(0))
-        if not then:
-            return _checkpoint(join, layers, *inputs)
-        # Its turn in the backward pass comes first, when all that the others keep is still there:
-        # this is where memory peaks. Its parts are not computed again at a time, and of the first
-        # (up to the second convolution) what comes before the convolution once more.
-        norm = layers.index(block[4])
-        before, conv, after = layers[: norm - 1], layers[norm - 1 : norm], layers[norm:]
-        x = _checkpoint(partial(_checkpoint, join, before), conv, *inputs, joining=before)
-        return _checkpoint(None, after, x)
-
-
-def _call(join: Callable | None, layers: Sequence[Callable], *inputs: Tensor) -> Tensor:
-    x = join(*inputs) if join else inputs[0]
-    for layer in layers:
-        x = layer(x)
-    return x
-
-
-def _checkpoint(
-    join: Callable | None,
-    layers: Sequence[Callable],
-    *inputs: Tensor,
-    joining: Sequence[Callable] = (),
-) -> Tensor:
-    """Pass ``layers`` after ``join``, which passes ``joining``, and keep the inputs only."""
-    run = partial(_call, join, layers)
-    contexts = partial(_checkpoint_contexts, [*joining, *layers])
-    return checkpoint(run, *inputs, use_reentrant=False, context_fn=contexts)
+            return run(*inputs)
+        contexts = partial(_checkpoint_contexts, layers)
+        return checkpoint(run, *inputs, use_reentrant=False, context_fn=contexts)
 
 
 def _checkpoint_contexts(layers: Sequence[Callable]):
