@@ -47,7 +47,18 @@ for name in ('action', 'image_raw', 'mean_raw', 'difference_raw', 'clip_raw', 't
     stage = {**_base_.from_scratch, **_base_.from_raw}[name]
     changes = dict(load='patient_action') if name == 'target' else {}
     stages[f'patient_{name}'] = patient(stage, **changes)
-del name, stage, changes
+# Movement alone does not see the noise that frames share.
+movement = dict(config='../eval/attack_movement_demo.py', attacker=_base_.attacker)
+stages['movement'] = dict(movement, only=['raw'])
+stages['patient_movement_raw'] = patient(movement, load='raw:movement')
+# Not one of the panel: who knows the noise subtracts it, and has to find more.
+stages['known'] = dict(
+    stages['patient_image_raw'],
+    anonymizer_options=dict(known_noise=True),
+    metrics=dict(cmap_known='privacy/cMAP'),
+)
+del stages['known']['attacker']
+del name, stage, changes, movement
 protocol = dict(
     title='Demo set: a price on information',
     seeds=[0, 1, 2],
@@ -63,6 +74,12 @@ protocol = dict(
                 higher_is_better=False,
                 unit='bits',
                 digits=0,
+            ),
+            dict(
+                metric='cmap_known',
+                title='cMAP where the noise is known',
+                higher_is_better=False,
+                chance='cmap_chance',
             ),
             'psnr',
             'ssim',

@@ -48,6 +48,11 @@ def load_anonymizer(weights: str, config: Mapping, force: bool = False) -> nn.Mo
     # Its weights come from the checkpoint.
     network = MODELS.build({**found, 'init_cfg': None} if 'init_cfg' in found else found)
     load_weights(network, checkpoint, weights)
+    if any(getattr(module, 'known_noise', False) for module in network.modules()):
+        raise ValueError(
+            f'The anonymizer of {weights} has known_noise=True, a control that adds no noise and '
+            'protects nobody: take it out of the config.'
+        )
     return network.eval()
 
 

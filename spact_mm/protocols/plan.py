@@ -1,5 +1,6 @@
 """What a stage of a protocol runs: its config, with the anonymizer in it, and what it needs."""
 
+import inspect
 import os
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -213,6 +214,9 @@ class Planner:
         else:
             anonymizer, _ = self._read_anonymizer(method)
         anonymizer = ConfigDict(anonymizer)
+        options = spec.get('anonymizer_options', {})
+        self._check_arguments(anonymizer, options, f'The stage {name!r} of {self.path}')
+        anonymizer.update(options)
         if 'inverter' in spec:
             attack = other(spec.inverter)
             needs.append(attack)
@@ -232,6 +236,16 @@ class Planner:
             node = node[key]
         node.anonymizer, node.checkpoint = anonymizer, checkpoint
         return needs
+
+    @staticmethod
+    def _check_arguments(anonymizer: Mapping, options: Mapping, where: str) -> None:
+        known = inspect.signature(MODELS.get(anonymizer['type'])).parameters if options else {}
+        for key in options:
+            if key not in known:
+                raise ValueError(
+                    f'{where} has the anonymizer_options {key!r}, which {anonymizer["type"]} does '
+                    f'not take; choose from {list(known)}.'
+                )
 
     def _find_network(self, stage: Stage, key: str) -> ConfigDict:
         """Return the config of a network that a stage trains, a child of its model."""

@@ -86,6 +86,8 @@ def load_protocol(
         ``load='raw:privacy'``: from that of the method called raw, which is run and reported then,
         whatever ``methods`` are chosen.
       - ``inverter='reconstruction'``: put the network trained by that stage behind the anonymizer.
+      - ``anonymizer_options``: further arguments of the anonymizer, or other values of them, such
+        as ``dict(known_noise=True)`` for a control.
       - ``slot``: the dictionary in the config that gets ``anonymizer`` and ``checkpoint``, by its
         keys with dots between them. Defaults to ``'model.data_preprocessor'``; None leaves the
         config as it is.

@@ -12,7 +12,7 @@ _PROTOCOL_KEYS = {'title', 'seeds', 'folds', 'methods', 'stages', 'strength', 'r
 _METHOD_KEYS = {'name', 'anonymizer', 'train', 'checkpoint', 'configs', 'options', 'seeds'}
 _TRAIN_KEYS = {'config', 'options', 'load', 'metrics'}
 _STAGE_KEYS = {'config', 'options', 'metrics', 'train', 'load', 'inverter', 'slot', 'skip'}
-_STAGE_KEYS |= {'attacker', 'only', 'seeds'}
+_STAGE_KEYS |= {'attacker', 'only', 'seeds', 'anonymizer_options'}
 #: What a row of the report has beside the metrics.
 ROW_KEYS = ('method', 'seed', 'fold', 'config_hash', 'commit', 'time', 'seconds')
 

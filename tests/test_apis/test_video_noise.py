@@ -36,6 +36,12 @@ def infer(weights, **settings):
     )
 
 
+def test_a_control_that_adds_no_noise_anonymizes_nothing(weights):
+    config = dict(model=dict(anonymizer=dict(CHANNEL, known_noise=True)))
+    with pytest.raises(ValueError, match='known_noise=True, a control that .* protects nobody'):
+        infer(weights, model=config)
+
+
 def test_noise_of_a_size_is_drawn_once_and_that_of_frames_each_time():
     noise, clips = VideoNoise(), torch.zeros(2, 4, 3, 6, 8)
     first, second = noise.draw(clips), noise.draw(clips[:1])

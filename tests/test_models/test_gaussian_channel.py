@@ -100,6 +100,16 @@ def test_averaging_frames_keeps_the_shared_noise_and_loses_the_other():
     assert (apart.mean((0, 1)) - 0.5).std().item() == pytest.approx(0.1 / 2**0.5, rel=0.06)
 
 
+@pytest.mark.parametrize('stride', [1, 2])
+def test_who_knows_the_noise_sees_all_that_is_sent(stride):
+    network = channel(stride=stride, sigma_shared=1.0, known_noise=True)
+    clips = torch.rand(2, 3, 3, 4, 4).repeat_interleave(2, 3).repeat_interleave(2, 4)
+    sent = network._draw(network._reduce(clips), clips.shape[-2:])
+    assert (network(clips) - sent).abs().max() <= 0.5 / 255 + 1e-6
+    # What is charged is what those know who do not.
+    assert torch.equal(network.rate(clips), channel(sigma_shared=1.0).rate(clips))
+
+
 def test_pieces_of_a_video_are_as_many_looks():
     """The bounds of N pieces with noise of their own add up to more than that of the whole."""
     network = channel(sigma_shared=0.15, sigma_frame=0.05)

@@ -86,7 +86,9 @@ def test_trained_anonymizer_reaches_the_stages_with_its_weights():
     assert {s.name for s in protocol.stages if s.method == 'raw'} == {'image', 'mean', 'clip'}
 
 
-@pytest.mark.parametrize('path', [DEMO, DEMO.with_name('demo_controls.py')])
+@pytest.mark.parametrize(
+    'path', [DEMO, *map(DEMO.with_name, ('demo_controls.py', 'demo_price.py'))]
+)
 def test_test_persons_are_in_no_training_of_the_demo(path):
     for stage in load_protocol(path, seeds=[0]).stages:
         for loader in (
@@ -100,7 +102,9 @@ def test_test_persons_are_in_no_training_of_the_demo(path):
             assert '/attacker_val_' in stage.config.val_dataloader.dataset.ann_file
             assert '/attacker_train_' in stage.config.train_dataloader.dataset.ann_file
         elif stage.metrics:
-            assert stage.config.get('val_dataloader') is None
+            loader = stage.config.get('val_dataloader')
+            is_run = loader is not None and stage.config.train_cfg.get('val_begin', 1) < 1000
+            assert not is_run or '/attacker_val_' in loader.dataset.ann_file
 
 
 def test_attackers_of_one_anonymizer_share_its_frames(tmp_path):
@@ -128,6 +132,26 @@ def test_noise_is_drawn_anew_for_each_attacker(tmp_path):
     )
     protocol = load_protocol(write_protocol(tmp_path, [RAW, noise], stages), tmp_path / 'w')
     assert find(protocol, 'noise', 'image').config.model.data_preprocessor.get('cache') is None
+
+
+def test_a_stage_may_change_the_anonymizer(tmp_path):
+    channel = dict(type='GaussianChannel', anonymizer=dict(type='IdentityAnonymizer'))
+    methods = [dict(name='noise', anonymizer=channel)]
+    config = str(CONFIGS / 'eval' / 'attack_image_demo.py')
+    image = dict(config=config, metrics=dict(cmap='privacy/cMAP'))
+
+    def load(**options):
+        known = dict(image, metrics=dict(known='privacy/cMAP'), anonymizer_options=options)
+        stages = dict(image=image, known=known)
+        return load_protocol(write_protocol(tmp_path, methods, stages), tmp_path / 'w')
+
+    found = {
+        stage.name: stage.config.model.data_preprocessor.anonymizer
+        for stage in load(known_noise=True).stages
+    }
+    assert found == dict(image=channel, known=dict(channel, known_noise=True))
+    with pytest.raises(ValueError, match="'known' of .* 'typo', which GaussianChannel does not"):
+        load(typo=1)
 
 
 def test_strength_is_of_what_the_protocol_says(tmp_path):

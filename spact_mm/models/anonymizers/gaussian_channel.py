@@ -49,6 +49,9 @@ class GaussianChannel(BaseModule):
         prior (str): ``'point'`` for P = 0, or ``'gaussian'`` for P as measured in training, which
             is never above in expectation. Defaults to ``'point'``.
         momentum (float): Of the running mean and power of f_A's frames. Defaults to 0.01.
+        known_noise (bool): Whether no noise is added, as for an attacker who knows the noise and
+            subtracts it. It is a control, which has to find more, and protects nobody. Defaults to
+            False.
         init_cfg (dict, optional): Initialization config.
 
     Raises:
@@ -69,6 +72,7 @@ class GaussianChannel(BaseModule):
         stride: int = 1,
         prior: str = 'point',
         momentum: float = 0.01,
+        known_noise: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -89,6 +93,7 @@ class GaussianChannel(BaseModule):
             )
         self.sigma_shared, self.sigma_frame = sigma_shared, sigma_frame
         self.stride, self.prior, self.momentum = stride, prior, momentum
+        self.known_noise = known_noise
         #: Whether the noise is left out, as while f_A learns to reproduce its input.
         self.is_silent = False
         #: Share of the noise that is added, below 1 only early in trainings (NoiseRampHook). The
@@ -127,13 +132,17 @@ class GaussianChannel(BaseModule):
             self._measure(signal.detach().float())
         if self.keeps_rates or (self.training and torch.is_grad_enabled()):
             self.rates.append(self.rate(signal))
+        y = signal if self.known_noise else self._add_noise(signal, shared, fresh)
+        y = self._draw(y.clamp(0, 1), size)
+        # Gradients pass the rounding as if it were none.
+        return y + ((y * 255).round() / 255 - y).detach()
+
+    def _add_noise(self, signal: Tensor, shared: Tensor | None, fresh: Tensor | None) -> Tensor:
         rows, columns = signal.shape[-2:]
         shared = torch.randn_like(signal[:, 0]) if shared is None else shared[..., :rows, :columns]
         fresh = torch.randn_like(signal) if fresh is None else fresh[..., :rows, :columns]
         noise = self.sigma_shared * shared[:, None] + self.sigma_frame * fresh
-        y = self._draw((signal + self.noise_scale * noise).clamp(0, 1), size)
-        # Gradients pass the rounding as if it were none.
-        return y + ((y * 255).round() / 255 - y).detach()
+        return signal + self.noise_scale * noise
 
     def _reduce(self, frames: Tensor) -> Tensor:
         """Return means of ``stride`` x ``stride`` pixels, (N, T, 3, H / stride, W / stride)."""
