@@ -83,9 +83,10 @@ def parse_args() -> argparse.Namespace:
 def attack_all(args: argparse.Namespace) -> int:
     """Attack the files, print and write the numbers; return the exit code."""
     attack = FaceAttack(find=FaceFinder(min_side=args.min_side))
-    sources = find_pairs(args)
+    missing: list[str] = []
+    sources = find_pairs(args, missing)
     files: dict[str, Faces] = {}
-    failures = []
+    failures = [f'Not done: {line}' for line in missing]
     progress = Progress(sum(_count(path, args.frames) for path in sources))
     for path, pairs in sources.items():
         expected = progress.completed + _count(path, args.frames)
@@ -113,10 +114,12 @@ def attack_all(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def find_pairs(args: argparse.Namespace) -> dict[Path, Iterator[tuple[np.ndarray, np.ndarray]]]:
-    """Return the pairs of raw and anonymized frames of each file."""
+def find_pairs(
+    args: argparse.Namespace, missing: list[str]
+) -> dict[Path, Iterator[tuple[np.ndarray, np.ndarray]]]:
+    """Return the pairs of raw and anonymized frames of each file; note inputs without any."""
     if args.anonymized:
-        jobs = find_jobs(args.inputs, args.anonymized)
+        jobs = find_jobs(args.inputs, args.anonymized, missing=missing)
         return {
             job.source: pair_with_file(job.source, job.output, args.frames, args.max_pixels)
             for job in jobs
@@ -130,7 +133,7 @@ def find_pairs(args: argparse.Namespace) -> dict[Path, Iterator[tuple[np.ndarray
     anonymize = inferencer.anonymize_frames
     return {
         path: pair_with_function(path, anonymize, args.frames, args.max_pixels)
-        for path in find_sources(args.inputs)
+        for path in find_sources(args.inputs, missing=missing)
     }
 
 

@@ -49,7 +49,10 @@ def predict(args: argparse.Namespace) -> int:
     """Print the most probable classes of each video; return the exit code."""
     init_default_scope('mmaction')
     names = args.classes and args.classes.read_text('utf-8', errors='replace').splitlines()
-    sources = list(find_sources(args.inputs))
+    missing: list[str] = []
+    sources = list(find_sources(args.inputs, missing=missing))
+    for line in missing:
+        print(f'Not done: {line}')
     videos = [path for path in sources if path.suffix.lower() not in IMAGES]
     left_out = [path for path in sources if path not in videos] + find_left_out(args.inputs)
     if left_out:
@@ -74,7 +77,7 @@ def predict(args: argparse.Namespace) -> int:
         print(f'{video}: {found}')
     if failures:
         print(f'{failures} of {len(videos)} videos could not be done.')
-    return 1 if failures else 0
+    return 1 if failures or missing else 0
 
 
 if __name__ == '__main__':

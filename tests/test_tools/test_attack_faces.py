@@ -76,8 +76,10 @@ def test_a_file_that_cannot_be_read_keeps_no_other_from_being_attacked(
     monkeypatch, tmp_path, capsys, persons
 ):
     (persons / 'broken.png').write_bytes(b'no picture')
-    assert call(monkeypatch, persons, '--method', 'black', '--frames', 1) == 1
+    inputs = [persons, tmp_path / 'absent.mp4']
+    assert call(monkeypatch, *inputs, '--method', 'black', '--frames', 1) == 1
     printed = capsys.readouterr().out
+    assert f'Not done: {tmp_path / "absent.mp4"} is no file' in printed
     assert f'Not done: {persons / "broken.png"} is no image' in printed
     assert 'collins.mp4' in printed
 

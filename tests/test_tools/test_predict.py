@@ -75,6 +75,12 @@ def test_any_failure_belongs_to_its_video(tmp_path, monkeypatch, capsys, error):
     assert lines[3] == '1 of 2 videos could not be done.'
     with pytest.raises(SystemExit, match='There is no video among them'):
         call(monkeypatch, infer, tmp_path / 'c.png')
+    capsys.readouterr()
+    # One path that is not there stops no other.
+    assert call(monkeypatch, infer, tmp_path / 'absent.mp4', tmp_path / 'b.mp4') == 1
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f'Not done: {tmp_path / "absent.mp4"} is no file')
+    assert second == f'{tmp_path / "b.mp4"}: 1 75.0 %, 0 25.0 %'
 
 
 @pytest.mark.slow
