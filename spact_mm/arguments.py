@@ -12,6 +12,22 @@ def positive(text: str) -> int:
     return value
 
 
+def quality(text: str) -> int:
+    """Return a quality of x264."""
+    value = int(text)
+    if not 0 <= value <= 51:
+        raise argparse.ArgumentTypeError(f'{value} is not within 0 to 51')
+    return value
+
+
+def seconds(text: str) -> float:
+    """Return a time above zero."""
+    value = float(text)
+    if not 0 < value < float('inf'):
+        raise argparse.ArgumentTypeError(f'{text} is no time above zero')
+    return value
+
+
 def add_anonymizer_arguments(parser: argparse.ArgumentParser, methods: Iterable[str]):
     """Add ``--checkpoint`` or ``--method``, and ``--config``, which say what anonymizes.
 

@@ -1,15 +1,16 @@
 """Anonymize a file: a video frame by frame, or an image."""
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from .image_file import MAX_PIXELS, check_pixels, read_image
+from .frame_size import fit_size, resize
+from .image_file import MAX_PIXELS, read_image
 from .output_files import (
     check_video,
     fingerprint,
@@ -61,6 +62,7 @@ def anonymize_file(
     on_frames: Callable[[int, int], None] | None = None,
     max_pixels: int = MAX_PIXELS,
     before_replace: Callable[[FileResult], None] | None = None,
+    crf: int = 18,
 ) -> FileResult:
     """Anonymize a video or an image into a file, in memory that does not grow with its length.
 
@@ -86,6 +88,7 @@ def anonymize_file(
             Defaults to :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
         before_replace (Callable, optional): Called with the result before it gets its name; what
             it raises keeps what was there. Defaults to None.
+        crf (int): As for :class:`VideoWriter`. Defaults to 18.
 
     Returns:
         FileResult: What was written.
@@ -104,7 +107,7 @@ def anonymize_file(
             with VideoReader(job.source, max_pixels) as reader:
                 frames = _anonymize(reader, anonymize, path=job.source, **options)
                 frames = _report(frames, reader, on_frames)
-                write = _write_folder if images else _write_video
+                write = _write_folder if images else functools.partial(_write_video, crf=crf)
                 result = write(job.output, partial, frames, reader, keep_audio)
                 damage = _describe_damage(reader, result.frames)
                 result.warning = ' '.join(filter(None, [damage, result.warning]))
@@ -166,14 +169,11 @@ def _anonymize(
     first = next(frames, None)
     if first is None:
         return
-    height, width = first[0].shape[:2]
-    if size is not None:
-        height, width = _scale(height, width, size)
-        check_pixels(path, width, height, max_pixels)
+    height, width = fit_size(*first[0].shape[:2], size, path, max_pixels)
     length = getattr(anonymize, 'clip_length', 1)
     count = max(1, _BATCH_BYTES // (3 * height * width * length)) * length
     # A video may change its size on the way; the output has one.
-    frames = ((_resize(p, height, width), stamp) for p, stamp in chain([first], frames))
+    frames = ((resize(p, height, width), stamp) for p, stamp in chain([first], frames))
     while batch := list(islice(frames, count)):
         pictures, stamps = zip(*batch, strict=True)
         raw = np.stack(pictures)
@@ -181,21 +181,6 @@ def _anonymize(
         if side_by_side:
             done = np.concatenate([raw, done], axis=2)
         yield from zip(done, stamps, strict=True)
-
-
-def _scale(height: int, width: int, size: int) -> tuple[int, int]:
-    """Bring the shorter side to a length; the longer one becomes even."""
-    if min(height, width) == size:
-        return height, width
-    longer = max(size, 2 * round(max(height, width) * size / min(height, width) / 2))
-    return (size, longer) if width >= height else (longer, size)
-
-
-def _resize(frame: np.ndarray, height: int, width: int) -> np.ndarray:
-    if frame.shape[:2] == (height, width):
-        return frame
-    interpolation = cv2.INTER_AREA if frame.shape[0] > height else cv2.INTER_LINEAR
-    return cv2.resize(frame, (width, height), interpolation=interpolation)
 
 
 def _report(frames, reader: VideoReader, on_frames) -> Iterator[tuple[np.ndarray, int]]:
@@ -207,7 +192,7 @@ def _report(frames, reader: VideoReader, on_frames) -> Iterator[tuple[np.ndarray
 
 
 def _write_video(
-    output: Path, partial: Path, frames, reader: VideoReader, keep_audio: bool
+    output: Path, partial: Path, frames, reader: VideoReader, keep_audio: bool, crf: int
 ) -> FileResult:
     audio = reader.audio if keep_audio else None
     if audio is not None and not can_copy(audio):
@@ -223,6 +208,7 @@ def _write_video(
         reader.rate,
         reader.time_base,
         reader.sample_aspect_ratio,
+        crf,
         colour=reader.colour,
         audio=audio,
     )

@@ -122,15 +122,16 @@ class AnonymizeInferencer:
             return dict(method=self.method)
         return dict(weights=hash_anonymizer(self.model))
 
-    def check(self, name: str) -> LeftoverCheck:
+    def check(self, name: str, noise: VideoNoise | None = None) -> LeftoverCheck:
         """Return :meth:`anonymize_frames` for one file, whose output is measured.
 
         Args:
             name (str): What to call the file in an error.
+            noise (VideoNoise, optional): That of its video. Defaults to new noise.
         """
         is_trained = self.model is not None and any(True for _ in self.model.parameters())
         length = 1 if self.model is None else clip_length(self.model)
-        anonymize = partial(self.anonymize_frames, noise=VideoNoise())
+        anonymize = partial(self.anonymize_frames, noise=noise or VideoNoise())
         return LeftoverCheck(anonymize, name, is_trained, self.force, length)
 
     def anonymize_frames(self, frames: np.ndarray, noise: VideoNoise | None = None) -> np.ndarray:

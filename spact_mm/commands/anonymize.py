@@ -26,8 +26,9 @@ from ..apis import (
     refuse_in_one_sentence,
     remove_leftovers,
 )
-from ..arguments import add_anonymizer_arguments, positive
+from ..arguments import add_anonymizer_arguments, positive, quality
 from ..packaged import find_config
+from .anonymize_live import add_live_arguments, anonymize_live, check_live
 
 EPILOG = """
 Videos become MP4 (H.264) of the same frames, rate and size, images PNG. Metadata such as place,
@@ -43,8 +44,8 @@ measured: see docs/evaluation.md.
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
-    parser.add_argument('inputs', nargs='+', metavar='INPUT', help='a file, pattern or folder')
-    parser.add_argument('--out', required=True, help='folder of the outputs')
+    parser.add_argument('inputs', nargs='*', metavar='INPUT', help='a file, pattern or folder')
+    parser.add_argument('--out', help='folder of the outputs')
     add_anonymizer_arguments(parser, METHODS)
     parser.add_argument(
         '--force',
@@ -70,7 +71,18 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--backend', choices=BACKENDS, default='torch', help='what computes a trained network'
     )
-    return parser.parse_args()
+    parser.add_argument(
+        '--quality',
+        type=quality,
+        help='of the video: 0 (lossless) to 51; default: 18 for files, 23 for --live',
+    )
+    add_live_arguments(parser)
+    args = parser.parse_args()
+    if args.live:
+        check_live(parser, args)
+    elif not (args.inputs and args.out):
+        parser.error('give files and --out, or --live IN OUT')
+    return args
 
 
 class Display:
@@ -117,7 +129,9 @@ class Display:
 
 
 def anonymize(args: argparse.Namespace) -> int:
-    """Anonymize this process's share of the files; return the exit code."""
+    """Anonymize a stream, or this process's share of the files; return the exit code."""
+    if args.live:
+        return anonymize_live(args, lambda: build_inferencer(args))
     rank, num_processes = find_rank()
     missing: list[str] = []
     jobs = find_jobs(args.inputs, args.out, args.images, missing)[rank::num_processes]
@@ -126,9 +140,16 @@ def anonymize(args: argparse.Namespace) -> int:
     left_out = find_left_out(args.inputs, args.out) if rank == 0 else []
     if left_out:
         print(describe_left_out(left_out))
+    inferencer = build_inferencer(args)
+    with lock_outputs(args.out):
+        return max(anonymize_all(jobs, inferencer, args), 1 if missing else 0)
+
+
+def build_inferencer(args: argparse.Namespace) -> AnonymizeInferencer:
+    """Return what anonymizes, by the command line."""
     # What an anonymizer of one's own draws is not the same in each run.
     torch.seed()
-    inferencer = AnonymizeInferencer(
+    return AnonymizeInferencer(
         find_config(args.config) if args.config else None,
         args.checkpoint,
         find_device(args.device),
@@ -137,8 +158,6 @@ def anonymize(args: argparse.Namespace) -> int:
         force=args.force,
         backend=args.backend,
     )
-    with lock_outputs(args.out):
-        return max(anonymize_all(jobs, inferencer, args), 1 if missing else 0)
 
 
 def anonymize_all(jobs: list[Job], inferencer: AnonymizeInferencer, args) -> int:
@@ -148,6 +167,8 @@ def anonymize_all(jobs: list[Job], inferencer: AnonymizeInferencer, args) -> int
         side_by_side=args.side_by_side,
         images=args.images,
         keep_audio=args.keep_audio,
+        # Left out where they are not given: what was done without them stays done.
+        **({} if args.quality is None else dict(crf=args.quality)),
     )
     remove_leftovers(job.output for job in jobs)
     manifest = Manifest(args.out, {**inferencer.settings, **options})
