@@ -11,7 +11,7 @@ SOURCE_SCHEMES = ('rtsp', 'rtsps', 'rtmp', 'rtmps', 'http', 'https', 'udp', 'tcp
 SINK_FORMATS = dict(rtsp='rtsp', rtsps='rtsp', rtmp='flv', rtmps='flv', udp='mpegts', tcp='mpegts')
 #: Muxers for files by their endings; each leaves a file that plays if the process is killed.
 FILE_FORMATS = {'.mp4': 'mp4', '.mkv': 'matroska', '.ts': 'mpegts', '.m3u8': 'hls'}
-_CREDENTIALS = re.compile(r'(?<=://)[^/@\s]*@')
+_CREDENTIALS = re.compile(r'(?<=://)[^/\s]*@')
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Anonymize a stream while it comes: read, anonymize and write side by side."""
 
+import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,6 +101,9 @@ class LiveSession:
                 if (unit := self._raw.get(_TICK)) is not None:
                     self._hand_on(unit, self._anonymize(unit))
                 self.counts.tell_if_due(**self._numbers())
+        except BaseException:
+            self._stop.set()
+            raise
         finally:
             self._raw.close(discard=True)
             self._done.close()
@@ -131,6 +135,8 @@ class LiveSession:
 
     def _guard(self, work: Callable[[], None]) -> None:
         """Run a thread; what it raises ends the session."""
+        # They would cut a read short; the main thread handles them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         try:
             work()
         # Whatever it is, the session must not wait for a thread that is gone.

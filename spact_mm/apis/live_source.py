@@ -113,7 +113,7 @@ class LiveSource:
                     yield frame
                     if self._stop.is_set():
                         return
-            if not self._goes_on():
+            if self._stop.is_set() or not self._goes_on():
                 return
             yield None
             if not self.retries.wait(f'{self.address} has ended or does not answer'):

@@ -82,6 +82,10 @@ def parse_args() -> argparse.Namespace:
         check_live(parser, args)
     elif not (args.inputs and args.out):
         parser.error('give files and --out, or --live IN OUT')
+    elif args.stats or args.give_up:
+        parser.error('--stats and --give-up are for --live: leave them out')
+    elif args.images and args.quality is not None:
+        parser.error('--quality has no effect on --images: leave it out')
     return args
 
 

@@ -22,14 +22,13 @@ from ..apis.video_noise import VideoNoise
 from ..arguments import seconds
 
 LIVE = """
-IN is a camera (/dev/video0), an address (rtsp://, rtmp://, http://, udp://, tcp://), a file, or - for
-a pipe. OUT is an address (rtsp://, rtmp://, udp://, tcp://), a virtual camera (/dev/video9), a file
-that does not exist yet (.mp4, .mkv, .ts, .m3u8 for HLS), or - for a pipe, which gets MPEG-TS. Sound
-is dropped. Raw frames are in memory only; one that cannot be anonymized is black. Where an end is
-live, frames that find no room are dropped and counted. SIGTERM and Ctrl-C end it with a whole file
-and the exit codes 143 and 130.
+IN is a camera (/dev/video0), an address (rtsp://, rtmp://, http://, udp://, tcp://), a file, or -
+for a pipe. OUT is an address (rtsp://, rtmp://, udp://, tcp://), a virtual camera (/dev/video9), a
+file that does not exist yet (.mp4, .mkv, .ts, .m3u8 for HLS), or - for a pipe, which gets MPEG-TS.
+Sound is dropped. Raw frames are in memory only; one that cannot be anonymized is black. Where an
+end is live, frames that find no room are dropped and counted. SIGTERM and Ctrl-C end it with a
+whole file and the exit codes 143 and 130.
 """
-
 
 #: Options of files that have no effect on a stream.
 _OF_FILES = ('inputs', 'out', 'side_by_side', 'images', 'keep_audio')
