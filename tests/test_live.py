@@ -110,7 +110,7 @@ def test_pipe_gets_frames_and_nothing_else(tmp_path):
         ('concat://a', 'out.mp4', 'No stream comes by concat://'),
         ('text.mp4', 'out.mp4', 'text.mp4 is no video that can be read'),
         ('in.mp4', '/dev/video77', '/dev/video77 cannot be written (No such file or directory).'),
-        ('in.mp4', 'text.mp4/out.mp4', 'text.mp4/out.mp4 cannot be written (Not a directory)'),
+        ('in.mp4', 'text.mp4/out.mp4', 'text.mp4/out.mp4 cannot be written (File exists)'),
     ],
 )
 def test_wrong_ends_get_one_sentence(tmp_path, monkeypatch, source, sink, message):

@@ -23,7 +23,6 @@ _MUXER_OPTIONS = dict(
     hls=dict(hls_time='2', hls_list_size='6', hls_flags='delete_segments'),
     rtsp=dict(rtsp_transport='tcp'),
     flv=dict(flvflags='no_duration_filesize'),
-    mpegts=dict(flush_packets='1'),
 )
 
 
@@ -110,7 +109,7 @@ class LiveSink:
         elif self.address.kind == 'file':
             os.makedirs(os.path.dirname(os.path.abspath(where)), exist_ok=True)
             where = f'file:{where}'
-        options = _MUXER_OPTIONS.get(self._format, {})
+        options = {'flush_packets': '1', **_MUXER_OPTIONS.get(self._format, {})}
         self._container = av.open(where, 'w', format=self._format, options=options)
         rate = self._look.rate if 1 <= self._look.rate <= 240 else Fraction(25)
         if self.address.kind == 'camera':

@@ -164,10 +164,9 @@ class LiveSource:
             if self._began is None:
                 self._began = now
             elapsed = Fraction(now - self._began).limit_denominator(1_000_000)
-            if offset is None:
-                offset = elapsed - time
-            elif self.address.is_live and abs(time + offset - elapsed) > _TOLERANCE:
-                offset = elapsed - time
+            is_off = offset is not None and abs(time + offset - elapsed) > _TOLERANCE
+            if offset is None or (is_off and self.address.is_live):
+                offset = max(elapsed, last + 1 / Fraction(stream.rate)) - time
             time = max(time + offset, last + Fraction(1, 1000))
             last = time
             if self._paces and self._stop.wait(max(0.0, float(time - elapsed))):

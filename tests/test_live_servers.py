@@ -1,0 +1,212 @@
+"""Streams from and to real servers on loopback, which are killed and started again."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from e2e import ROOT, environment
+from media import draw_frames, read_video, write_video
+
+SYSTEM_PYTHON = '/usr/bin/python3'
+#: As .ci/run installs them.
+PACKAGES = 'python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-good'
+NEEDED = "import gi; gi.require_version('GstRtspServer', '1.0')"
+TAKE_RTMP = """
+import sys, av
+with av.open(sys.argv[1], options={'listen': '1'}, timeout=60) as container:
+    for frame in container.decode(video=0):
+        print(round(1000 * frame.time), flush=True)
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, seconds=60):
+    """Wait until something is so; return it."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, 'it did not come to pass'
+        time.sleep(0.1)
+    return found
+
+
+class Process:
+    """A process whose output goes to files, ended with the test."""
+
+    def __init__(self, folder, *command):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.log = folder / 'stdout'
+        self.errors = folder / 'stderr'
+        with open(self.log, 'w') as log, open(self.errors, 'w') as errors:
+            self.process = subprocess.Popen(
+                [str(part) for part in command],
+                stdout=log,
+                stderr=errors,
+                stdin=subprocess.DEVNULL,
+                env=environment(),
+                cwd=folder,
+            )
+
+    def lines(self):
+        return self.log.read_text().splitlines()
+
+    def counts(self):
+        """Return what the last line of statistics says: frames in, out, dropped, black."""
+        lines = re.findall(r'(\d+) frames in, (\d+) out, (\d+) dr\w+, (\d+) b', self.said())
+        return tuple(map(int, lines[-1])) if lines else (0, 0, 0, 0)
+
+    def said(self):
+        return self.errors.read_text()
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def start(tmp_path):
+    running = []
+
+    def run(*command):
+        running.append(Process(tmp_path / f'process{len(running)}', *command))
+        return running[-1]
+
+    yield run
+    for process in running:
+        if process.process.poll() is None:
+            process.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def live(start):
+    def run(source, sink, *options):
+        tool = ROOT / 'tools' / 'anonymize.py'
+        arguments = ('--method', 'pixelate', '--stats', '0.5', '--give-up', '60', *options)
+        return start(sys.executable, tool, '--live', source, sink, *arguments)
+
+    return run
+
+
+@pytest.fixture
+def rtsp(start):
+    """Start the server of ``rtsp_server.py`` at a port."""
+    found = subprocess.run([SYSTEM_PYTHON, '-c', NEEDED], capture_output=True, check=False)
+    if found.returncode:
+        pytest.skip(f"there is no RTSP server of GStreamer's: apt-get install {PACKAGES}")
+
+    def run(port):
+        server = start(SYSTEM_PYTHON, Path(__file__).with_name('rtsp_server.py'), port)
+        wait_for(server.lines)
+        return server
+
+    return run
+
+
+@pytest.mark.slow
+def test_camera_that_is_killed_and_comes_back_leaves_a_pause(rtsp, live, tmp_path):
+    port, out = free_port(), tmp_path / 'camera.mp4'
+    # The camera is not there yet.
+    session = live(f'rtsp://me:secret@127.0.0.1:{port}/camera', out)
+    wait_for(lambda: 'Connection refused' in session.said())
+    camera = rtsp(port)
+    wait_for(lambda: session.counts()[1] > 30)
+    camera.end(signal.SIGKILL)
+    before = time.monotonic()
+    wait_for(lambda: 'has ended or does not answer' in session.said())
+    rtsp(port)
+    reached = session.counts()[1]
+    wait_for(lambda: session.counts()[1] > reached + 30)
+    pause = time.monotonic() - before
+    assert session.end() == 143
+    assert 'Ended by SIGTERM.' in session.said() and 'secret' not in session.said()
+    assert 'Traceback' not in session.said()
+    read, written, dropped, black = session.counts()
+    assert black == 0 and written + dropped == read and written > 60
+    frames, times = read_video(out)
+    assert frames.shape == (written, 120, 160, 3)
+    assert np.ptp(frames[0]) > 50  # the white ball
+    gaps = np.diff([float(t) for t in times])
+    # One pause, within what was waited here; else the camera's 25 frames a second.
+    assert 0.4 < gaps.max() < pause
+    assert np.sort(gaps)[-2] < 0.4 and abs(np.median(gaps) - 0.04) < 0.01
+
+
+@pytest.mark.slow
+def test_server_that_is_killed_gets_the_stream_again(rtsp, live, tmp_path):
+    port = free_port()
+    source = write_video(tmp_path / 'long.mp4', draw_frames(1500, 48, 64))
+    session = live(source, f'rtsp://127.0.0.1:{port}/in')
+    wait_for(lambda: 'Connection refused' in session.said())
+    server = rtsp(port)
+    wait_for(lambda: len(server.lines()) > 30)
+    server.end(signal.SIGKILL)
+    wait_for(lambda: session.said().count('cannot be written') > 1)
+    again = rtsp(port)
+    wait_for(lambda: len(again.lines()) > 30)
+    assert session.end(signal.SIGINT) == 130
+    read, written, dropped, _ = session.counts()
+    # A file is sent in its own time; what came while the server was away is lost, and counted.
+    assert 0 < dropped and written + dropped == read < 1500
+    assert 'Traceback' not in session.said()
+
+
+@pytest.mark.slow
+def test_rtmp_server_gets_all_frames_in_time(start, live, tmp_path):
+    address = f'rtmp://127.0.0.1:{free_port()}/live/key'
+    server = start(sys.executable, '-c', TAKE_RTMP, address)
+    source = write_video(tmp_path / 'in.mp4', draw_frames(50))
+    session = live(source, address)
+    assert session.process.wait(90) == 0, session.said()
+    wait_for(lambda: server.process.poll() is not None)
+    times = [int(line) for line in server.lines()]
+    assert 40 <= len(times) <= 50 and session.counts()[1] + session.counts()[2] == 50
+    assert [t - times[0] for t in times] == [40 * i for i in range(len(times))]
+    # A second of video in a second.
+    assert 'key' not in session.log.read_text()
+
+
+@pytest.mark.slow
+def test_stream_that_stays_away_ends_with_what_came(live, tmp_path):
+    data = write_video(tmp_path / 'in.ts', draw_frames(50)).read_bytes()
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        address = f'tcp://127.0.0.1:{server.getsockname()[1]}'
+        session = live(address, tmp_path / 'out.mkv', '--give-up', '3')
+        for _ in range(2):
+            connection = server.accept()[0]
+            connection.sendall(data)
+            connection.close()
+    assert session.process.wait(90) == 1
+    assert 'and no attempt of 3 seconds helped.' in session.said()
+    assert 'Traceback' not in session.said()
+    frames, times = read_video(tmp_path / 'out.mkv')
+    # Twice all of it, but for what found no room.
+    assert 50 < len(frames) <= 100
+    gaps = np.diff([float(t) for t in times])
+    assert gaps.min() > 0 and gaps.max() > 0.3
+
+
+@pytest.mark.slow
+def test_file_plays_after_a_kill(live, start, tmp_path):
+    fifo = tmp_path / 'fifo'
+    os.mkfifo(fifo)
+    source = write_video(tmp_path / 'in.ts', draw_frames(200, 48, 64))
+    session = live(fifo, tmp_path / 'out.mp4')
+    with open(fifo, 'wb') as pipe:
+        pipe.write(source.read_bytes())
+        pipe.flush()
+        wait_for(lambda: session.counts()[1] > 110)
+        session.end(signal.SIGKILL)
+    with av.open(str(tmp_path / 'out.mp4')) as container:
+        assert sum(1 for _ in container.decode(video=0)) >= 50
