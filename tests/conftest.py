@@ -36,6 +36,7 @@ LONG = (
     'test_eval_configs',
     'test_distributed',
     'test_kills',
+    'test_live_servers',
     'test_minimax',
     'test_imports',
     'test_weizmann',

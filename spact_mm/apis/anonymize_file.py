@@ -4,11 +4,13 @@ import functools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 
+from .changes import ChangeLog
 from .frame_size import fit_size, resize
 from .image_file import MAX_PIXELS, read_image
 from .output_files import (
@@ -21,7 +23,9 @@ from .output_files import (
 )
 from .outputs import IMAGES, Job
 from .sound import Sound, can_copy, codec_name
+from .times import Times
 from .video_file import VideoReader, VideoWriter
+from .zones import Zones
 
 #: Bytes of frames that are decoded before they are anonymized together.
 _BATCH_BYTES = 32 << 20
@@ -40,6 +44,8 @@ class FileResult:
         warning (str): What is wrong with the source, empty if nothing is.
         bytes (int): Size of the file, or of all files of the folder.
         sha256 (str): Hash of the file, or of the names and contents of all files of the folder.
+        raw_zones (list | None): Polygons in which frames are RAW, None if there are none.
+        changes (dict | None): Summary of the changes, None if they were not asked for.
     """
 
     output: str
@@ -50,6 +56,8 @@ class FileResult:
     warning: str = ''
     bytes: int = 0
     sha256: str = ''
+    raw_zones: list | None = None
+    changes: dict | None = None
 
 
 def anonymize_file(
@@ -63,6 +71,9 @@ def anonymize_file(
     max_pixels: int = MAX_PIXELS,
     before_replace: Callable[[FileResult], None] | None = None,
     crf: int = 18,
+    zones: Zones | None = None,
+    times: Times | None = None,
+    changes: ChangeLog | None = None,
 ) -> FileResult:
     """Anonymize a video or an image into a file, in memory that does not grow with its length.
 
@@ -89,6 +100,10 @@ def anonymize_file(
         before_replace (Callable, optional): Called with the result before it gets its name; what
             it raises keeps what was there. Defaults to None.
         crf (int): As for :class:`VideoWriter`. Defaults to 18.
+        zones (Zones, optional): Parts of all frames that are hidden or kept RAW. Defaults to None.
+        times (Times, optional): Which times of a video are written, without its sound. Defaults to
+            None: all.
+        changes (ChangeLog, optional): Is told of all frames. Defaults to None.
 
     Returns:
         FileResult: What was written.
@@ -99,18 +114,27 @@ def anonymize_file(
     """
     with named_errors(job.output):
         job.output.parent.mkdir(parents=True, exist_ok=True)
-    options = dict(size=size, side_by_side=side_by_side, max_pixels=max_pixels)
+    if times and keep_audio:
+        raise ValueError('Times and kept sound do not go together: leave the sound out.')
+    options = dict(size=size, side_by_side=side_by_side, max_pixels=max_pixels, changes=changes)
+    anonymize = zones.around(anonymize) if zones else anonymize
     with whole_or_none(job.output) as partial:
         if job.is_image:
             result = _anonymize_image(job, partial, anonymize, **options)
         else:
             with VideoReader(job.source, max_pixels) as reader:
-                frames = _anonymize(reader, anonymize, path=job.source, **options)
+                base = reader.time_base
+                frames = times.cut(reader, base, job.source) if times else reader
+                options.update(path=job.source, time_base=base)
+                frames = _anonymize(frames, anonymize, **options)
+                frames = times.blacken(frames, base) if times else frames
                 frames = _report(frames, reader, on_frames)
                 write = _write_folder if images else functools.partial(_write_video, crf=crf)
                 result = write(job.output, partial, frames, reader, keep_audio)
                 damage = _describe_damage(reader, result.frames)
                 result.warning = ' '.join(filter(None, [damage, result.warning]))
+        result.raw_zones = (zones and list(zones.keep)) or None
+        result.changes = changes and changes.summary
         with named_errors(job.output):
             result.bytes, result.sha256 = fingerprint(partial)
         if before_replace is not None:
@@ -163,6 +187,8 @@ def _anonymize(
     side_by_side: bool,
     path: Path,
     max_pixels: int,
+    time_base: Fraction = Fraction(1),
+    changes: ChangeLog | None = None,
 ) -> Iterator[tuple[np.ndarray, int]]:
     """Yield each frame anonymized, with its time stamp."""
     frames = iter(frames)
@@ -178,6 +204,8 @@ def _anonymize(
         pictures, stamps = zip(*batch, strict=True)
         raw = np.stack(pictures)
         done = anonymize(raw)
+        if changes is not None:
+            changes.add(raw, done, [float(stamp * time_base) for stamp in stamps])
         if side_by_side:
             done = np.concatenate([raw, done], axis=2)
         yield from zip(done, stamps, strict=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..files import lock_folder
 from .anonymize_file import FileResult, anonymize_file
+from .changes import changes_path
 from .leftover import LeftoverCheck
 from .manifest import Manifest
 from .outputs import LOCK, Job
@@ -21,7 +22,7 @@ def anonymize_job(job: Job, manifest: Manifest, check: LeftoverCheck, **options)
         manifest (Manifest): Of the folder, which the process has locked by :func:`lock_outputs`.
         check (LeftoverCheck): Anonymizes the frames, and measures what is left of them, which is
             noted too.
-        **options: As for :func:`anonymize_file`.
+        **options: As for :func:`anonymize_file`. Changes are written beside the output, too.
 
     Returns:
         FileResult: What was written.
@@ -33,16 +34,20 @@ def anonymize_job(job: Job, manifest: Manifest, check: LeftoverCheck, **options)
     """
 
     def facts(result: FileResult) -> dict:
-        known = {key: value for key, value in asdict(result).items() if key != 'output'}
+        known = {k: v for k, v in asdict(result).items() if k != 'output' and v is not None}
         return {**known, **check.facts}
 
     manifest.check_replaceable(job)
+    log = options.get('changes')
+    path = None if log is None else changes_path(job.output)
     result = anonymize_file(
         job,
         check,
         before_replace=lambda result: manifest.claim(job, **facts(result)),
         **options,
     )
+    if log is not None:
+        log.write(path)
     manifest.add(job, **facts(result))
     return result
 

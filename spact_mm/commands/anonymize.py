@@ -26,8 +26,10 @@ from ..apis import (
     refuse_in_one_sentence,
     remove_leftovers,
 )
+from ..apis.changes import ChangeLog
 from ..arguments import add_anonymizer_arguments, positive, quality
 from ..packaged import find_config
+from .anonymize_edits import add_edit_arguments, check_edits, find_edits
 from .anonymize_live import add_live_arguments, anonymize_live, check_live
 
 EPILOG = """
@@ -76,8 +78,10 @@ def parse_args() -> argparse.Namespace:
         type=quality,
         help='of the video: 0 (lossless) to 51; default: 18 for files, 23 for --live',
     )
+    add_edit_arguments(parser)
     add_live_arguments(parser)
     args = parser.parse_args()
+    check_edits(parser, args)
     if args.live:
         check_live(parser, args)
     elif not (args.inputs and args.out):
@@ -173,9 +177,12 @@ def anonymize_all(jobs: list[Job], inferencer: AnonymizeInferencer, args) -> int
         keep_audio=args.keep_audio,
         # Left out where they are not given: what was done without them stays done.
         **({} if args.quality is None else dict(crf=args.quality)),
+        **find_edits(args),
     )
     remove_leftovers(job.output for job in jobs)
-    manifest = Manifest(args.out, {**inferencer.settings, **options})
+    # What was done without a log of changes is done again for it.
+    settings = {**inferencer.settings, **options, **(dict(changes=True) if args.changes else {})}
+    manifest = Manifest(args.out, settings)
     if manifest.num_broken:
         print(
             f'{manifest.num_broken} lines of {manifest.path} cannot be read and are left out: what '
@@ -198,6 +205,7 @@ def anonymize_all(jobs: list[Job], inferencer: AnonymizeInferencer, args) -> int
                     on_frames=display.update,
                     max_pixels=args.max_pixels,
                     **options,
+                    **(dict(changes=ChangeLog()) if args.changes else {}),
                 )
             # Whatever happens belongs to this file: a lack of memory, or what a library finds.
             except Exception as error:
@@ -223,6 +231,10 @@ def describe(job: Job, result) -> str:
         line += ', sound dropped'
     elif result.audio == 'kept':
         line += ', sound KEPT: voices are in it'
+    if result.raw_zones:
+        line += f', {len(result.raw_zones)} zones KEPT RAW: whoever is in them is seen'
+    if result.changes and result.changes['unchanged_frames']:
+        line += f', {result.changes["unchanged_frames"]} frames are UNCHANGED'
     return f'{line}. {result.warning}'.rstrip()
 
 

@@ -20,6 +20,7 @@ from ..apis.live_sink import LiveSink
 from ..apis.live_source import LiveSource
 from ..apis.video_noise import VideoNoise
 from ..arguments import seconds
+from .anonymize_edits import find_zones
 
 LIVE = """
 IN is a camera (/dev/video0), an address (rtsp://, rtmp://, http://, udp://, tcp://), a file, or -
@@ -90,7 +91,10 @@ def anonymize_live(args: argparse.Namespace, build: Callable[[], AnonymizeInfere
         )
         sink = LiveSink(sink_address, retries[1], quality, descriptor)
         counts = LiveCounts(_tell, every, lambda: str(check.check))
-        session = LiveSession(source, sink, check, counts, stop, args.size)
+        zones = find_zones(args)
+        if zones.keep:
+            _tell(f'{len(zones.keep)} zones are KEPT RAW: whoever is in them is seen.')
+        session = LiveSession(source, sink, zones.around(check), counts, stop, args.size)
         result = session.run()
     if ended:
         _tell(f'Ended by {signal.Signals(ended[0]).name}.')
