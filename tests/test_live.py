@@ -1,5 +1,6 @@
 """Streams that are anonymized while they come, without a server."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -80,22 +81,24 @@ def test_file_comes_out_whole_with_its_times_and_nothing_else(
     assert '12 frames in, 12 out, 0 dropped, 0 black' in capsys.readouterr().err
 
 
-def test_pipe_gets_frames_and_nothing_else(tmp_path):
-    source = write_video(tmp_path / 'in.ts', draw_frames())
-    arguments = [sys.executable, ROOT / 'tools' / 'anonymize.py', '--live', '-', '-']
+def test_pipe_of_the_page_gets_frames_and_nothing_else(tmp_path):
+    text = (ROOT / 'docs' / 'anonymize.md').read_text()
+    line = re.search(r'^cat walk.ts \|.* --live - - .*$', text, re.MULTILINE)[0]
+    write_video(tmp_path / 'walk.ts', draw_frames())
+    line = line.replace('python tools/', f'{sys.executable} {ROOT / "tools"}/')
     done = subprocess.run(
-        [*map(str, arguments), '--method', 'blur', '--size', '24'],
-        input=source.read_bytes(),
+        ['bash', '-c', f'set -o pipefail; {line}'],
+        cwd=tmp_path,
         capture_output=True,
         env=environment(),
         timeout=280,
     )
     assert done.returncode == 0, done.stderr
-    (tmp_path / 'out.ts').write_bytes(done.stdout)
-    frames, times = read_video(tmp_path / 'out.ts')
-    assert frames.shape == (12, 24, 32, 3)
+    frames, times = read_video(tmp_path / 'anonymized.ts')
+    assert frames.shape == (12, 48, 64, 3)
     assert [time - times[0] for time in times] == [Fraction(i, 25) for i in range(12)]
-    assert len(done.stdout) % 188 == 0 and set(done.stdout[::188]) == {0x47}
+    packets = (tmp_path / 'anonymized.ts').read_bytes()
+    assert len(packets) % 188 == 0 and set(packets[::188]) == {0x47}
     assert b'12 frames in, 12 out' in done.stderr
 
 
