@@ -146,6 +146,15 @@ def test_wrong_options_are_told(arguments, message, monkeypatch, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_help_says_loudly_that_kept_zones_are_raw(monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['anonymize.py', '--help'])
+    with pytest.raises(SystemExit):
+        command.parse_args()
+    text = ' '.join(capsys.readouterr().out.split())
+    assert 'RAW: NOTHING in this zone is anonymized' in text
+    assert 'OUT is an address (rtsp://' in text
+
+
 def test_password_of_an_address_is_not_shown():
     address = find_source('rtsp://me:pass@word@camera:554/live?token=secret')
     assert str(address) == 'rtsp://camera:554/live'
@@ -210,7 +219,7 @@ def test_frame_that_fails_is_black_and_the_others_are_not(failure):
         if not np.array_equal(frames[0], raw[2]):
             return 255 - frames
         if failure == 'raises':
-            raise MemoryError('no room')
+            raise MemoryError(f'no room for {frames}')
         return frames[:, :4] if failure == 'other size' else frames.astype(np.float32)
 
     sink, lines = FakeSink(), []
@@ -222,6 +231,8 @@ def test_frame_that_fails_is_black_and_the_others_are_not(failure):
     assert sink.frames[2].shape == raw[2].shape and not sink.frames[2].any()
     assert sink.is_closed
     assert '1 black' in lines[-1] and 'Last black one: ' in lines[-1] and 'Measured.' in lines[-1]
+    # What the code of others says may have pixels in it.
+    assert 'no room' not in lines[-1]
 
 
 def test_anonymizer_that_is_refused_from_the_start_ends_the_session():

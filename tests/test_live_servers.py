@@ -6,7 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
@@ -195,6 +198,38 @@ def test_stream_that_stays_away_ends_with_what_came(live, tmp_path):
     assert 50 < len(frames) <= 100
     gaps = np.diff([float(t) for t in times])
     assert gaps.min() > 0 and gaps.max() > 0.3
+
+
+@pytest.mark.slow
+def test_playlist_is_read_to_its_end(live, tmp_path):
+    folder = tmp_path / 'hls'
+    folder.mkdir()
+    write_video(folder / 'in.m3u8', draw_frames(50))
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f'http://127.0.0.1:{server.server_address[1]}/in.m3u8?key=secret'
+        session = live(address, tmp_path / 'out.ts')
+        assert session.process.wait(90) == 0, session.said()
+        server.shutdown()
+    read, written, dropped, _ = session.counts()
+    assert read == 50 and written + dropped == 50
+    assert len(read_video(tmp_path / 'out.ts')[0]) == written
+
+
+@pytest.mark.slow
+def test_server_that_takes_nothing_does_not_keep_the_session(live, tmp_path):
+    # Noise, which x264 cannot make small, until the connection is full.
+    noise = np.random.default_rng(0).integers(0, 255, (10, 240, 320, 3), np.uint8)
+    source = write_video(tmp_path / 'in.mkv', np.tile(noise, (20, 1, 1, 1)), rate=50)
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        address = f'tcp://127.0.0.1:{server.getsockname()[1]}'
+        session = live(source, address, '--quality', '0', '--keep', '0,0 1,0 1,1 0,1')
+        with server.accept()[0]:
+            wait_for(lambda: session.counts()[2] > 10)
+            assert session.end() == 1
+    assert f'{address} does not take the last frames.' in session.said()
 
 
 @pytest.mark.slow

@@ -1,7 +1,11 @@
 """What a live session has done so far, as a line."""
 
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from time import monotonic
+
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 class LiveCounts:
@@ -30,7 +34,14 @@ class LiveCounts:
     def note_black(self, count: int, error: Exception) -> None:
         """Count frames that are written black, and remember why for the next line."""
         self.num_black += count
-        self._reason = f'Last black one: {type(error).__name__}: {str(error)[:200]} '
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        path = Path(frame.filename)
+        # What others' code says may have pixels of raw frames in it.
+        is_ours = _PACKAGE in path.resolve().parents
+        told = (
+            str(error).splitlines()[0] if is_ours and str(error) else f'{path.name}:{frame.lineno}'
+        )
+        self._reason = f'Last black one: {type(error).__name__}: {told}. '
 
     def tell_if_due(self, **numbers: int) -> None:
         """Say how it goes, unless it was said a moment ago.
