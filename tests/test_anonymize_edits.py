@@ -4,6 +4,7 @@ import json
 import sys
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from media import draw_frames, read_video, write_video
@@ -88,6 +89,23 @@ def test_other_options_are_other_outputs_and_the_same_are_done_already(
     ):
         assert call(monkeypatch, source, *options, *extra) == 0
         assert ('1 of 1 files are done already' in capsys.readouterr().out) == is_done
+
+
+@pytest.mark.parametrize('size', [(48, 64), (47, 63)])
+def test_codec_and_quality_are_what_was_asked_for(tmp_path, monkeypatch, size):
+    source = write_video(tmp_path / 'a.mkv', draw_frames(6, *size), codec='ffv1', pix_fmt='yuv444p')
+    sizes = {}
+    for codec, quality in (('h264', 10), ('h264', 40), ('h265', 10)):
+        out = tmp_path / f'{codec}{quality}'
+        options = ('--method', 'pixelate', '--codec', codec, '--quality', quality)
+        assert call(monkeypatch, source, '--out', out, *options) == 0
+        with av.open(str(out / 'a.mp4')) as container:
+            stream = container.streams.video[0]
+            assert stream.codec_context.name == dict(h264='h264', h265='hevc')[codec]
+            assert (stream.height, stream.width) == size
+        assert len(read_video(out / 'a.mp4')[0]) == 6
+        sizes[codec, quality] = (out / 'a.mp4').stat().st_size
+    assert sizes['h264', 40] < 0.8 * sizes['h264', 10]
 
 
 # ---- zones ---------------------------------------------------------------------------------------

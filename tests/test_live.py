@@ -135,7 +135,8 @@ def test_wrong_ends_get_one_sentence(tmp_path, monkeypatch, source, sink, messag
         (('a.mp4', '--out', 'o', '--give-up', '9'), '--stats and --give-up are for --live'),
         (('a.mp4',), 'give files and --out, or --live IN OUT'),
         (('a.mp4', '--out', 'o', '--quality', '52'), '52 is not within 0 to 51'),
-        (('a.mp4', '--out', 'o', '--quality', '9', '--images'), '--quality has no effect'),
+        (('a.mp4', '--out', 'o', '--quality', '9', '--images'), 'have no effect on --images'),
+        (('--live', '-', '-', '--codec', 'h265'), '--codec has no effect on --live'),
     ],
 )
 def test_wrong_options_are_told(arguments, message, monkeypatch, capsys):

@@ -70,7 +70,8 @@ def anonymize_file(
     on_frames: Callable[[int, int], None] | None = None,
     max_pixels: int = MAX_PIXELS,
     before_replace: Callable[[FileResult], None] | None = None,
-    crf: int = 18,
+    crf: int | None = None,
+    codec: str = 'h264',
     zones: Zones | None = None,
     times: Times | None = None,
     changes: ChangeLog | None = None,
@@ -99,7 +100,8 @@ def anonymize_file(
             Defaults to :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
         before_replace (Callable, optional): Called with the result before it gets its name; what
             it raises keeps what was there. Defaults to None.
-        crf (int): As for :class:`VideoWriter`. Defaults to 18.
+        crf (int, optional): As for :class:`VideoWriter`. Defaults to None.
+        codec (str): As for :class:`VideoWriter`. Defaults to ``'h264'``.
         zones (Zones, optional): Parts of all frames that are hidden or kept RAW. Defaults to None.
         times (Times, optional): Which times of a video are written, without its sound. Defaults to
             None: all.
@@ -129,7 +131,11 @@ def anonymize_file(
                 frames = _anonymize(frames, anonymize, **options)
                 frames = times.blacken(frames, base) if times else frames
                 frames = _report(frames, reader, on_frames)
-                write = _write_folder if images else functools.partial(_write_video, crf=crf)
+                write = (
+                    _write_folder
+                    if images
+                    else functools.partial(_write_video, crf=crf, codec=codec)
+                )
                 result = write(job.output, partial, frames, reader, keep_audio)
                 damage = _describe_damage(reader, result.frames)
                 result.warning = ' '.join(filter(None, [damage, result.warning]))
@@ -220,7 +226,13 @@ def _report(frames, reader: VideoReader, on_frames) -> Iterator[tuple[np.ndarray
 
 
 def _write_video(
-    output: Path, partial: Path, frames, reader: VideoReader, keep_audio: bool, crf: int
+    output: Path,
+    partial: Path,
+    frames,
+    reader: VideoReader,
+    keep_audio: bool,
+    crf: int | None,
+    codec: str,
 ) -> FileResult:
     audio = reader.audio if keep_audio else None
     if audio is not None and not can_copy(audio):
@@ -239,6 +251,7 @@ def _write_video(
         crf,
         colour=reader.colour,
         audio=audio,
+        codec=codec,
     )
     with writer, closing(frames):
         for frame, stamp in frames:

@@ -31,6 +31,11 @@ _PICTURES = {
 }
 
 
+#: Codecs that are written, and how good they are by default.
+CODECS = ('h264', 'h265')
+_CRF = dict(h264=18, h265=20)
+
+
 class VideoReader(FrameStream):
     """The frames of a video file, upright, in the order in which they are shown.
 
@@ -83,7 +88,7 @@ class VideoReader(FrameStream):
 
 
 class VideoWriter:
-    """Write frames to a video file (H.264 in MP4), with nothing of any other file's metadata.
+    """Write frames to a video file, MP4, with nothing of any other file's metadata.
 
     Args:
         path (str | Path): What to write.
@@ -91,10 +96,12 @@ class VideoWriter:
         rate (Fraction): Frames a second, on average.
         time_base (Fraction): Seconds that one unit of a time stamp stands for.
         sample_aspect_ratio (Fraction, optional): Width to height of a pixel. Defaults to square.
-        crf (int): Quality of x264, 0 (lossless) to 51. Defaults to 18: no loss that one sees.
+        crf (int, optional): Quality, 0 (lossless) to 51. Defaults to None: 18 for H.264 and 20 for
+            H.265, no loss that one sees.
         colour (Colour, optional): What the numbers of the file are to mean. Defaults to BT.601,
             which is not stated.
         audio: A sound track whose packets will be handed to :meth:`write_audio`. Defaults to None.
+        codec (str): One of :data:`CODECS`. Defaults to ``'h264'``.
 
     Raises:
         OSError: If it cannot be written, for instance because the disk is full.
@@ -107,12 +114,14 @@ class VideoWriter:
         rate: Fraction,
         time_base: Fraction,
         sample_aspect_ratio: Fraction | None = None,
-        crf: int = 18,
+        crf: int | None = None,
         colour: Colour | None = None,
         audio=None,
+        codec: str = 'h264',
     ) -> None:
         self.path, self.output = Path(path), Path(output)
-        self.rate, self.time_base, self.crf = rate, time_base, crf
+        self.rate, self.time_base, self.codec = rate, time_base, codec
+        self.crf = _CRF[codec] if crf is None else crf
         self.sample_aspect_ratio, self.colour = sample_aspect_ratio, colour or Colour()
         self.num_frames = 0
         self._stream = None
@@ -159,9 +168,15 @@ class VideoWriter:
             self._container.mux(packet)
 
     def _open(self, height: int, width: int):
-        # Another number of threads gives other bytes.
-        options = {'crf': str(self.crf), 'preset': 'medium', 'threads': '4', **x264_options()}
-        stream = self._container.add_stream('libx264', rate=self.rate, options=options)
+        options = {'crf': str(self.crf), 'preset': 'medium'}
+        if self.codec == 'h264':
+            # Another number of threads gives other bytes.
+            options.update(threads='4', **x264_options())
+            stream = self._container.add_stream('libx264', rate=self.rate, options=options)
+        else:
+            options['x265-params'] = 'log-level=error'
+            stream = self._container.add_stream('libx265', rate=self.rate, options=options)
+            stream.codec_context.codec_tag = 'hvc1'  # without it Apple's players refuse it
         stream.width, stream.height = width, height
         # Colour at half the resolution needs even sides.
         stream.pix_fmt = 'yuv444p' if height % 2 or width % 2 else 'yuv420p'

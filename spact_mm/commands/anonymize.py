@@ -27,6 +27,7 @@ from ..apis import (
     remove_leftovers,
 )
 from ..apis.changes import ChangeLog
+from ..apis.video_file import CODECS
 from ..arguments import add_anonymizer_arguments, positive, quality
 from ..packaged import find_config
 from .anonymize_edits import add_edit_arguments, check_edits, find_edits
@@ -76,7 +77,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--quality',
         type=quality,
-        help='of the video: 0 (lossless) to 51; default: 18 for files, 23 for --live',
+        help='of the video: 0 (lossless) to 51; default: 18 (H.265: 20) for files, 23 for --live',
+    )
+    parser.add_argument(
+        '--codec', choices=CODECS, help='of video files; H.265 is smaller, slower and less played'
     )
     add_edit_arguments(parser)
     add_live_arguments(parser)
@@ -88,8 +92,8 @@ def parse_args() -> argparse.Namespace:
         parser.error('give files and --out, or --live IN OUT')
     elif args.stats or args.give_up:
         parser.error('--stats and --give-up are for --live: leave them out')
-    elif args.images and args.quality is not None:
-        parser.error('--quality has no effect on --images: leave it out')
+    elif args.images and (args.quality is not None or args.codec):
+        parser.error('--quality and --codec have no effect on --images: leave them out')
     return args
 
 
@@ -177,6 +181,7 @@ def anonymize_all(jobs: list[Job], inferencer: AnonymizeInferencer, args) -> int
         keep_audio=args.keep_audio,
         # Left out where they are not given: what was done without them stays done.
         **({} if args.quality is None else dict(crf=args.quality)),
+        **({} if args.codec is None else dict(codec=args.codec)),
         **find_edits(args),
     )
     remove_leftovers(job.output for job in jobs)

@@ -32,7 +32,7 @@ whole file and the exit codes 143 and 130.
 """
 
 #: Options of files that have no effect on a stream.
-_OF_FILES = ('inputs', 'out', 'side_by_side', 'images', 'keep_audio')
+_OF_FILES = ('inputs', 'out', 'side_by_side', 'images', 'keep_audio', 'codec')
 _LIVE_QUALITY = 23
 
 
