@@ -125,6 +125,8 @@ def test_camera_that_is_killed_and_comes_back_leaves_a_pause(rtsp, live, tmp_pat
     wait_for(lambda: 'Connection refused' in session.said())
     camera = rtsp(port)
     wait_for(lambda: session.counts()[1] > 30)
+    limits = Path(f'/proc/{session.process.pid}/limits').read_text()
+    assert re.search(r'Max core file size +0 +0 ', limits)
     camera.end(signal.SIGKILL)
     before = time.monotonic()
     wait_for(lambda: 'has ended or does not answer' in session.said())
@@ -231,6 +233,7 @@ def test_server_that_takes_nothing_does_not_keep_the_session(live, tmp_path):
             wait_for(lambda: session.counts()[2] > 10)
             assert session.end() == 1
     assert f'{address} does not take the last frames.' in session.said()
+    assert '1 zones are RAW: whoever is in them is seen.' in session.said()
 
 
 @pytest.mark.slow

@@ -1,13 +1,14 @@
 """Anonymize a stream while it comes."""
 
 import argparse
+import ctypes
 import os
 import resource
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from ..apis import AnonymizeInferencer
@@ -34,6 +35,8 @@ whole file and the exit codes 143 and 130.
 #: Options of files that have no effect on a stream.
 _OF_FILES = ('inputs', 'out', 'side_by_side', 'images', 'keep_audio', 'codec')
 _LIVE_QUALITY = 23
+#: Of Linux's prctl.
+_SET_DUMPABLE = 4
 
 
 def add_live_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,8 +76,7 @@ def anonymize_live(args: argparse.Namespace, build: Callable[[], AnonymizeInfere
     source_address, sink_address = (
         find(text) for find, text in zip((find_source, find_sink), args.live, strict=True)
     )
-    # A crash must not leave raw frames on the disk.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _leave_no_core()
     stop = threading.Event()
     every = args.stats or 10.0
     quality = _LIVE_QUALITY if args.quality is None else args.quality
@@ -90,16 +92,23 @@ def anonymize_live(args: argparse.Namespace, build: Callable[[], AnonymizeInfere
             source_address, retries[0], stop, args.max_pixels, paces=sink_address.is_live
         )
         sink = LiveSink(sink_address, retries[1], quality, descriptor)
-        counts = LiveCounts(_tell, every, lambda: str(check.check))
         zones = find_zones(args)
-        if zones.keep:
-            _tell(f'{len(zones.keep)} zones are KEPT RAW: whoever is in them is seen.')
+        raw = f'{len(zones.keep)} zones are RAW: whoever is in them is seen. ' if zones.keep else ''
+        counts = LiveCounts(_tell, every, lambda: f'{raw}{check.check}')
         session = LiveSession(source, sink, zones.around(check), counts, stop, args.size)
         result = session.run()
     if ended:
         _tell(f'Ended by {signal.Signals(ended[0]).name}.')
         return 128 + ended[0]
     return 1 if result.black else 0
+
+
+def _leave_no_core() -> None:
+    """See to it that a crash leaves no memory, with raw frames in it, on the disk."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # A handler of cores that is a program need not heed the limit.
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _tell(line: str) -> None:
