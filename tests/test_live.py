@@ -136,5 +136,7 @@ def test_help_says_loudly_that_kept_zones_are_raw(monkeypatch, capsys):
 def test_password_of_an_address_is_not_shown():
     address = find_source('rtsp://me:pass@word@camera:554/live?token=secret')
     assert str(address) == 'rtsp://camera:554/live'
+    assert str(find_source('rtsp://cam/user=a&password=b/1')) == 'rtsp://cam/…/1'
+    assert str(find_sink('rtmp://host/app/key')) == 'rtmp://host/app/…'
     assert find_sink('rtmp://host/app/key').scheme == 'rtmp'
     assert find_source('/dev/video0').kind == 'camera' and find_sink('-').kind == 'pipe'

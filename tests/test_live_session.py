@@ -311,6 +311,6 @@ def test_sink_on_the_network_connects_again_with_the_same_frame(tmp_path, monkey
         assert sink.write(frame, Fraction(index, 25), Look(Fraction(25), Colour()))
     sink.close()
     assert sink.num_frames == 3 and sink.retries.num_failures == 2
-    assert lines[0].startswith('rtmp://h/a cannot be written (Connection refused); the next')
+    assert lines[0].startswith('rtmp://h/… cannot be written (Connection refused); the next')
     monkeypatch.undo()
     assert len(read_video(Path(tmp_path / 'out.flv'))[0]) == 3

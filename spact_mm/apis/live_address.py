@@ -12,6 +12,8 @@ SINK_FORMATS = dict(rtsp='rtsp', rtsps='rtsp', rtmp='flv', rtmps='flv', udp='mpe
 #: Muxers for files by their endings; each leaves a file that plays if the process is killed.
 FILE_FORMATS = {'.mp4': 'mp4', '.mkv': 'matroska', '.ts': 'mpegts', '.m3u8': 'hls'}
 _CREDENTIALS = re.compile(r'(?<=://)[^/\s]*@')
+_SETTINGS = re.compile(r'/[^/]*=[^/]*')
+_LAST = re.compile(r'(?<=[^/])/[^/]+/?$')
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,15 @@ class Address:
         return urlsplit(self.text).scheme.lower() if self.kind == 'network' else ''
 
     def __str__(self) -> str:
-        """Return what may be shown: without a user's name, a password or what follows a ``?``."""
+        """Return what may be shown: without names, passwords, what follows a ``?`` or a key.
+
+        Parts of a path with ``=`` in them may be passwords; the last one of RTMP is the key.
+        """
         if self.kind != 'network':
             return self.text
-        shown = _CREDENTIALS.sub('', self.text)
-        return shown.partition('?')[0]
+        shown = _CREDENTIALS.sub('', self.text).partition('?')[0]
+        shown = _SETTINGS.sub('/…', shown)
+        return _LAST.sub('/…', shown) if self.scheme in ('rtmp', 'rtmps') else shown
 
 
 def find_source(text: str) -> Address:
