@@ -1,4 +1,4 @@
-"""Frames behind a frozen anonymizer, computed once for all who ask."""
+"""A cache on disk for the output frames of a frozen anonymizer."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -11,30 +11,31 @@ from torch import Tensor, nn
 
 from ..byte_store import ByteStore
 
-#: Of the keys and values; raised when their meaning changes.
+#: Version of the format of keys and values; raised when their meaning changes.
 _VERSION = 1
-#: Frames of a store that are computed again before it is trusted, and how far they may lie apart:
-#: half precision and other batch sizes round differently.
+#: Number of stored frames that are computed again before a store is trusted, and the largest
+#: allowed difference in grey levels: half precision and other batch sizes round differently.
 _NUM_CHECKED, _TOLERANCE = 8, 2
 
 
 class AnonymizedCache:
-    """Keep what an anonymizer makes of each frame, on disk, for all processes that attack it.
+    """Keep an anonymizer's output for each frame on disk, for all processes that attack it.
 
-    The key of a frame is a hash of its bytes and shape, so that nothing has to be known of files
-    and transforms: equal frames give equal outputs. The store, a subfolder, is that of one
-    anonymizer: its name has a hash of the config, the weights, their precision and the kind of
-    device, which is made again when they change. Outputs are rounded to uint8, what a video file
-    would hold, whether they come from the store or not.
+    The key of a frame is a hash of its bytes and shape, so the cache needs no knowledge of files
+    and transforms: equal frames give equal outputs. Each anonymizer has a store of its own, a
+    subfolder. The subfolder's name holds a hash of the config, the weights, their precision and the
+    kind of device; when one of these changes, a new store begins. Outputs are rounded to uint8, as
+    in a video file, whether they come from the store or not.
 
-    A store is trusted after some of its frames were computed again and found the same, once in a
-    process: an anonymizer that draws without saying so, or whose code has changed, is refused.
+    Each process trusts a store only after it has computed some of its frames again and found them
+    the same. This check refuses an anonymizer that draws random numbers without declaring it, and
+    one whose code has changed.
 
     Args:
-        config (Mapping): Of the anonymizer. ``init_cfg`` in it is ignored.
+        config (Mapping): The anonymizer's config. ``init_cfg`` in it is ignored.
         is_bgr (bool): Whether the frames are BGR.
-        folder: Of the stores of all anonymizers, on a local disk; made at the first use.
-        max_gib (float): Gibibytes that the store of each anonymizer may take; frames beyond are
+        folder: Folder of the stores of all anonymizers, on a local disk; made at the first use.
+        max_gib (float): Gibibytes that the store of each anonymizer may take; further frames are
             computed each time. Defaults to 4.0.
 
     Raises:
@@ -48,9 +49,9 @@ class AnonymizedCache:
         folder: str | os.PathLike,
         max_gib: float = 4.0,
     ) -> None:
-        #: Frames that did not have to be computed; a second time in a batch counts.
+        #: Number of frames that were not computed; a repetition within a batch counts too.
         self.hits = 0
-        #: Frames that had to be computed.
+        #: Number of frames that were computed.
         self.misses = 0
         self._settings = f'{_VERSION} {_describe(config)} {is_bgr}'
         self._folder, self._max_gib = Path(folder), max_gib
@@ -65,7 +66,7 @@ class AnonymizedCache:
 
         Args:
             network (nn.Module): The anonymizer.
-            compute (Callable): What makes anonymized frames in [0, 255] of some frames.
+            compute (Callable): Function from frames to anonymized frames in [0, 255].
             frames (Tensor): (N, 3, H, W) uint8.
 
         Returns:
@@ -73,13 +74,13 @@ class AnonymizedCache:
 
         Raises:
             OSError: If the folder cannot be used.
-            ValueError: If the store has other frames than those that are computed, or these are
-                not finite or of another size.
+            ValueError: If stored frames differ from the computed ones, or computed frames are not
+                finite or have another size.
         """
         self._open(network, frames.device.type)
         keys = _hash_frames(frames)
         known = self._store.find(set(keys))
-        # Of each frame that is not there, the first place in the batch.
+        # The first place in the batch of each frame that is not in the store.
         places = {}
         for place, key in enumerate(keys):
             if key not in known:
@@ -162,7 +163,7 @@ def _hash_network(network: nn.Module, settings: str) -> str:
 
 
 def _describe(config) -> str:
-    """Return a text that is the same for configs that say the same."""
+    """Return a text that is the same for equivalent configs."""
     if isinstance(config, Mapping):
         kept = sorted(key for key in config if key not in ('init_cfg', '_scope_'))
         return f'{{{", ".join(f"{key}: {_describe(config[key])}" for key in kept)}}}'

@@ -1,4 +1,4 @@
-"""A recognizer behind an anonymizer: what a training leaves to those who test and use it."""
+"""A recognizer behind an anonymizer: the model that remains for tests and use after a training."""
 
 from collections.abc import Sequence
 
@@ -75,7 +75,7 @@ class AnonymizedRecognition(BaseModel):
 
     @torch.no_grad()
     def anonymize(self, clips: Tensor) -> Tensor:
-        """Anonymize clips in bounded memory, in whichever BatchNorm mode f_A is.
+        """Anonymize clips in bounded memory, in f_A's current BatchNorm mode.
 
         Args:
             clips (Tensor): RGB in [0, 1], (N, M, C, T, H, W) or (N, M, C, H, W).

@@ -1,33 +1,33 @@
 """A frozen anonymizer in front of any model of MMAction2 or MMPretrain.
 
-The anonymizer is in eval mode and without gradients, whatever ``train()``, ``requires_grad_()`` or
-``init_weights()`` the model around it is told. It computes in the precision of its weights, float32
-unless the model is cast, also under automatic mixed precision, so that all models see the same
-anonymized frames.
+The anonymizer stays in eval mode and without gradients, also after ``train()``,
+``requires_grad_()`` or ``init_weights()`` of the model around it. It computes in the precision of
+its weights, float32 unless the model is cast, also under automatic mixed precision, so that all
+models see the same anonymized frames.
 
-Its weights are part of the model's ``state_dict()``, as ``data_preprocessor.anonymizer.*``, so they
-travel in its checkpoints. Their rule:
+Its weights are part of the model's ``state_dict()``, as ``data_preprocessor.anonymizer.*``, so the
+model's checkpoints hold them. They are loaded by these rules:
 
-1. At construction they come from ``checkpoint``, else from the anonymizer's ``init_cfg``, else they
-   are random, with a warning. If the file does not exist, they are expected in a state dict that is
-   loaded next; whoever uses the anonymizer before (``forward``, ``init_weights``) gets a
+1. At construction the weights come from ``checkpoint``, else from the anonymizer's ``init_cfg``,
+   else they are random, with a warning. If the file does not exist, a state dict loaded later must
+   hold the weights; using the anonymizer earlier (``forward``, ``init_weights``) raises a
    ``FileNotFoundError``.
-2. A loaded state dict that has them replaces them, with a warning where they differ from those that
-   were there. All must be there in their shapes; else it is a ``RuntimeError``, even with
+2. A loaded state dict with anonymizer weights replaces the present ones, with a warning where they
+   differ. All weights must be in it, in their shapes; else a ``RuntimeError`` is raised, even with
    ``strict=False``.
-3. A loaded state dict that has none of them, such as that of a model trained on raw videos, leaves
-   those of ``checkpoint``, ``init_cfg`` or an earlier state dict as they are. Without such a source
-   it is a ``RuntimeError``, even with ``strict=False``.
+3. A loaded state dict without anonymizer weights, for instance of a model trained on raw videos,
+   leaves the weights of ``checkpoint``, ``init_cfg`` or an earlier state dict as they are. Without
+   such a source a ``RuntimeError`` is raised, even with ``strict=False``.
 
-An anonymizer without weights needs none, but takes no state dict that has some either: it is that
-of a model behind another anonymizer. Loading a part of the model, such as its backbone, is free of
-all this.
+An anonymizer without weights needs none. It refuses a state dict with anonymizer weights, which is
+of a model behind another anonymizer. These rules do not apply to loading a part of the model, such
+as its backbone.
 
 With ``cache=dict(folder=..., max_gib=4.0)`` each frame is anonymized once for all epochs, and for
-all processes that attack the same anonymizer (:class:`~.anonymized_cache.AnonymizedCache`), and its
-output is rounded to what a video file would hold. It pays where frames come again: with pipelines
-that do not augment. What augments goes behind the anonymizer then. Anonymizers that draw, need
-boxes or take clips have no cache. The identity, which costs nothing, is left without one.
+all processes that attack the same anonymizer (:class:`~.anonymized_cache.AnonymizedCache`). The
+output is rounded to uint8, as in a video file. The cache pays where frames are repeated: in
+pipelines without augmentation. Augmentations then follow the anonymizer. Anonymizers that are
+random, need boxes or take clips cannot have a cache. The identity, which costs nothing, gets none.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ from .rewrite import draw_noise
 
 
 class AnonymizingMixin:
-    """Put a frozen anonymizer in front of a data preprocessor, as the module's docstring tells."""
+    """Put a frozen anonymizer in front of a data preprocessor (rules: docstring of the module)."""
 
     def __init__(
         self,
@@ -68,17 +68,17 @@ class AnonymizingMixin:
                 f'{max_frames_per_pass}.'
             )
         self.max_frames_per_pass = max_frames_per_pass
-        #: What the weights are from, None while they are random.
+        #: Source of the weights; None while they are random.
         self._source = None
-        #: What is wrong while the weights are still to come.
+        #: Error message while the weights are missing.
         self._absence = None
         self.anonymizer, config = self._build_anonymizer(anonymizer, checkpoint)
-        #: Where anonymized frames are kept, None if nowhere.
+        #: Cache of anonymized frames; None without a cache.
         self.cache = None if cache is None else self._build_cache(config, cache)
         freeze(self.anonymizer)
         if shares_noise(self.anonymizer):
             self._noise_salt = int(torch.randint(2**62, ()))
-        # Without gradients it is the faster format on every device.
+        # Without gradients channels-last is the faster format on every device.
         use_channels_last(self.anonymizer, trained=False)
 
     def _build_anonymizer(
@@ -106,7 +106,7 @@ class AnonymizingMixin:
                     f'correct checkpoint of {type(self).__name__}, or give anonymizer=dict(...).'
                 )
             config = find_config(content, filename)
-        # As in the minimax training, also below a model of MMPretrain, whose scope is another.
+        # The scope of the minimax training, also in a model of MMPretrain, which has another scope.
         anonymizer = MODELS.build(dict(dict(_scope_='mmaction'), **config))
         if not anonymizer.state_dict():
             self._absence = None
@@ -139,13 +139,13 @@ class AnonymizingMixin:
         return None if isinstance(self.anonymizer, IdentityAnonymizer) else cache
 
     def train(self, mode: bool = True) -> nn.Module:
-        """Set the mode of everything but the anonymizer, which stays in eval mode."""
+        """Set the mode of everything except the anonymizer, which stays in eval mode."""
         super().train(mode)
         self.anonymizer.eval()
         return self
 
     def apply(self, fn: Callable[[nn.Module], None]) -> nn.Module:
-        """Apply ``fn`` to everything but the anonymizer: this is how models are initialised."""
+        """Apply ``fn``, such as an initialisation, to everything except the anonymizer."""
         for child in self.children():
             if child is not self.anonymizer:
                 child.apply(fn)
@@ -156,7 +156,7 @@ class AnonymizingMixin:
         """Leave the weights as they are.
 
         Raises:
-            FileNotFoundError: If the file they should come from does not exist.
+            FileNotFoundError: If the file with the weights does not exist.
         """
         self._require_weights()
 
@@ -178,7 +178,7 @@ class AnonymizingMixin:
                     f'from elsewhere: set checkpoint of {type(self).__name__} to an existing '
                     'checkpoint of the minimax training.'
                 )
-            # So that nobody misses them.
+            # Otherwise they would count as missing keys.
             state_dict.update({prefix_ + name: value for name, value in own.items()})
         super()._load_from_state_dict(state_dict, prefix, *args)
 
@@ -216,13 +216,13 @@ class AnonymizingMixin:
         """Anonymize clips in the colour order and range of the base class.
 
         Args:
-            clips (Tensor): (N, T, 3, H, W) in [0, 255], of any type, uint8 if there is a cache; BGR
-                if the base class is to convert them. An image is a clip of one frame.
+            clips (Tensor): (N, T, 3, H, W) in [0, 255], of any type, or uint8 with a cache; BGR if
+                the base class converts them to RGB. An image is a clip of one frame.
             boxes (Sequence[Tensor], optional): Boxes of persons, (K, 4) for each frame.
-            clips_per_video (int): How many successive clips are of one video, and share its noise.
-                Defaults to 1.
-            videos (Sequence[str | None]): The video of each clip, where clips of one come in
-                several batches; None for a video of its own. Defaults to none being named.
+            clips_per_video (int): Number of successive clips that are of one video and share its
+                noise. Defaults to 1.
+            videos (Sequence[str | None]): The name of each clip's video, where clips of one video
+                come in several batches; None for a video of its own. Defaults to no names.
 
         Returns:
             Tensor: Float, same shape, order and range.
@@ -271,7 +271,7 @@ class AnonymizingMixin:
     def _shared_noise(
         self, clips: Tensor, clips_per_video: int, videos: Sequence[str | None]
     ) -> Tensor:
-        """Draw the noise of each clip's video, (N, 3, H, W); that of a named video is the same."""
+        """Draw noise (N, 3, H, W) for each clip's video; a named video gets the same each time."""
         noise = draw_noise(clips, clips_per_video)
         for index, video in enumerate(videos):
             if video is not None:
@@ -283,7 +283,7 @@ class AnonymizingMixin:
 
     @staticmethod
     def _videos_of(data_samples: Sequence | None, training: bool) -> list[str | None]:
-        """Return the names of the samples' videos in a test; trainings see new noise each time."""
+        """Return the names of the videos in a test; training needs none, as its noise is new."""
         if training:
             return []
         return [sample.metainfo.get('video_id') for sample in data_samples or ()]
@@ -297,10 +297,10 @@ class AnonymizingMixin:
         """Return one (K, 4) tensor for each frame of the batch, None where they are not needed.
 
         Args:
-            inputs (Sequence[Tensor]): For each sample its frames, (..., H, W).
-            data_samples (Sequence, optional): With ``person_boxes`` in their metainfo.
-            padded_size (Sequence[int], optional): Height and width that the frames were padded to,
-                at the right and at the bottom.
+            inputs (Sequence[Tensor]): The frames of each sample, (..., H, W).
+            data_samples (Sequence, optional): Data samples with ``person_boxes`` in their metainfo.
+            padded_size (Sequence[int], optional): Height and width of the frames after padding at
+                the right and at the bottom.
         """
         if not self._needs_boxes:
             return None
@@ -329,7 +329,7 @@ class AnonymizingMixin:
 
 
 def _has_init_cfg(network: nn.Module) -> bool:
-    """Tell whether an ``init_cfg``, its own or its children's, covers all that has a state."""
+    """Tell whether the ``init_cfg`` of the network or of its children covers all of its state."""
     if getattr(network, 'init_cfg', None):
         return True
     children = [child for child in network.children() if child.state_dict()]

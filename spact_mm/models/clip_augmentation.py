@@ -1,4 +1,4 @@
-"""Augmentation of clips and images behind the anonymizer: all that an attacker may have."""
+"""Augmentation of anonymized clips and images, for attackers."""
 
 from collections.abc import Mapping
 
@@ -13,14 +13,14 @@ from ..datasets.transforms import ClipColorJitter
 class ClipAugmentation:
     """Flip, shift and colour anonymized frames, with one draw for all frames of a clip.
 
-    An attacker who holds anonymized videos alone has no other choice, and what f_A gets stays the
-    same, so that it has to be computed once. Draws come from NumPy's generator, which
+    An attacker who holds only anonymized videos has no other choice. The input of f_A stays the
+    same, so its output is computed only once. Random numbers come from NumPy's generator, which
     :class:`~spact_mm.engine.ReproducibleEpochHook` seeds for each epoch.
 
     Args:
         flip (float): Probability of a horizontal flip. Defaults to 0.
-        shift (int): Pixels by which a clip is shifted at most, in each direction; the border is
-            repeated. Defaults to 0.
+        shift (int): Largest shift of a clip in pixels, in each direction; the border is repeated.
+            Defaults to 0.
         color (Mapping, optional): Arguments of :class:`~spact_mm.datasets.ClipColorJitter`. None,
             the default, leaves the colours alone.
 
@@ -42,7 +42,7 @@ class ClipAugmentation:
         self.color = None if color is None else ClipColorJitter(**color)
 
     def __call__(self, clips: Tensor) -> Tensor:
-        """Augment clips, each by a draw of its own.
+        """Augment clips, each by random numbers of its own.
 
         Args:
             clips (Tensor): RGB in [0, 255], float, (N, T, 3, H, W); images have T = 1.
@@ -51,7 +51,7 @@ class ClipAugmentation:
             Tensor: Same shape and range.
         """
         height, width = clips.shape[-2:]
-        # At once, and then copied as slices: what is fastest on a CPU.
+        # Padding all clips at once and then copying slices is fastest on a CPU.
         padded = F.pad(clips.flatten(0, 1), (self.shift,) * 4, mode='replicate')
         padded = padded.view(*clips.shape[:3], *padded.shape[-2:])
         augmented = torch.empty_like(clips)

@@ -1,4 +1,4 @@
-"""Augmentation of whole clips where the networks run."""
+"""Augmentation of whole clips on the networks' device."""
 
 from collections.abc import Mapping
 
@@ -9,14 +9,14 @@ from ..datasets.transforms import ClipColorJitter, FlipOrErase, SquareCrop
 
 
 class DeviceAugmentation:
-    """Crop, resize, colour and flip on the model's device what data workers have only decoded.
+    """Crop, resize, colour and flip clips on the model's device; data workers only decode them.
 
     It draws as the transforms of the same names do, one draw for all frames of a clip, from
     NumPy's generator of the training process, which the loop seeds for each epoch. Values are not
     rounded to 1/255 in between.
 
     Args:
-        size (tuple[int, int]): Height and width of what comes out.
+        size (tuple[int, int]): Height and width of the output.
         crop (Mapping, optional): Arguments of :class:`~spact_mm.datasets.SquareCrop`. None, the
             default, keeps the whole frame.
         color (Mapping, optional): Arguments of :class:`~spact_mm.datasets.ClipColorJitter`. None,
@@ -43,7 +43,7 @@ class DeviceAugmentation:
         self.flip_or_erase = None if flip_or_erase is None else FlipOrErase(**flip_or_erase)
 
     def __call__(self, frames: Tensor) -> Tensor:
-        """Augment the frames of one clip, or one image, alike.
+        """Augment all frames of one clip, or one image, alike.
 
         Args:
             frames (Tensor): RGB in [0, 1], (T, 3, H, W).

@@ -5,16 +5,17 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-#: Axis of time, after the clip axis is counted, in the layouts of MMAction2's ``FormatShape``:
-#: (N, M, C, T, H, W) of 3D and (N, M, C, H, W) of 2D recognizers.
+#: Whether a layout of MMAction2's ``FormatShape`` has a time axis: (N, M, C, T, H, W) of 3D
+#: recognizers does, (N, M, C, H, W) of 2D recognizers does not.
 _HAS_TIME = {'NCTHW': True, 'NCHW': False}
 
-#: What passes at a time on a CPU: fewer or more were slower, as measured (docs/performance.md).
+#: Pixels that pass at a time on a CPU: fewer or more were slower, as measured
+#: (docs/performance.md).
 _CPU_PIXELS = 16 * 112 * 112
 
 
 def check_format(format_shape: str) -> str:
-    """Return ``format_shape`` if its clips hold RGB frames.
+    """Return ``format_shape`` if it is a layout of RGB frames.
 
     Raises:
         ValueError: If it is neither ``'NCTHW'`` nor ``'NCHW'``.
@@ -39,7 +40,7 @@ def fold_frames(clips: Tensor, format_shape: str) -> Tensor:
         Tensor: (N * M * T, C, H, W), the frames of a clip next to each other in time.
     """
     if _HAS_TIME[check_format(format_shape)]:
-        # Time goes before colour first: a plain reshape would mix them.
+        # Time is moved before colour first: a plain reshape would mix both.
         clips = clips.transpose(2, 3)
     return clips.reshape(-1, *clips.shape[-3:])
 
@@ -49,11 +50,11 @@ def unfold_frames(frames: Tensor, like: Tensor, format_shape: str) -> Tensor:
 
     Args:
         frames (Tensor): (N * M * T, C, H, W).
-        like (Tensor): The clips that were folded; gives the shape but for height and width.
-        format_shape (str): Their layout.
+        like (Tensor): The clips that were folded; they give the shape except height and width.
+        format_shape (str): Layout of the clips.
 
     Returns:
-        Tensor: Clips of the shape of ``like``, and the size of the frames.
+        Tensor: Clips of the shape of ``like``, with height and width of the frames.
     """
     if not _HAS_TIME[check_format(format_shape)]:
         return frames.reshape(*like.shape[:-2], *frames.shape[-2:])
@@ -66,11 +67,11 @@ def as_clips(inputs: Tensor, format_shape: str) -> Tensor:
     """Lay out a batch of a recognizer as clips, the frames of each next to each other in time.
 
     Args:
-        inputs (Tensor): As for :func:`fold_frames`.
+        inputs (Tensor): Clips, as for :func:`fold_frames`.
         format_shape (str): Layout, as in MMAction2's ``FormatShape``.
 
     Returns:
-        Tensor: (N * M, T, C, H, W) of ``'NCTHW'``; of ``'NCHW'`` the M frames of a video are a
+        Tensor: (N * M, T, C, H, W) for ``'NCTHW'``; for ``'NCHW'`` the M frames of a video are a
         clip, (N, M, C, H, W).
     """
     frames = fold_frames(inputs, format_shape)
@@ -83,7 +84,7 @@ def map_chunks(
 ) -> Tensor:
     """Apply ``function`` to at most ``chunk`` frames at a time and concatenate.
 
-    On a CPU fewer pass where that is faster, at least one. Clips are never cut.
+    On a CPU fewer frames pass at a time where this is faster, at least one. Clips are never cut.
 
     Args:
         function (Callable): From frames (n, C, H, W) or clips (n, T, C, H, W) to the same.

@@ -1,4 +1,4 @@
-"""Networks that stay as they are: for good, or while gradients pass through them."""
+"""Freezing of networks: permanently, or while gradients pass through them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ _FORWARDS = (_BatchNorm.forward, nn.SyncBatchNorm.forward)
 
 
 class _FrozenParameter(nn.Parameter):
-    """A parameter of a network that is not trained, whatever the model around it is told."""
+    """A parameter that is never trained, also after ``requires_grad_()`` of the model around it."""
 
     requires_grad = property(lambda self: False, lambda self, value: None)
 
@@ -21,13 +21,13 @@ class _FrozenParameter(nn.Parameter):
 
 
 def freeze(network: nn.Module) -> None:
-    """Set eval mode and take the parameters out of training for good."""
+    """Set eval mode and freeze the parameters permanently."""
     network.eval()
     replaced = {}
     for module in network.modules():
         for name, parameter in module._parameters.items():
             if parameter is not None:
-                # By identity, so that shared parameters stay shared.
+                # Looked up by identity, so that shared parameters stay shared.
                 module._parameters[name] = replaced.setdefault(
                     id(parameter), _FrozenParameter(parameter.detach(), requires_grad=False)
                 )
@@ -35,14 +35,15 @@ def freeze(network: nn.Module) -> None:
 
 @contextmanager
 def frozen(*networks: nn.Module) -> Iterator[None]:
-    """Let gradients through the networks to their inputs only, with less kept for it.
+    """Freeze the networks while gradients pass through them to their inputs, in less memory.
 
-    A BatchNorm in eval mode is ``x * scale + shift``. PyTorch's own keeps its input for the
-    backward pass all the same, about half of what a residual network keeps; written as a product
-    and a sum it keeps nothing.
+    A BatchNorm in eval mode is ``x * scale + shift``. PyTorch's BatchNorm keeps its input for the
+    backward pass nevertheless, about half of the activations of a residual network. Written as a
+    product and a sum, BatchNorm keeps nothing.
 
     Args:
-        networks (nn.Module): Parameters that are frozen already stay so afterwards.
+        networks (nn.Module): The networks; parameters that are already frozen stay frozen
+            afterwards.
     """
     layers = [layer for network in networks for layer in network.modules()]
     parameters = [p for network in networks for p in network.parameters() if p.requires_grad]
@@ -50,7 +51,8 @@ def frozen(*networks: nn.Module) -> Iterator[None]:
     for parameter in parameters:
         parameter.requires_grad_(False)
     for norm in norms:
-        # A method, unlike a partial function, is what torch.compile has seen the last time.
+        # torch.compile recognises the same method the next time; a new partial function would make
+        # it compile again.
         norm.forward = MethodType(_scale_and_shift, norm)
     try:
         yield
@@ -74,5 +76,6 @@ def _scale_and_shift(norm: _BatchNorm, x: Tensor) -> Tensor:
     if norm.affine:
         shift = shift + norm.bias
     shape = (1, -1) + (1,) * (x.dim() - 2)
-    # Of half precision the product is of full precision, as within PyTorch's own.
+    # For half-precision inputs the product is computed in full precision, as in PyTorch's
+    # BatchNorm.
     return (x * scale.view(shape)).add_(shift.view(shape)).to(x.dtype)

@@ -1,4 +1,4 @@
-"""Channels-last weights or frames, which decide the memory format in which convolutions run."""
+"""Channels-last weights or frames: they decide the memory format of convolutions."""
 
 import torch
 from torch import Tensor, nn
@@ -6,31 +6,33 @@ from torch import Tensor, nn
 _FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
-#: Below it oneDNN's weight gradient of strided 1x1 convolutions of channels-last inputs writes past
-#: its buffer on CPUs with AVX2 (github.com/uxlfoundation/oneDNN/issues/6035).
+#: Least number of input channels: with fewer, oneDNN's weight gradient of strided 1x1 convolutions
+#: of channels-last inputs writes past its buffer on CPUs with AVX2
+#: (github.com/uxlfoundation/oneDNN/issues/6035).
 _LEAST_CHANNELS = 8
 
-#: Whether channels-last is faster in training, too; with AVX2 oneDNN's weight gradient is slower.
+#: Whether channels-last is also faster in training; with AVX2 oneDNN's weight gradient is slower.
 _TRAINS_FASTER = torch.backends.cpu.get_cpu_capability() == 'AVX512'
 
 
 def use_channels_last(module: nn.Module, trained: bool = True) -> nn.Module:
-    """Store the weights of convolutions channels-last; what they compute stays the same.
+    """Store the weights of convolutions channels-last; the results stay the same.
 
-    Convolutions follow the format of their weights and hand it on. It is faster on GPUs with
-    tensor cores, in inference on CPUs, and for narrow networks; training wide networks is slower on
-    CPUs with AVX2 and about the same with AVX-512 (docs/performance.md).
+    A convolution runs in the format of its weights, and its output has the same format.
+    Channels-last is faster on GPUs with tensor cores, in inference on CPUs, and for narrow
+    networks. Training wide networks is slower on CPUs with AVX2 and about as fast with AVX-512
+    (docs/performance.md).
 
     Args:
         module (nn.Module): Changed in place.
-        trained (bool): Whether gradients of its weights will be computed. Defaults to True.
+        trained (bool): Whether gradients of the weights will be computed. Defaults to True.
 
     Returns:
         nn.Module: The same module.
 
     Raises:
-        ValueError: If a strided 1x1 convolution to be trained has fewer than 8 input channels,
-            whose gradient corrupts memory on CPUs.
+        ValueError: If a strided 1x1 convolution to be trained has fewer than 8 input channels; its
+            gradient would corrupt memory on CPUs.
     """
     for name, layer in module.named_modules():
         is_conv = isinstance(layer, nn.Conv2d | nn.Conv3d)
@@ -48,10 +50,11 @@ def use_channels_last(module: nn.Module, trained: bool = True) -> nn.Module:
 
 
 def to_faster_format(frames: Tensor) -> Tensor:
-    """Return frames as a CPU's convolutions take them in less time; their values stay the same.
+    """Return frames in the memory format in which a CPU's convolutions are faster; same values.
 
-    That is channels-last, but for trainings on a CPU without AVX-512 (docs/performance.md). On
-    other devices frames stay as they are and the network's weights decide.
+    The faster format is channels-last, except for training on a CPU without AVX-512
+    (docs/performance.md). On other devices frames stay as they are; the network's weights decide
+    the format.
 
     Args:
         frames (Tensor): (N, C, H, W).

@@ -22,7 +22,7 @@ from .readiness import measure_readiness
 from .unwrapped import unwrapped
 from .updates import backward, log_values, partial_backward, update
 
-#: Of the running mean of L_T: it looks back on some ten iterations.
+#: Decay of the running mean of L_T, which covers some ten iterations.
 _MEAN_DECAY = 0.9
 
 
@@ -30,7 +30,7 @@ _MEAN_DECAY = 0.9
 class MinimaxAnonymization(AnonymizedRecognition):
     """Train an anonymizer against a privacy branch, and with a recognizer (SPAct Section 3).
 
-    One call of :meth:`train_step` does what :attr:`phase` says:
+    :attr:`phase` decides what one call of :meth:`train_step` does:
 
     ================  ==============  ==============  ==============  ==================
     phase             anonymizer      recognizer      privacy branch  minimised
@@ -41,8 +41,8 @@ class MinimaxAnonymization(AnonymizedRecognition):
     ================  ==============  ==============  ==============  ==================
 
     Train and eval are BatchNorm modes. In ``anonymizer`` the views and the clips pass f_A as
-    BatchNorm batches of their own (view 1, view 2, clip frames, in this order). -L_B stands for
-    what the privacy branch gives in its mode ``'confuse'``.
+    separate BatchNorm batches (view 1, view 2, clip frames, in this order). -L_B stands for the
+    loss of the privacy branch in its mode ``'confuse'``.
 
     A subclass may change the utility (:meth:`_utility_loss`), give f_A further losses
     (:meth:`_anonymizer_losses`) and add phases: an entry of :attr:`phases` and a method
@@ -52,16 +52,16 @@ class MinimaxAnonymization(AnonymizedRecognition):
         anonymizer (dict): f_A, frames (N, 3, H, W) in [0, 1] to the same.
         recognizer (dict): f_T, an MMAction2 recognizer with its own ``data_preprocessor``, whose
             mean and std (of [0, 255] frames) are applied after the anonymizer.
-        privacy_branch (dict, optional): f_B, a :class:`PrivacyBranch`. None leaves it out: then
-            f_A has only L_T and what a subclass adds.
+        privacy_branch (dict, optional): f_B, a :class:`PrivacyBranch`. None leaves it out: then f_A
+            has only L_T and the losses that a subclass adds.
         privacy_weight (float): omega >= 0. Defaults to 1.0, as in the official code.
         max_action_loss (float, optional): Spare the recognizer: while the running mean of L_T in
-            ``adversaries`` is above this, omega counts less, in proportion. It keeps short
-            trainings with a large omega from destroying the action; the paper has no such thing.
-            None, the default, leaves omega alone.
-        view_distance (tuple[int, int]): Where no privacy data come along, the two views are
-            frames of a clip at least and at most this many of *its* frames apart. The default
-            (3, 7) at a frame interval of 2 is the paper's 5 to 15 video frames.
+            ``adversaries`` is above this value, omega is reduced in proportion. The reduction keeps
+            short trainings with a large omega from destroying the action; it is not in the paper.
+            None, the default, keeps omega constant.
+        view_distance (tuple[int, int]): Without privacy data the two views are frames of a clip, at
+            least and at most this many of *its* frames apart. The default (3, 7) at a frame
+            interval of 2 is the paper's 5 to 15 video frames.
         reconstruction_frames (int, optional): Frames of each clip, evenly spaced, that
             ``reconstruction`` uses beside the views. None means all. Defaults to None.
         max_frames_per_pass (int, optional): Bound on the frames that pass f_A at a time where no
@@ -77,7 +77,7 @@ class MinimaxAnonymization(AnonymizedRecognition):
             the privacy branch is none.
     """
 
-    #: What one training iteration may do, and the children that it updates.
+    #: The phases of training, and the children that each of them updates.
     phases: ClassVar[dict[str, tuple[str, ...]]] = dict(
         reconstruction=('anonymizer',),
         adversaries=('recognizer', 'privacy_branch'),
@@ -133,13 +133,13 @@ class MinimaxAnonymization(AnonymizedRecognition):
             use_channels_last(self)
 
     def keep_mean_action_loss(self) -> None:
-        """Keep a running mean of L_T in ``adversaries``, with which a resumed run goes on."""
+        """Keep a running mean of L_T in ``adversaries``, in a buffer that checkpoints save."""
         self.register_buffer('mean_action_loss', torch.zeros(()))
 
     # -- training ----------------------------------------------------------------------------
 
     def set_phase(self, phase: str) -> None:
-        """Choose what the next :meth:`train_step` does.
+        """Choose the phase of the next :meth:`train_step`.
 
         Raises:
             ValueError: If the phase is none of :attr:`phases`.
@@ -183,7 +183,8 @@ class MinimaxAnonymization(AnonymizedRecognition):
         wrapper = optim_wrapper['anonymizer']
         loss, privacy_values = 0.0, []
         with frozen(*self._adversaries()):
-            # The two losses share no activations, so two backward passes hold one graph at a time.
+            # The two losses share no activations; with two backward passes only one graph is in
+            # memory at a time.
             if views.clips:
                 with wrapper.optim_context(self.anonymizer):
                     rewritten = self._rewrite(*views.clips)
@@ -214,7 +215,7 @@ class MinimaxAnonymization(AnonymizedRecognition):
         wrappers = [optim_wrapper[name] for name in self.phases['adversaries']]
         with wrappers[0].optim_context(self.recognizer):
             with torch.no_grad():
-                # Images that nobody looks at are left alone.
+                # Without a privacy branch the views need not be anonymized.
                 seen = views.clips if self.privacy_branch is not None else []
                 rewritten, *shown = self._rewrite(clips, *seen)
             losses = self._utility_loss(self._with_clips(batch['action'], rewritten))
@@ -226,7 +227,7 @@ class MinimaxAnonymization(AnonymizedRecognition):
                 losses = self._privacy_loss(views.show(shown))
                 loss_privacy, values = self.parse_losses(losses)
             backward(wrappers[1], loss_privacy)
-        # Only now, so that whoever checks the gradients may still skip both.
+        # Both update at the end, so that a check of the gradients can still skip both updates.
         update(*wrappers)
         if self.mean_action_loss is not None:
             mean = loss_action.detach().to(self.mean_action_loss)
@@ -235,7 +236,7 @@ class MinimaxAnonymization(AnonymizedRecognition):
         return log_values(action_values, values)
 
     def _reproduce(self, clips: Tensor) -> Tensor:
-        """Run f_A on clips that it shall reproduce."""
+        """Run f_A on clips that it should reproduce."""
         return self._rewrite(clips)[0]
 
     measure_readiness = measure_readiness
@@ -267,13 +268,13 @@ class MinimaxAnonymization(AnonymizedRecognition):
     def _anonymizer_losses(
         self, source: str, raw: Sequence[Tensor], rewritten: Sequence[Tensor]
     ) -> dict[str, Tensor]:
-        """Return further losses of f_A in the phase ``anonymizer``; there are none.
+        """Return further losses of f_A in the phase ``anonymizer``; by default none.
 
         Args:
             source (str): ``'privacy'`` for the views, then ``'action'`` for the clips: f_A passes
                 them one after the other, and the losses of each are backpropagated apart.
             raw (Sequence[Tensor]): Clips (N, T, 3, H, W) in [0, 1]; a view is a clip of one frame.
-            rewritten (Sequence[Tensor]): What f_A made of them, with gradients.
+            rewritten (Sequence[Tensor]): The output of f_A for each, with gradients.
 
         Returns:
             dict[str, Tensor]: Values to log; those with ``loss`` in their names are minimised.
@@ -307,7 +308,7 @@ class MinimaxAnonymization(AnonymizedRecognition):
 
 
 def _callable(module: nn.Module) -> nn.Module:
-    """Return a network as it is called: by its distributed wrapper only where it is trained.
+    """Return the network to call: its distributed wrapper in training, else the network itself.
 
     The wrapper expects a backward pass.
     """

@@ -1,4 +1,4 @@
-"""What the networks of the minimax training are shown, before the anonymizer rewrites it."""
+"""Selection of the clips and frames that the networks of the minimax training see."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ class Views:
 
     Attributes:
         clips (list[Tensor]): A batch of clips (N, T, 3, H, W) for each view.
-        data_samples (Sequence, optional): Of the images, if they have any.
-        picks (list[Tensor], optional): Which frame of each clip is shown, (N,) for each view; None
-            for clips of one frame.
+        data_samples (Sequence, optional): Data samples of the images, if there are any.
+        picks (list[Tensor], optional): Index of the frame of each clip that f_B sees, (N,) for each
+            view; None for clips of one frame.
     """
 
     clips: list[Tensor]
@@ -37,13 +37,13 @@ class Views:
 def choose_views(
     batch: dict, format_shape: str, view_distance: tuple[int, int], keeps_clips: bool
 ) -> Views:
-    """Choose what f_B is shown: the privacy batch, or two frames of each clip.
+    """Choose the views for f_B: the privacy batch, or two frames of each clip.
 
     Args:
         batch (dict): A training batch.
         format_shape (str): Layout of its clips.
         view_distance (tuple[int, int]): Least and greatest number of frames between both views.
-        keeps_clips (bool): Whether f_A has to see the whole clip of a frame.
+        keeps_clips (bool): Whether f_A takes the whole clip of a frame.
 
     Raises:
         ValueError: If the clips are too short for two views.
@@ -77,10 +77,10 @@ def choose_plain_clips(
     """Choose the raw clips that f_A learns to reproduce, one batch (N, T, 3, H, W) for each size.
 
     Args:
-        batch (dict): A training batch, of which the views come along.
+        batch (dict): A training batch; its privacy views are included.
         format_shape (str): Layout of its clips.
         num_frames (int, optional): Frames of each clip, evenly spaced. None means all.
-        keeps_clips (bool): Whether f_A has to see clips. If not, they are of one frame.
+        keeps_clips (bool): Whether f_A takes clips. If not, the returned clips have one frame.
     """
     clips = as_clips(batch['action']['inputs'], format_shape)
     if num_frames is not None:

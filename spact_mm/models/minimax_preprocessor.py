@@ -14,14 +14,14 @@ from .frames import fold_frames, unfold_frames
 
 @register(MODELS)
 class MinimaxDataPreprocessor(ActionDataPreprocessor):
-    """Stack clips and images and scale them to [0, 1], what anonymizers take.
+    """Stack clips and images and scale them to [0, 1], the range of anonymizers.
 
     Test batches are MMAction2's own (``dict(inputs, data_samples)``). Training batches are
-    ``dict(action=..., privacy=...)`` of such; ``privacy`` may be absent. The privacy inputs are
-    images (3, H, W) or, when a sample holds views, one list of images per view.
+    ``dict(action=..., privacy=...)`` of two such batches; ``privacy`` may be absent. The privacy
+    inputs are images (3, H, W) or, when a sample holds views, one list of images per view.
 
     Args:
-        format_shape (str): Layout of the clips, that of the recognizer.
+        format_shape (str): Layout of the clips, the same as the recognizer's.
         augmentation (dict, optional): Arguments of a
             :class:`~spact_mm.models.DeviceAugmentation` of each training clip and of each view. The
             pipelines then end after decoding. None, the default, is for pipelines that augment.
@@ -77,7 +77,7 @@ class MinimaxDataPreprocessor(ActionDataPreprocessor):
 
 
 def _as_views(inputs: Sequence) -> Sequence:
-    """Return one entry per view, whichever way the batch was collated.
+    """Return one entry per view, for both ways of collating.
 
     MMEngine's ``pseudo_collate`` gives a list of images for one view and a list of lists for
     more; ``default_collate`` a (N, 3, H, W) tensor or a list of them.

@@ -19,13 +19,13 @@ from .frames import as_clips, check_format, unfold_frames
 class AnonymizedActionPreprocessor(AnonymizingMixin, ActionDataPreprocessor):
     """MMAction2's ``ActionDataPreprocessor`` behind a frozen anonymizer.
 
-    Any MMAction2 config of an RGB recognizer sees anonymized videos by it alone::
+    This setting alone gives any RGB recognizer of MMAction2 anonymized videos::
 
         model = dict(data_preprocessor=dict(
             type='AnonymizedActionPreprocessor', anonymizer=None, checkpoint='minimax.pth'))
 
-    where mean, std and the rest remain those of the ``_base_``. Modes, precision and the rule of
-    weights: see :mod:`spact_mm.models.anonymizing_mixin`.
+    Mean, std and the other settings are inherited from the ``_base_``. Modes, precision and the
+    rules of loading weights are described in :mod:`spact_mm.models.anonymizing_mixin`.
 
     Args:
         anonymizer (dict, optional): Config of f_A. None, the default, means the one that
@@ -38,7 +38,7 @@ class AnonymizedActionPreprocessor(AnonymizingMixin, ActionDataPreprocessor):
         cache (dict, optional): ``folder`` and ``max_gib`` of an
             :class:`~spact_mm.models.anonymized_cache.AnonymizedCache`: each frame is anonymized
             once, and rounded. Defaults to None.
-        **kwargs: As those of ``ActionDataPreprocessor``; ``format_shape`` is ``'NCHW'`` or
+        **kwargs: Arguments of ``ActionDataPreprocessor``; ``format_shape`` is ``'NCHW'`` or
             ``'NCTHW'``.
 
     Raises:
@@ -61,7 +61,7 @@ class AnonymizedActionPreprocessor(AnonymizingMixin, ActionDataPreprocessor):
     def preprocess(
         self, inputs: list[Tensor], data_samples: Sequence, training: bool = False
     ) -> tuple:
-        """Stack, anonymize, and go on as the base class.
+        """Stack and anonymize, then continue as the base class.
 
         Args:
             inputs (list[Tensor]): Clips in [0, 255] of the videos, each (M, C, T, H, W) or
@@ -92,9 +92,9 @@ class AnonymizedActionPreprocessor(AnonymizingMixin, ActionDataPreprocessor):
 class AnonymizedImagePreprocessor(AnonymizingMixin, ClsDataPreprocessor):
     """MMPretrain's ``ClsDataPreprocessor`` behind a frozen anonymizer.
 
-    Any MMPretrain classifier of RGB images sees anonymized images by it alone; in a config of
-    MMPretrain's scope too. Images are anonymized before they are padded. Modes, precision and the
-    rule of weights: see :mod:`spact_mm.models.anonymizing_mixin`.
+    This preprocessor alone gives any RGB image classifier of MMPretrain anonymized images, also in
+    a config of MMPretrain's scope. Images are anonymized before they are padded. Modes, precision
+    and the rules of loading weights are described in :mod:`spact_mm.models.anonymizing_mixin`.
 
     Args:
         anonymizer (dict, optional): As in :class:`AnonymizedActionPreprocessor`.
@@ -103,7 +103,7 @@ class AnonymizedImagePreprocessor(AnonymizingMixin, ClsDataPreprocessor):
         cache (dict, optional): As in :class:`AnonymizedActionPreprocessor`.
         augment (dict, optional): Arguments of a :class:`~spact_mm.models.ClipAugmentation` of each
             anonymized image, in training only. Defaults to None.
-        **kwargs: As those of ``ClsDataPreprocessor``.
+        **kwargs: Arguments of ``ClsDataPreprocessor``.
 
     Raises:
         FileNotFoundError: If ``checkpoint`` should name f_A and does not exist.
@@ -124,7 +124,7 @@ class AnonymizedImagePreprocessor(AnonymizingMixin, ClsDataPreprocessor):
         self.augmentation = None if augment is None else ClipAugmentation(**augment)
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Anonymize, and go on as the base class.
+        """Anonymize, then continue as the base class.
 
         Args:
             data (dict): ``inputs``, images in [0, 255]: (N, 3, H, W) or a list of (3, H, W), whose
@@ -132,7 +132,7 @@ class AnonymizedImagePreprocessor(AnonymizingMixin, ClsDataPreprocessor):
             training (bool): Whether to augment the images and the batch. Defaults to False.
 
         Returns:
-            dict: As of the base class.
+            dict: The same as from the base class.
 
         Raises:
             FileNotFoundError: If f_A's weights are missing.

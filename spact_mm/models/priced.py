@@ -1,4 +1,4 @@
-"""A price on information: f_A keeps only what the action pays for."""
+"""A price on information: f_A keeps only information that is worth its price to the action."""
 
 import math
 from collections.abc import Sequence
@@ -21,22 +21,22 @@ class PricedAnonymization(MinimaxAnonymization):
     """Charge f_A for the information that it sends through a noisy channel.
 
     In the phase ``anonymizer`` f_A minimises L_T + price * rate (deep variational information
-    bottleneck, Alemi et al., ICLR 2017, Equation 17), where the rate of a clip, in nats, bounds
-    what anybody can know of it (:class:`GaussianChannel`). What the action does not need is not
-    worth its price, named or unnamed. No labels and no adversary are needed; with a privacy branch
-    -omega * L_B comes on top.
+    bottleneck, Alemi et al., ICLR 2017, Equation 17), where the rate of a clip, in nats, bounds the
+    information that anybody can get about it (:class:`GaussianChannel`). Information that the
+    action does not need is not worth its price, whatever it describes. No labels and no adversary
+    are needed; a privacy branch adds -omega * L_B.
 
-    The views of a privacy loader are charged likewise, as what attackers see may be images. In
+    The views of a privacy loader have the same price, as attackers may see images. In
     ``reconstruction`` there is no noise.
 
     Args:
         rate_weight (float): The price, in units of L_T a nat; with ``target_action_loss`` the
-            least, which it begins with. Defaults to 1e-4.
-        target_action_loss (float, optional): Let the price follow the action: it rises while the
-            running mean of L_T in ``adversaries`` is below this, and falls, at most to
-            ``rate_weight``, while it is above. None, the default, leaves the price alone.
+            initial and least price. Defaults to 1e-4.
+        target_action_loss (float, optional): Let the price follow the action: the price rises while
+            the running mean of L_T in ``adversaries`` is below this value, and falls, at most to
+            ``rate_weight``, while the mean is above. None, the default, keeps the price constant.
         privacy_branch (dict, optional): f_B. Defaults to None: there is no adversary.
-        **kwargs: As for :class:`MinimaxAnonymization`; ``anonymizer`` is a
+        **kwargs: Arguments of :class:`MinimaxAnonymization`; ``anonymizer`` is a
             :class:`GaussianChannel`.
 
     Raises:
@@ -69,7 +69,7 @@ class PricedAnonymization(MinimaxAnonymization):
         self.target_action_loss, self.least_rate_weight = target_action_loss, rate_weight
         if target_action_loss is not None:
             self.keep_mean_action_loss()
-        # A resumed run goes on with it.
+        # A buffer, so that a resumed run continues with the same price.
         self.register_buffer('rate_weight', torch.tensor(float(rate_weight)))
 
     @property
@@ -80,8 +80,8 @@ class PricedAnonymization(MinimaxAnonymization):
         """Run the recognizer on anonymized clips; see :class:`MinimaxAnonymization`.
 
         Returns:
-            The recognizer's output for that mode. Predictions also have ``bits_clip``, the mean
-            over the video's clips of the bound on what one tells.
+            The recognizer's output for that mode. Predictions also have ``bits_clip``, the bound on
+            the information in a clip, averaged over the video's clips.
         """
         if mode != 'predict':
             return super().forward(inputs, data_samples, mode)
@@ -105,7 +105,7 @@ class PricedAnonymization(MinimaxAnonymization):
     def _anonymizer_losses(
         self, source: str, raw: Sequence[Tensor], rewritten: Sequence[Tensor]
     ) -> dict[str, Tensor]:
-        """Return the price of the parts, and what they tell at most, in bits a video or image."""
+        """Return the price of the parts, and their bound in bits a video or image."""
         nats = torch.stack([rate.mean() for rate in self._channel.take_rates()]).mean()
         unit = 'video' if source == 'action' else 'image'
         return {
@@ -119,6 +119,6 @@ class PricedAnonymization(MinimaxAnonymization):
         if self.target_action_loss is not None:
             surplus = 1 - self.mean_action_loss / self.target_action_loss
             self.rate_weight.mul_(torch.exp(_PACE * surplus.clamp(-1, 1)))
-            # As long as f_T has not learnt enough, no price would help it.
+            # While f_T has not learnt enough, no lower price would help it.
             self.rate_weight.clamp_(min=self.least_rate_weight)
         return values

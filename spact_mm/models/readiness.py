@@ -1,4 +1,4 @@
-"""What a minimax needs to start from."""
+"""Measures of the networks that a minimax training starts from."""
 
 import torch
 import torch.nn.functional as F
@@ -6,14 +6,14 @@ import torch.nn.functional as F
 
 @torch.no_grad()
 def measure_readiness(model, data: dict) -> dict[str, float]:
-    """Measure what minimax needs to start from, in eval mode and without changing anything.
+    """Measure f_A and f_T before the minimax training, in eval mode and without changing anything.
 
     Args:
         model (MinimaxAnonymization): The model.
         data (dict): A training batch.
 
     Returns:
-        dict[str, float]: ``l1`` (sum over the frames' mean L1) and ``frames``; ``correct``
+        dict[str, float]: ``l1`` (sum of the mean L1 of each frame) and ``frames``; ``correct``
         (Top-1 hits of f_T(f_A(x))), ``clips`` and ``classes``.
     """
     modes = [(module, module.training) for module in model.modules()]

@@ -1,4 +1,4 @@
-"""Run an anonymizer, whether it takes frames or clips."""
+"""Run an anonymizer of frames or of clips."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -20,17 +20,17 @@ def rewrite(
 ) -> list[Tensor]:
     """Run f_A on clips; an image is a clip of one frame.
 
-    With gradients each part is a BatchNorm batch of its own. Without gradients memory is bounded,
-    clips are never cut, and parts whose frames have one size pass together.
+    With gradients each part is a separate BatchNorm batch. Without gradients memory is bounded,
+    clips are never cut, and parts with frames of one size pass together.
 
     Args:
-        network (nn.Module): f_A, perhaps in its distributed wrapper, which is left out where there
-            are no gradients, as it expects a backward pass.
+        network (nn.Module): f_A, perhaps in its distributed wrapper. Without gradients the wrapper
+            is left out, as it expects a backward pass.
         parts (Sequence[Tensor]): RGB in [0, 1], (N, T, 3, H, W) each.
         max_frames (int, optional): Bound on the frames that pass at a time without gradients. None
             means all at once.
-        clips_per_video (int): How many successive clips of the first part are of one video, and
-            share its noise. Defaults to 1, as in all other parts.
+        clips_per_video (int): Number of successive clips of the first part that are of one video
+            and share its noise. Defaults to 1, the number in all other parts.
 
     Returns:
         list[Tensor]: Same shapes and range.
@@ -57,8 +57,8 @@ def draw_noise(clips: Tensor, clips_per_video: int = 1) -> Tensor:
     """Draw the noise that the clips of a video share.
 
     Args:
-        clips (Tensor): (N, T, 3, H, W), those of a video next to each other.
-        clips_per_video (int): How many they are. Defaults to 1.
+        clips (Tensor): (N, T, 3, H, W), the clips of a video next to each other.
+        clips_per_video (int): Number of clips of a video. Defaults to 1.
 
     Returns:
         Tensor: Standard normal noise (N, 3, H, W), from PyTorch's global generator.
@@ -70,8 +70,8 @@ def draw_noise(clips: Tensor, clips_per_video: int = 1) -> Tensor:
 def _run(network: nn.Module, x: Tensor, shared: Tensor | None = None) -> Tensor:
     """Run f_A as fast as the device allows.
 
-    In mixed precision what comes out are full numbers again, and f_T and f_B get them in the format
-    in which they are faster.
+    In mixed precision the output is converted back to full precision. f_T and f_B get it in the
+    memory format in which they are faster.
     """
     noise = {} if shared is None else dict(shared=shared)
     return network(to_faster_format(x), **noise).to(x.dtype).contiguous()

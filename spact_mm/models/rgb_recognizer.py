@@ -1,11 +1,11 @@
-"""Which recognizers can be f_T: those that classify RGB frames."""
+"""Building f_T, a recognizer that classifies RGB frames."""
 
 from mmaction.registry import MODELS
 from torch import nn
 
 from .frames import check_format
 
-#: Recognizers of MMAction2 that look at something else, or at more.
+#: Recognizers of MMAction2 with other or further inputs than RGB frames.
 _OTHERS = {
     'RecognizerGCN': 'skeletons',
     'RecognizerAudio': 'sound',
@@ -26,7 +26,8 @@ def build_rgb_recognizer(config: dict) -> tuple[nn.Module, str]:
         ``'NCHW'``.
 
     Raises:
-        ValueError: If it takes anything but RGB frames, or gives anything but one class of many.
+        ValueError: If the recognizer takes anything but RGB frames, or predicts anything but one
+            class of many.
     """
     name = config['type'] if isinstance(config['type'], str) else config['type'].__name__
     name = name.split('.')[-1]

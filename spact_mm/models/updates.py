@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def partial_backward(wrapper: OptimWrapper, loss: Tensor) -> None:
-    """Add the gradients of a part of the loss; the part that is passed to ``update_params`` steps.
+    """Add the gradients of a part of the loss; ``update_params`` of the last part steps.
 
     ``OptimWrapper.backward`` counts each call as one accumulated batch, which a part is not.
     """

@@ -1,4 +1,4 @@
-"""What UNet and UNet++ are built from."""
+"""Building blocks of UNet and UNet++."""
 
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager, nullcontext
@@ -32,7 +32,7 @@ def halve(x: Tensor) -> Tensor:
 
 
 def upsample(x: Tensor, size: torch.Size) -> Tensor:
-    """Double ``x`` and pad it with zeros to ``size``, (H, W), larger where that is odd."""
+    """Double the sides of ``x`` and pad with zeros to ``size``, (H, W), where a side is odd."""
     x = F.interpolate(x, scale_factor=2, mode='bilinear', align_corners=True)
     rows, columns = size[0] - x.shape[-2], size[1] - x.shape[-1]
     if rows or columns:
@@ -41,13 +41,13 @@ def upsample(x: Tensor, size: torch.Size) -> Tensor:
 
 
 def concatenate(*inputs: Tensor) -> Tensor:
-    """Concatenate features of one level with the last input, upsampled from the one below."""
+    """Concatenate features of one level; the last input, of the level below, is upsampled first."""
     *row, below = inputs
     return torch.cat([*row, upsample(below, row[0].shape[-2:])], dim=1)
 
 
 class UNetBase(BaseModule):
-    """Checks and block-wise checkpointing of a UNet-like anonymizer, which is its ``_rewrite``.
+    """Base class of UNet-like anonymizers: checks and checkpointing of blocks.
 
     Args:
         base_channels (int): Width of the first level.
@@ -83,7 +83,7 @@ class UNetBase(BaseModule):
             Tensor: RGB in [0, 1], same shape.
 
         Raises:
-            ValueError: If the frames are smaller than that.
+            ValueError: If the frames are smaller.
         """
         if min(frames.shape[-2:]) < self.min_size:
             raise ValueError(
@@ -100,16 +100,17 @@ class UNetBase(BaseModule):
         join: Callable | None = None,
         then: Sequence[Callable] = (),
     ) -> Tensor:
-        """Return what a block makes of its joined inputs.
+        """Join the inputs, run a block on them and then the following layers.
 
-        With ``with_cp`` only the inputs are kept for the backward pass, and all else is computed
-        again.
+        With ``with_cp`` only the inputs are kept for the backward pass; the activations are
+        computed again.
 
         Args:
             block (nn.Sequential): The block.
             *inputs (Tensor): Features.
-            join (Callable, optional): Makes one of them, the block's input. None: there is one.
-            then (Sequence[Callable]): What follows the block.
+            join (Callable, optional): Function from all inputs to the block's input. None for a
+                single input.
+            then (Sequence[Callable]): Layers that follow the block.
         """
         layers = [*block, *then]
 
@@ -126,15 +127,16 @@ class UNetBase(BaseModule):
 
 
 def _checkpoint_contexts(layers: Sequence[Callable]):
-    """Contexts of the first pass of checkpointed layers and of their recomputation."""
+    """Return the contexts of the first pass of checkpointed layers and of their recomputation."""
     return nullcontext(), _frozen_running_stats(layers)
 
 
 @contextmanager
 def _frozen_running_stats(layers: Sequence[Callable]):
-    """Keep the running statistics of BatchNorm while checkpointed layers are computed again.
+    """Leave BatchNorm's running statistics unchanged while checkpointed layers are computed again.
 
-    Their first pass has moved them already; the batch itself still normalises.
+    The first pass has updated the statistics already. The recomputation normalises by the batch, as
+    the first pass does.
     """
     norms = [m for m in layers if isinstance(m, _BatchNorm) and m.track_running_stats]
     kept = [dict(norm._buffers) for norm in norms]

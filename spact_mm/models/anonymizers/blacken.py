@@ -8,8 +8,8 @@ from torch import Tensor
 
 from ...registration import register
 
-#: Fractions are rounded numbers, so a box that ends at a pixel's edge may seem to reach this much
-#: of a pixel beyond it.
+#: Tolerance in pixels: fractions are rounded, so a box that ends at a pixel's edge may seem to
+#: reach this far into the next pixel.
 ROUNDING = 1e-3
 
 
@@ -17,16 +17,16 @@ ROUNDING = 1e-3
 class BlackenAnonymizer(BaseModule):
     """Cover the boxes of persons, the "blackening" baseline of SPAct.
 
-    Where the boxes come from: ``docs/person_boxes.md``.
+    ``docs/person_boxes.md`` explains how to get the boxes.
 
     Args:
-        value (float): What covered pixels become, in [0, 1]. Defaults to 0.
+        value (float): Value of covered pixels, in [0, 1]. Defaults to 0.
 
     Raises:
         ValueError: If ``value`` is out of range.
     """
 
-    #: Whoever runs an anonymizer gives it boxes if this is true.
+    #: Whether callers must pass boxes.
     needs_boxes = True
 
     def __init__(self, value: float = 0.0) -> None:

@@ -10,15 +10,16 @@ from torch import Tensor, nn
 
 from .stranger_config import check_config
 
-#: Where a checkpoint keeps the weights: a minimax model, in which a distributed wrapper may have
-#: left its mark, and a fresh model behind an anonymizer.
+#: Prefixes of the weights in a checkpoint: of a minimax model, with or without the prefix of a
+#: distributed wrapper, and of a fresh model behind an anonymizer.
 _PREFIXES = (
     r'(?:module\.)?anonymizer\.(?:module\.)?',
     r'(?:module\.)?data_preprocessor\.anonymizer\.',
 )
-#: Where their configs keep the anonymizer.
+#: Places of the anonymizer in the configs of these models.
 _CONFIG_PATHS = (('model', 'anonymizer'), ('model', 'data_preprocessor', 'anonymizer'))
-#: Characters of a config's text that are read; the largest of this package has 20 thousand.
+#: Largest config text in characters that is read; the largest config of this package has 20
+#: thousand.
 _MAX_TEXT = 1 << 21
 
 
@@ -30,7 +31,7 @@ def load_checkpoint(filename: str) -> Mapping:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no checkpoint.
+        ValueError: If the file is no checkpoint.
     """
     checkpoint = CheckpointLoader.load_checkpoint(filename, map_location='cpu')
     if not isinstance(checkpoint, Mapping):
@@ -48,11 +49,11 @@ def load_checkpoint(filename: str) -> Mapping:
 
 
 def find_weights(checkpoint: Mapping) -> dict[str, Tensor]:
-    """Return the anonymizer's weights by their names in the anonymizer; none, if it has none.
+    """Return the anonymizer's weights by their names in the anonymizer; empty if there are none.
 
     Args:
-        checkpoint (Mapping): Of a :class:`MinimaxAnonymization`, or of any model behind an
-            anonymizing preprocessor.
+        checkpoint (Mapping): Checkpoint of a :class:`MinimaxAnonymization`, or of any model behind
+            an anonymizing preprocessor.
     """
     state = checkpoint.get('state_dict', checkpoint)
     if not isinstance(state, Mapping):
@@ -71,17 +72,18 @@ def find_weights(checkpoint: Mapping) -> dict[str, Tensor]:
 
 
 def find_config(checkpoint: Mapping, filename: str) -> dict:
-    """Return the anonymizer's config as the checkpoint tells it, fit to be built.
+    """Return the anonymizer's config that the checkpoint holds, checked and ready to be built.
 
-    The text of the whole config is stored in ``meta['cfg']`` by MMEngine. It is read as data, and
-    nothing in it is run; what it may hold tells :func:`~.stranger_config.check_config`.
+    The text of the whole config is stored in ``meta['cfg']`` by MMEngine. The text is read as data,
+    and nothing in it is run. :func:`~.stranger_config.check_config` defines its allowed content.
 
     Args:
         checkpoint (Mapping): As for :func:`find_weights`.
         filename (str): What to call it in an error.
 
     Raises:
-        ValueError: If it does not tell, or tells what is not built from a file.
+        ValueError: If the checkpoint holds no such config, or one that must not be built from a
+            file.
     """
     config = find_raw_config(checkpoint)
     if config is None:
@@ -97,7 +99,7 @@ def find_config(checkpoint: Mapping, filename: str) -> dict:
 
 
 def find_raw_config(checkpoint: Mapping) -> dict | None:
-    """Return what the checkpoint tells of its anonymizer, unchecked, None if nothing."""
+    """Return the anonymizer's config in the checkpoint, unchecked; None if there is none."""
     for path in _CONFIG_PATHS:
         config = read_config_entry(checkpoint, *path)
         if isinstance(config, dict) and 'type' in config:
@@ -106,7 +108,7 @@ def find_raw_config(checkpoint: Mapping) -> dict | None:
 
 
 def find_anonymizer(cfg: Mapping) -> dict | None:
-    """Return the anonymizer of a minimax config, or of one behind an anonymizing preprocessor."""
+    """Return the anonymizer of a minimax config or of an anonymizing preprocessor's config."""
     found = (reduce(lambda part, name: part.get(name, {}), path, cfg) for path in _CONFIG_PATHS)
     return next(filter(None, found), None)
 
@@ -119,7 +121,7 @@ def read_config_entry(checkpoint: Mapping, *path: str):
         *path (str): Names from the top level on, such as ``'model', 'anonymizer'``.
 
     Returns:
-        The value; None if there is none, or if it is anything else than data.
+        The value; None if there is none, or if it is not plain data.
     """
     meta = checkpoint.get('meta')
     text = meta.get('cfg') if isinstance(meta, Mapping) else None
@@ -135,7 +137,7 @@ def load_weights(anonymizer: nn.Module, checkpoint: Mapping, filename: str) -> N
     """Fill an anonymizer from a checkpoint, strictly.
 
     Args:
-        anonymizer (nn.Module): One without a state is left as it is.
+        anonymizer (nn.Module): The network; one without a state is left as it is.
         checkpoint (Mapping): As for :func:`find_weights`.
         filename (str): What to call it in an error.
 
@@ -162,10 +164,10 @@ def _check_fit(anonymizer: nn.Module, weights: Mapping[str, Tensor], filename: s
 
 
 def describe_mismatch(anonymizer: nn.Module, weights: Mapping[str, Tensor]) -> str:
-    """Tell how weights differ from what an anonymizer has, by their first names.
+    """Describe the difference between weights and an anonymizer's state by the first few names.
 
     Returns:
-        str: The middle of a sentence, empty where they fit.
+        str: The middle of a sentence; empty if the weights fit.
     """
     own = anonymizer.state_dict()
     missing = [k for k in own if k not in weights]
@@ -177,7 +179,7 @@ def describe_mismatch(anonymizer: nn.Module, weights: Mapping[str, Tensor]) -> s
 def list_mismatch(
     missing: Iterable[str], unexpected: Sequence[str], shapes: Sequence[str] = ()
 ) -> str:
-    """Return what :func:`describe_mismatch` does, of the names of weights that do not fit."""
+    """Return the text of :func:`describe_mismatch` for given names of weights that do not fit."""
     # As in MMEngine: old checkpoints lack this counter, which nothing uses.
     missing = [name for name in missing if not name.endswith('num_batches_tracked')]
     kinds = (('no', missing), ('also', unexpected), ('other shapes of', shapes))
@@ -189,7 +191,7 @@ def _shape(weight) -> tuple | None:
 
 
 def list_names(names: Sequence[str]) -> str:
-    """Return the first names of weights as a part of a sentence, also those of a damaged file."""
+    """Return the first few names of weights, in printable characters, as a part of a sentence."""
     more = f' and {len(names) - 3} more' if len(names) > 3 else ''
     text = ', '.join(str(name)[:200] for name in names[:3])
     return ''.join(c if c.isprintable() else '?' for c in text) + more
@@ -214,7 +216,7 @@ def _entries(node: ast.expr) -> dict:
     """Return the entries of ``dict(a=...)``, ``{'a': ...}`` or ``dict({'a': ...})`` unread.
 
     Raises:
-        ValueError: If it is none of these.
+        ValueError: If the node is none of these.
     """
     if isinstance(node, ast.Dict):
         return {ast.literal_eval(k): v for k, v in zip(node.keys, node.values, strict=True)}
@@ -230,7 +232,7 @@ def _literal(node: ast.expr):
     """Evaluate constants, lists, tuples and dicts.
 
     Raises:
-        ValueError: If there is anything else.
+        ValueError: If the node holds anything else.
     """
     if isinstance(node, (ast.Call, ast.Dict)):
         return {name: _literal(value) for name, value in _entries(node).items()}

@@ -1,4 +1,4 @@
-"""The anonymizer that leaves nothing."""
+"""The anonymizer that removes all information."""
 
 import torch
 from mmaction.registry import MODELS
@@ -10,7 +10,7 @@ from ...registration import register
 
 @register(MODELS)
 class ConstantAnonymizer(BaseModule):
-    """Return grey frames: what a protocol measures without any information, its lower bound.
+    """Return grey frames without any information: the lower bound of a protocol's measurements.
 
     Args:
         value (float): The grey value, in [0, 1]. Defaults to 0.5.

@@ -22,7 +22,7 @@ class DownsampleAnonymizer(BaseModule):
 
     def __init__(self, factor: float) -> None:
         super().__init__()
-        if not factor >= 1:  # NaN is not either
+        if not factor >= 1:  # also refuses NaN
             raise ValueError(f'factor of DownsampleAnonymizer must be 1 or more, but is {factor}.')
         self.factor = factor
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...registration import register
 
-#: Rows that are blurred by one matrix product; half or twice as many were slower.
+#: Number of rows that one matrix product blurs; half or twice as many were slower.
 _BLOCK = 64
 
 
@@ -45,15 +45,16 @@ class GaussianBlurAnonymizer(BaseModule):
         """Obfuscate frames.
 
         Args:
-            frames (Tensor): RGB in [0, 1], shape (N, 3, H, W). Beyond the border they are mirrored
-                without repeating the border pixel; an axis too short for that repeats it.
+            frames (Tensor): RGB in [0, 1], shape (N, 3, H, W). Frames are mirrored beyond the
+                border without repeating the border pixel; an axis too short for mirroring repeats
+                the border pixel.
 
         Returns:
             Tensor: RGB in [0, 1], same shape.
         """
         height, width = frames.shape[-2:]
         rows, columns = (self._matrix(size).to(frames) for size in (height, width))
-        # Matrix products of another memory format copy their operands, each time.
+        # In another memory format each matrix product would copy its operands.
         frames = frames.contiguous()
         frames = torch.cat([m @ frames[..., near, :] for m, near in self._blocks(rows)], dim=-2)
         frames = torch.cat([frames[..., near] @ m.mT for m, near in self._blocks(columns)], dim=-1)
@@ -70,9 +71,9 @@ class GaussianBlurAnonymizer(BaseModule):
         return torch.zeros(size, size).scatter_add_(1, places, weights)
 
     def _blocks(self, matrix: Tensor) -> Iterator[tuple[Tensor, slice]]:
-        """Cut a blur's matrix into blocks of rows, and what they multiply: that near the diagonal.
+        """Cut a blur's matrix into blocks of rows, each without the columns that are zero.
 
-        A few matrix products take a fraction of a convolution's time.
+        These few matrix products take a fraction of a convolution's time.
         """
         radius = self.kernel_size // 2
         for start in range(0, len(matrix), _BLOCK):

@@ -1,4 +1,4 @@
-"""Noise behind an anonymizer, and what can be known of its input through it."""
+"""Noise behind an anonymizer, and a bound on the information that passes it."""
 
 import torch
 import torch.nn.functional as F
@@ -9,20 +9,20 @@ from torch import Tensor
 from ...registration import register
 from .traits import rewrite_clips
 
-#: What the bound on the information compares the output with.
+#: Priors of the output in the bound on the information.
 PRIORS = ('point', 'gaussian')
 
 
 @register(MODELS)
 class GaussianChannel(BaseModule):
-    r"""Send an anonymizer's frames through Gaussian noise, and tell how much they can say.
+    r"""Add Gaussian noise to an anonymizer's frames, and bound the information in the result.
 
     :math:`Y_t = \mathrm{round}_8(\mathrm{clip}(f_A(X)_t + \sigma_s S + \sigma_f F_t))`, where one
     :math:`S` is shared by all frames of a video and :math:`F_t` is new in each frame. Averaging
-    frames removes :math:`F` and leaves :math:`S`: what stands still is seen through one look at it,
-    however long the video is, while what moves is seen through :math:`F`.
+    frames removes :math:`F` and leaves :math:`S`: a still scene is seen with a single draw of
+    noise, however long the video is, while motion is seen through :math:`F`.
 
-    Whoever sees Y, and whatever is done to it, knows at most I(X; Y) of X (data-processing
+    An observer of Y learns at most I(X; Y) about X, by any processing of Y (data-processing
     inequality). For any Gaussian prior of Y that does not depend on X (Barber and Agakov, 2003;
     Alemi et al., ICLR 2017, Equation 12)
 
@@ -32,26 +32,27 @@ class GaussianChannel(BaseModule):
     :math:`\sigma_f^2 I + \sigma_s^2 1 1^T` for each value of a frame. :meth:`rate` is this KL. With
     P = 0 it is :math:`\|f_A(X) - m\|^2_{\Sigma^{-1}} / 2`.
 
-    With a stride, means of stride x stride pixels are sent, and drawn again in full size by
-    bilinear interpolation, which is told nothing but Y. A network that starts from nothing reads
-    few clear numbers sooner than many noisy ones.
+    With a stride, means of stride x stride pixels are sent. The output is enlarged to full size by
+    bilinear interpolation of Y alone. An untrained network learns sooner from few clear numbers
+    than from many noisy ones.
 
-    The bound is in expectation over videos like those of the training, whose mean and power m and P
-    are; it is no differential privacy, and a single unusual video may tell more. N clips of a video
-    with noise of their own are N looks, and the bounds add up.
+    The bound holds in expectation over videos like those of the training; m and P are their mean
+    and power. It is no differential privacy, and a single unusual video may reveal more. If N clips
+    of a video each have noise of their own, their N bounds add up.
 
     Args:
         anonymizer (dict): f_A, of frames or of clips.
-        sigma_shared (float): Standard deviation of the noise that a video's frames share, where
-            frames are in [0, 1]; 0 for none. Defaults to 0.15.
-        sigma_frame (float): That of the noise that is new in each frame, above 0. Defaults to 0.05.
-        stride (int): Pixels a side of what one number is sent for. Defaults to 1.
-        prior (str): ``'point'`` for P = 0, or ``'gaussian'`` for P as measured in training, which
-            is never above in expectation. Defaults to ``'point'``.
-        momentum (float): Of the running mean and power of f_A's frames. Defaults to 0.01.
+        sigma_shared (float): Standard deviation of the noise that a video's frames share, for
+            frames in [0, 1]; 0 for none. Defaults to 0.15.
+        sigma_frame (float): Standard deviation of the noise that is new in each frame, above 0.
+            Defaults to 0.05.
+        stride (int): Side in pixels of the square that one sent number represents. Defaults to 1.
+        prior (str): ``'point'`` for P = 0, or ``'gaussian'`` for P as measured in training, whose
+            bound is never larger in expectation. Defaults to ``'point'``.
+        momentum (float): Momentum of the running mean and power of f_A's frames. Defaults to 0.01.
         known_noise (bool): Whether no noise is added, as for an attacker who knows the noise and
-            subtracts it. It is a control, which has to find more, and protects nobody. Defaults to
-            False.
+            subtracts it. This setting is a control: attackers have to find more, and nobody is
+            protected. Defaults to False.
         init_cfg (dict, optional): Initialization config.
 
     Raises:
@@ -59,9 +60,9 @@ class GaussianChannel(BaseModule):
     """
 
     takes_clips = True
-    #: The output is drawn: the same frames come out differently in another call.
+    #: The output is random: the same frames give another output in another call.
     is_random = True
-    #: Whoever runs it draws the noise of a video once, for all its clips.
+    #: Callers draw the noise of a video once, for all its clips.
     shares_noise = True
 
     def __init__(
@@ -94,13 +95,13 @@ class GaussianChannel(BaseModule):
         self.sigma_shared, self.sigma_frame = sigma_shared, sigma_frame
         self.stride, self.prior, self.momentum = stride, prior, momentum
         self.known_noise = known_noise
-        #: Whether the noise is left out, as while f_A learns to reproduce its input.
+        #: Whether the noise is left out, for instance while f_A learns to reproduce its input.
         self.is_silent = False
         #: Share of the noise that is added, below 1 only early in trainings (NoiseRampHook). The
-        #: rate is that of all of it.
+        #: rate is computed for the full noise.
         self.noise_scale = 1.0
-        #: Nats of each clip that passed in a training, or in any mode if asked for, one tensor (N,)
-        #: a pass, until taken.
+        #: Rates in nats of the clips of each pass since the last :meth:`take_rates`, one tensor
+        #: (N,) a pass; kept in training, and always while ``keeps_rates`` is set.
         self.rates: list[Tensor] = []
         self.keeps_rates = False
         # Means over videos, frames and places, by colour.
@@ -116,9 +117,10 @@ class GaussianChannel(BaseModule):
         Args:
             clips (Tensor): RGB in [0, 1], (N, T, 3, H, W).
             shared (Tensor, optional): Standard normal noise (N, 3, H, W), the same for clips of one
-                video, of which as much is taken as is sent. Defaults to new noise for each clip,
-                from PyTorch's global generator.
-            fresh (Tensor, optional): Standard normal noise (N, T, 3, H, W) of each frame, likewise.
+                video; a stride uses a part of it. Defaults to new noise for each clip, from
+                PyTorch's global generator.
+            fresh (Tensor, optional): Standard normal noise (N, T, 3, H, W) of each frame, with the
+                same default.
 
         Returns:
             Tensor: RGB in [0, 1], same shape, in steps of 1/255.
@@ -134,7 +136,7 @@ class GaussianChannel(BaseModule):
             self.rates.append(self.rate(signal))
         y = signal if self.known_noise else self._add_noise(signal, shared, fresh)
         y = self._draw(y.clamp(0, 1), size)
-        # Gradients pass the rounding as if it were none.
+        # Straight-through gradient: the backward pass ignores the rounding.
         return y + ((y * 255).round() / 255 - y).detach()
 
     def _add_noise(self, signal: Tensor, shared: Tensor | None, fresh: Tensor | None) -> Tensor:
@@ -153,18 +155,18 @@ class GaussianChannel(BaseModule):
         return reduced.unflatten(0, frames.shape[:2])
 
     def _draw(self, sent: Tensor, size: torch.Size) -> Tensor:
-        """Return frames of a size, (N, T, 3, H, W), from what is sent of them."""
+        """Return frames of a size, (N, T, 3, H, W), from the sent means."""
         if self.stride == 1:
             return sent
         frames = F.interpolate(sent.flatten(0, 1), size, mode='bilinear', align_corners=False)
         return frames.unflatten(0, sent.shape[:2])
 
     def rate(self, signal: Tensor) -> Tensor:
-        """Bound what the output of a clip tells about its input.
+        """Bound the information in the output of a clip about its input.
 
         Args:
-            signal (Tensor): What is sent, before the noise: f_A's frames (N, T, 3, H, W) or, with a
-                stride, their means.
+            signal (Tensor): The sent values before the noise: f_A's frames (N, T, 3, H, W) or, with
+                a stride, their means.
 
         Returns:
             Tensor: Nats of each clip (N,), float32 or float64; their mean over videos bounds the
@@ -174,7 +176,8 @@ class GaussianChannel(BaseModule):
         length = signal.shape[1]
         offset = signal - self.mean.to(signal).view(3, 1, 1)
         mean = offset.mean(1)
-        # The eigenvectors of the noise's covariance: the mean over frames, and what is left.
+        # The eigenspaces of the noise's covariance: the mean over frames, and the deviations from
+        # it.
         still = length * mean.square()
         moving = (offset - mean[:, None]).square().sum(1)
         still_noise = length * self.sigma_shared**2 + self.sigma_frame**2
@@ -187,9 +190,9 @@ class GaussianChannel(BaseModule):
 
         Args:
             squares (Tensor): (N, 3, H, W).
-            count (int): How many they are.
-            noise (float): Variance of the noise of each.
-            power (Tensor): Variance of the prior of each beyond the noise, (3,).
+            count (int): Number of coefficients at each place.
+            noise (float): Variance of the noise of each coefficient.
+            power (Tensor): Variance that the prior adds to the noise, (3,).
         """
         power = power.to(squares).view(3, 1, 1) if self.prior == 'gaussian' else 0.0 * noise
         total = noise + power
@@ -209,7 +212,7 @@ class GaussianChannel(BaseModule):
             self.moving_power.lerp_(moving, self.momentum)
 
     def take_rates(self) -> list[Tensor]:
-        """Return what :attr:`rates` holds, and forget it."""
+        """Return :attr:`rates` and empty it."""
         rates, self.rates = self.rates, []
         return rates
 

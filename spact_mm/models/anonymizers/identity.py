@@ -1,4 +1,4 @@
-"""The anonymizer that changes nothing: the raw video as a case of the same pipeline."""
+"""The anonymizer that changes nothing: raw videos in the same pipeline."""
 
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule

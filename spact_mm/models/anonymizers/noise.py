@@ -12,22 +12,22 @@ from ...registration import register
 class NoiseAnonymizer(BaseModule):
     r"""Add Gaussian noise that is new in each frame and in each call, also in eval mode.
 
-    It protects nothing: the mean over T frames, in which the noise is :math:`\sqrt T` times weaker,
-    gives back what stands still, but for a fixed monotone curve, as values are clamped. It is a
-    control: an attacker who averages (``view='mean'`` of ``AnonymizedClipPreprocessor``) must see
-    through it, while one that looks at single frames may be blind.
+    It protects nothing: in the mean over T frames the noise is :math:`\sqrt T` times weaker, so the
+    mean restores still parts of the scene, up to a fixed monotone curve, as values are clamped. It
+    is a control: an attacker who averages (``view='mean'`` of ``AnonymizedClipPreprocessor``) must
+    see through it, while an attacker who looks at single frames may be blind.
 
-    The noise comes from PyTorch's global generator of the frames' device, so two calls differ, and
-    runs of one seed are alike.
+    The noise comes from PyTorch's global generator of the frames' device: two calls differ, and two
+    runs with one seed are the same.
 
     Args:
-        std (float): Standard deviation, in (0, 1], where frames are in [0, 1]. Defaults to 0.2.
+        std (float): Standard deviation, in (0, 1], for frames in [0, 1]. Defaults to 0.2.
 
     Raises:
         ValueError: If ``std`` is out of range.
     """
 
-    #: Whether the output is drawn: the same frames come out differently in another call.
+    #: Whether the output is random: the same frames give another output in another call.
     is_random = True
 
     def __init__(self, std: float = 0.2) -> None:

@@ -12,8 +12,8 @@ from ...registration import register
 class PixelateAnonymizer(BaseModule):
     """Replace square blocks by their mean.
 
-    Blocks start at the upper left corner; those at the other edges are smaller where ``block`` does
-    not divide the size.
+    Blocks start at the upper left corner; blocks at the other edges are smaller where ``block``
+    does not divide the size.
 
     Args:
         block (int): Side of a block in pixels, >= 1; 4 and 16 in the literature.

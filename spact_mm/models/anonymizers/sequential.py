@@ -50,17 +50,17 @@ class SequentialAnonymizer(BaseModule):
 
     @property
     def needs_boxes(self) -> bool:
-        """Whether a stage covers persons."""
+        """Whether a stage needs boxes of persons."""
         return any(getattr(stage, 'needs_boxes', False) for stage in self.stages)
 
     @property
     def is_random(self) -> bool:
-        """Whether a stage draws, so that the same frames come out differently in another call."""
+        """Whether a stage is random: the same frames give another output in another call."""
         return any(map(is_random, self.stages))
 
     @property
     def takes_clips(self) -> bool:
-        """Whether a stage takes clips, so that all do."""
+        """Whether a stage takes clips; then the whole sequence takes clips."""
         return any(map(takes_clips, self.stages))
 
     @property
@@ -83,7 +83,7 @@ class SequentialAnonymizer(BaseModule):
                 need them; see :class:`BlackenAnonymizer`.
             shared (Tensor, optional): Noise for the stages that share it, as for
                 :class:`GaussianChannel`.
-            fresh (Tensor, optional): Noise of each frame, likewise.
+            fresh (Tensor, optional): Noise of each frame, for the same stages.
 
         Returns:
             Tensor: RGB in [0, 1], same shape.

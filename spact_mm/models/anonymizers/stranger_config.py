@@ -1,4 +1,4 @@
-"""Which anonymizer configs that stand in a file are built: those that can do nothing else."""
+"""Checks of anonymizer configs from files: building a checked config only makes an anonymizer."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -7,12 +7,13 @@ import torch
 from mmaction.registry import MODELS
 from torch import nn
 
-#: Packages whose models are no anonymizers: some load files, or import what an argument names.
+#: Packages whose models are no anonymizers: some load files, or import a module named by an
+#: argument.
 _OTHERS = {
     'mmaction', 'mmcv', 'mmengine', 'mmpretrain', 'timm', 'torch', 'torchvision', 'transformers',
 }  # fmt: skip
 _OWN = 'spact_mm.models.anonymizers.'
-#: Bound of a number: wide networks have some hundred channels, a blur of 8K video 700 pixels.
+#: Bound on numbers: wide networks have some hundred channels, a blur of 8K video 700 pixels.
 _MAX_NUMBER = 4096
 _MAX_DEPTH = 20
 
@@ -24,21 +25,21 @@ class UnknownAnonymizerError(ValueError):
 def check_config(config: Mapping, filename: str) -> tuple[dict, nn.Module | None]:
     """Check an anonymizer's config that was read from a file, before it is built.
 
-    MMEngine's registries import and call whatever dotted name stands in ``type``. Here each
-    ``type``, at every depth, must be the exact name of an anonymizer that is registered: one of
-    this package, or a class that the user's own module registered. ``init_cfg``, which opens files
-    and addresses, is dropped at every depth.
+    MMEngine's registries import and call any dotted name in ``type``. Here each ``type``, at every
+    depth, must be the exact name of an anonymizer that is registered: one of this package, or a
+    class that the user's own module registered. ``init_cfg``, which opens files and addresses, is
+    dropped at every depth.
 
     Args:
-        config (Mapping): What the file says.
-        filename (str): What to call the file in an error.
+        config (Mapping): The config in the file.
+        filename (str): Name of the file in an error.
 
     Returns:
         tuple: The config without ``init_cfg``; and the network without memory (on the device
-        ``meta``), with which weights can be compared. None instead where a class is the user's.
+            ``meta``), for a comparison with weights, or None if a class is the user's.
 
     Raises:
-        ValueError: If it names anything else, an address, or a number beyond what anonymizers take.
+        ValueError: If the config holds another name, an address, or a number beyond the bound.
     """
     config = _checked(config, filename, 0)
     if not all(cls.__module__.startswith(_OWN) for cls in _classes(config)):
@@ -55,7 +56,7 @@ def check_config(config: Mapping, filename: str) -> tuple[dict, nn.Module | None
 
 
 def _checked(value, filename: str, depth: int):
-    """Return a copy without ``init_cfg``, of nothing but data and names of anonymizers."""
+    """Return a copy without ``init_cfg``, of only data and names of anonymizers."""
     if depth > _MAX_DEPTH:
         raise ValueError(f'The anonymizer that {filename} tells is nested too deeply.')
     if isinstance(value, Mapping):
@@ -91,10 +92,10 @@ def _checked(value, filename: str, depth: int):
 
 
 def _check_type(name, filename: str) -> None:
-    """Refuse a name that is not, exactly, that of a registered anonymizer.
+    """Refuse a name that is not exactly the name of a registered anonymizer.
 
     Raises:
-        ValueError: If it is anything else.
+        ValueError: If the name is anything else.
     """
     classes = _find(name) if isinstance(name, str) else []
     if not classes:
@@ -111,7 +112,7 @@ def _check_type(name, filename: str) -> None:
 
 
 def _find(name: str) -> list:
-    """Return what a name stands for, in whatever scope it is looked up."""
+    """Return all classes that a name stands for, in any scope."""
     registries = [MODELS.root, *MODELS.root.children.values()]
     return [r.module_dict[name] for r in registries if name in r.module_dict]
 

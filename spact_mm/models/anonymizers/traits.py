@@ -1,4 +1,4 @@
-"""What a caller has to know of an anonymizer before it runs it."""
+"""Traits of an anonymizer that its callers have to know."""
 
 from collections.abc import Mapping
 
@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 
 def is_random(anonymizer: Mapping | nn.Module) -> bool:
-    """Tell whether an anonymizer draws, so that one frame gives another output each time.
+    """Tell whether an anonymizer is random, so that one frame gives another output each time.
 
-    Such a class says so by an attribute or property ``is_random``; without one it does not draw.
+    A random class declares this by an attribute or property ``is_random``; a class without one is
+    deterministic.
 
     Args:
         anonymizer (Mapping | nn.Module): The network or its config.
@@ -21,8 +22,8 @@ def is_random(anonymizer: Mapping | nn.Module) -> bool:
 def takes_clips(anonymizer: Mapping | nn.Module) -> bool:
     """Tell whether an anonymizer takes clips (N, T, 3, H, W) in place of frames (N, 3, H, W).
 
-    Such a class says so by an attribute or property ``takes_clips``. It gives clips of the same
-    shape, and takes an image for a clip of one frame.
+    A class of clips declares this by an attribute or property ``takes_clips``. It returns clips of
+    the same shape, and treats an image as a clip of one frame.
 
     Args:
         anonymizer (Mapping | nn.Module): The network or its config.
@@ -33,7 +34,7 @@ def takes_clips(anonymizer: Mapping | nn.Module) -> bool:
 def shares_noise(anonymizer: Mapping | nn.Module) -> bool:
     """Tell whether an anonymizer of clips takes the noise that the clips of a video share.
 
-    Such a class says so by an attribute or property ``shares_noise``; see
+    Such a class declares this by an attribute or property ``shares_noise``; see
     :class:`GaussianChannel`.
 
     Args:
@@ -48,8 +49,8 @@ def rewrite_clips(anonymizer: nn.Module, clips: Tensor, *boxes, **noise) -> Tens
     Args:
         anonymizer (nn.Module): The network.
         clips (Tensor): RGB in [0, 1], (N, T, 3, H, W).
-        *boxes: For those that need them.
-        **noise: ``shared`` and ``fresh``, for those that share noise.
+        *boxes: Boxes of persons, for anonymizers that need them.
+        **noise: ``shared`` and ``fresh``, for anonymizers that share noise.
 
     Returns:
         Tensor: Same shape and range.
@@ -60,9 +61,10 @@ def rewrite_clips(anonymizer: nn.Module, clips: Tensor, *boxes, **noise) -> Tens
 
 
 def is_cacheable(anonymizer: Mapping | nn.Module) -> bool:
-    """Tell whether a frame alone decides an anonymizer's output.
+    """Tell whether an anonymizer's output depends on the frame alone.
 
-    It does where it needs neither boxes nor the other frames of a clip, and draws nothing.
+    This is so for anonymizers that need neither boxes nor other frames of a clip and are not
+    random.
 
     Args:
         anonymizer (Mapping | nn.Module): The network or its config.
@@ -77,7 +79,8 @@ def _has_trait(anonymizer: Mapping | nn.Module, name: str) -> bool:
         trait = getattr(kind if isinstance(kind, type) else MODELS.get(kind), name, False)
         if isinstance(trait, bool):
             return trait
-        # A property: it depends on the settings. Nothing is computed and no memory taken.
+        # A property depends on the settings. On ``meta`` nothing is computed and no memory is
+        # taken.
         with torch.device('meta'):
             anonymizer = MODELS.build(dict(dict(_scope_='mmaction'), **anonymizer))
     return bool(getattr(anonymizer, name, False))

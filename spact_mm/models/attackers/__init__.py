@@ -1,4 +1,4 @@
-"""What attackers need beside the models of MMPretrain and MMAction2."""
+"""Parts of attackers that MMPretrain and MMAction2 lack."""
 
 from .clip_preprocessor import CLIP_VIEWS, AnonymizedClipPreprocessor, view_clips
 from .embedding_classifier import EmbeddingClassifier

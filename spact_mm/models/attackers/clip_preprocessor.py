@@ -27,10 +27,11 @@ def _difference(clips: Tensor) -> Tensor:
     return torch.cat([steps.abs().mean(1), steps[:, steps.shape[1] // 2]], 1)
 
 
-#: What an attacker makes of frames (N, T, 3, H, W): ``frame``, the middle one; ``mean``, the
-#: temporal mean beside it, which averages noise away; ``difference``, the mean absolute difference
-#: of successive frames beside one of them, which no static picture hides; ``stack``, all frames as
-#: channels; ``clip``, (N, 3, T, H, W) for 3D networks, and ``clip_difference``, T - 1 differences.
+#: Views of clips (N, T, 3, H, W) for attackers: ``frame``, the middle frame; ``mean``, the temporal
+#: mean, which averages noise away, and the middle frame; ``difference``, the mean absolute
+#: difference of successive frames, which no static picture hides, and one of these differences;
+#: ``stack``, all frames as channels; ``clip``, (N, 3, T, H, W) for 3D networks;
+#: ``clip_difference``, T - 1 differences of frames for 3D networks.
 CLIP_VIEWS: dict[str, Callable[[Tensor], Tensor]] = dict(
     frame=_frame,
     mean=_mean,
@@ -72,13 +73,13 @@ class AnonymizedClipPreprocessor(AnonymizingMixin, ClsDataPreprocessor):
 
     Args:
         view (str): One of :data:`CLIP_VIEWS`.
-        mean (Sequence[float]): Of [0, 255] frames, R, G, B. Defaults to 127.5 each.
-        std (Sequence[float]): As ``mean``. Defaults to 60 each.
+        mean (Sequence[float]): Mean of [0, 255] frames, R, G, B. Defaults to 127.5 each.
+        std (Sequence[float]): Standard deviation of the same. Defaults to 60 each.
         augment (dict, optional): Arguments of a :class:`~spact_mm.models.ClipAugmentation` of each
             anonymized clip, before the view is made, in training only. Defaults to None.
-        **kwargs: As those of :class:`AnonymizedActionPreprocessor` that concern f_A
-            (``anonymizer``, ``checkpoint``, ``max_frames_per_pass``, ``cache``), and those of
-            ``ClsDataPreprocessor``.
+        **kwargs: The arguments of :class:`AnonymizedActionPreprocessor` that concern f_A
+            (``anonymizer``, ``checkpoint``, ``max_frames_per_pass``, ``cache``), and the arguments
+            of ``ClsDataPreprocessor``.
 
     Raises:
         ValueError: If there is no such view, the frames should be BGR, ``augment`` is out of range,
@@ -109,11 +110,11 @@ class AnonymizedClipPreprocessor(AnonymizingMixin, ClsDataPreprocessor):
         self.register_buffer('frame_std', torch.tensor(std).view(-1, 1, 1), False)
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Anonymize, normalise, put together, and go on as the base class.
+        """Anonymize, normalise and make the view, then continue as the base class.
 
         Args:
             data (dict): ``inputs``, clips in [0, 255] of one size: (N, M, 3, T, H, W) or a list of
-                (M, 3, T, H, W), whose M clips are taken for one; ``data_samples`` may be absent.
+                (M, 3, T, H, W), whose M clips are joined to one; ``data_samples`` may be absent.
             training (bool): Whether to augment the clips and the batch. Defaults to False.
 
         Returns:

@@ -1,4 +1,4 @@
-"""A classifier that also tells by what it classifies."""
+"""A classifier that also returns its embedding."""
 
 from mmaction.registry import MODELS
 from mmpretrain.models import ImageClassifier
@@ -12,24 +12,23 @@ from ...registration import register
 class EmbeddingClassifier(ImageClassifier):
     """MMPretrain's ``ImageClassifier`` that predicts its embedding too.
 
-    An attacker who learns to tell the persons of a training set apart by it may recognise others by
-    the same: :class:`VerificationMetric` compares embeddings of persons that are in no training.
-    The head is any of MMPretrain's that has ``pre_logits`` (``LinearClsHead``,
-    ``ArcFaceClsHead``, ...).
+    An embedding that tells the persons of a training set apart may also identify other persons:
+    :class:`VerificationMetric` compares embeddings of persons who are in no training set. The head
+    is any head of MMPretrain with ``pre_logits`` (``LinearClsHead``, ``ArcFaceClsHead``, ...).
     """
 
     def predict(
         self, inputs: Tensor, data_samples: list[DataSample] | None = None, **kwargs
     ) -> list[DataSample]:
-        """Classify, and keep the features that the head's last layer gets.
+        """Classify, and keep the input features of the head's last layer.
 
         Args:
             inputs (Tensor): (N, C, ...).
-            data_samples (list[DataSample], optional): What the predictions are added to.
-            **kwargs: As those of the head's ``predict``.
+            data_samples (list[DataSample], optional): Samples that get the predictions.
+            **kwargs: Arguments of the head's ``predict``.
 
         Returns:
-            list[DataSample]: With ``embedding`` (D,) beside what the head predicts.
+            list[DataSample]: The samples with the head's predictions and ``embedding`` (D,).
         """
         features = self.extract_feat(inputs)
         samples = self.head.predict(features, data_samples, **kwargs)

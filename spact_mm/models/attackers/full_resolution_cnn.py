@@ -1,4 +1,4 @@
-"""A plain convolutional network that looks at every pixel first."""
+"""A plain convolutional network that starts at full resolution."""
 
 from collections.abc import Sequence
 
@@ -13,14 +13,15 @@ from ...registration import register
 class FullResolutionCNN(BaseModule):
     """Pairs of 3x3 convolutions, the first pair at the resolution of the input.
 
-    What an anonymizer leaves is often fine texture, which a strided stem averages away. A backbone
-    for MMPretrain's ``ImageClassifier``.
+    Anonymized frames often keep fine texture, which a strided stem averages away. This is a
+    backbone for MMPretrain's ``ImageClassifier``.
 
     Args:
         in_channels (int): Channels of the input. Defaults to 3.
         widths (Sequence[int]): Channels of each pair; each but the first halves the resolution.
             Defaults to (24, 48, 96, 96).
-        stem_stride (int): Of the first pair. Defaults to 1; 2 costs a quarter, and finds less.
+        stem_stride (int): Stride of the first pair. Defaults to 1; 2 takes a quarter of the
+            computation and finds less.
         init_cfg (dict, optional): Initialization config.
     """
 

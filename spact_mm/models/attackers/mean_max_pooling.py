@@ -1,4 +1,4 @@
-"""Pooling that keeps what is everywhere and what is somewhere."""
+"""Pooling by the mean and the maximum."""
 
 import torch
 from mmaction.registry import MODELS
@@ -11,20 +11,21 @@ from ...registration import register
 class MeanMaxPooling(nn.Module):
     """Put the mean and the maximum over all positions side by side.
 
-    The mean shows what fills the frame, the maximum what is small: a print, a pair of glasses. A
-    neck for MMPretrain's ``ImageClassifier``; the head has twice the backbone's channels.
+    The mean shows features that fill the frame; the maximum shows small ones, such as a print or a
+    pair of glasses. This is a neck for MMPretrain's ``ImageClassifier``; the head needs twice the
+    backbone's channels.
     """
 
     def forward(self, inputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Pool feature maps.
 
         Args:
-            inputs (Tensor | tuple[Tensor, ...]): Of images (N, C, H, W), of clips (N, C, T, H, W).
-                One alone is as a tuple of one: MMAction2's backbones give no tuple, of which
-                MMPretrain's heads take the last.
+            inputs (Tensor | tuple[Tensor, ...]): Maps of images (N, C, H, W) or of clips (N, C, T,
+                H, W). A tensor counts as a tuple of one: MMAction2's backbones return a tensor,
+                while MMPretrain's heads take the last of a tuple.
 
         Returns:
-            tuple[Tensor, ...]: (N, 2 * C) of each.
+            tuple[Tensor, ...]: (N, 2 * C) for each map.
         """
         maps = inputs if isinstance(inputs, tuple) else (inputs,)
         return tuple(map(_pool, maps))

@@ -15,11 +15,12 @@ class DilatedResNet3d(ResNet3d):
     ``ResNet3d`` with ``depth=18, with_pool1=False, with_pool2=False, temporal_strides=(1, 2, 2, 2),
     zero_init_residual=False`` equals torchvision's ``r3d_18``. Here the last temporal stride is 1
     and the first convolution of that stage has dilation 2 in time, so 16 frames of 112x112 give
-    (512, 4, 7, 7). ``ResNet3d.dilations`` cannot say so: it is spatial only.
+    (512, 4, 7, 7). ``ResNet3d.dilations`` is spatial only.
 
     Args:
-        depth (int): Depth of the network, of basic blocks. Defaults to 18.
-        **kwargs: As :class:`mmaction.models.ResNet3d`; the four settings above are the defaults.
+        depth (int): Depth of the network, one made of basic blocks. Defaults to 18.
+        **kwargs: Arguments of :class:`mmaction.models.ResNet3d`; the four settings above are the
+            defaults.
 
     Raises:
         ValueError: If the last stage has a temporal stride, or is not made of basic blocks.
@@ -44,7 +45,7 @@ class DilatedResNet3d(ResNet3d):
         conv.padding = (2, *conv.padding[1:])
 
     def init_weights(self) -> None:
-        """Initialize the weights, by ``init_cfg`` where it is given, which ``ResNet3d`` ignores."""
+        """Initialize the weights, by ``init_cfg`` if given: ``ResNet3d`` ignores ``init_cfg``."""
         if self.init_cfg:
             BaseModule.init_weights(self)
         else:

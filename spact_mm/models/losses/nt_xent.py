@@ -27,10 +27,10 @@ class _ScaleGradient(torch.autograd.Function):
 def _gather_views(z: Tensor) -> Tensor:
     """Concatenate every process's ``(N, D)`` rows; gradients reach the rows of this process.
 
-    Each process computes the whole loss, so its own rows' gradient is already the full one and
-    nothing has to be communicated backwards. Distributed data parallel then *averages* parameter
-    gradients over the processes, where the contributions of the rows have to be *summed*: the
-    factor makes up for it.
+    Each process computes the whole loss, so the gradient of its own rows is already complete and
+    the backward pass needs no communication. Distributed data parallel then *averages* parameter
+    gradients over the processes, but the contributions of the rows have to be *summed*: the factor
+    corrects for this.
     """
     rows = all_gather(z.detach())
     rows[get_rank()] = _ScaleGradient.apply(z, get_world_size())
@@ -83,19 +83,19 @@ class NTXentLoss(nn.Module):
                 'NTXentLoss needs two views of one shape (N, D), '
                 f'but got {tuple(z0.shape)} and {tuple(z1.shape)}.'
             )
-        # Cosines over 0.1 need more digits than half precision has.
+        # Cosines divided by a temperature of 0.1 need more digits than half precision has.
         with torch.autocast(z0.device.type, enabled=False):
             return self._loss(*(z.float() if z.itemsize < 4 else z for z in (z0, z1)))
 
     def bounds(self, pairs: int) -> tuple[float, float]:
-        """Return the loss of a perfect embedding and that of one where all images are equal.
+        """Return the losses of a perfect embedding and of one that maps all images to one point.
 
         Args:
             pairs (int): Pairs in a batch of this process.
 
         Returns:
-            tuple[float, float]: The views of an image equal and the images as far from each other
-            as so many can be, next to 0 at low temperatures; and log(2N - 1).
+            tuple[float, float]: The loss where both views of an image are equal and the images are
+            as far apart as possible, near 0 at low temperatures; and log(2N - 1).
         """
         pairs *= get_world_size() if self.gather else 1
         # The corners of a simplex have cosines of -1 / (N - 1).

@@ -38,7 +38,7 @@ class AttributePrivacyBranch(PrivacyBranch):
         backbone (dict): Any image backbone of MMPretrain.
         head (dict): ``mmpretrain.MultiLabelLinearClsHead`` for attributes or
             ``mmpretrain.LinearClsHead`` for one class of many, such as identities.
-        neck (dict, optional): Between both; it gets a map of each stage. Defaults to
+        neck (dict, optional): Between backbone and head; it gets a map of each stage. Defaults to
             ``mmpretrain.GlobalAveragePooling``.
         init_cfg (dict, optional): Initialization config.
     """
@@ -76,7 +76,7 @@ class AttributePrivacyBranch(PrivacyBranch):
                 (K,) or ``gt_label``.
 
         Raises:
-            ValueError: If there is no view, or labels are absent or not the head's.
+            ValueError: If there is no view, or labels are absent or do not fit the head.
         """
         self._check_views(views)
         self._check_labels(data_samples)
@@ -104,7 +104,7 @@ class AttributePrivacyBranch(PrivacyBranch):
             raise ValueError('AttributePrivacyBranch needs at least one view, but got none.')
 
     def loss_bounds(self, batch_size: int) -> tuple[float, float] | None:
-        """Return what L_B is where the branch is right about all images, and where it guesses.
+        """Return L_B of a branch that is right about all images, and of one that guesses.
 
         Args:
             batch_size (int): Not used.
@@ -118,7 +118,7 @@ class AttributePrivacyBranch(PrivacyBranch):
             return None
         if loss.class_weight is not None or loss.pos_weight is not None:
             return None
-        # A coin for each attribute, or one draw of all classes.
+        # A guess is a coin for each attribute, or one draw of all classes.
         chance = classes * math.log(2) if loss.use_sigmoid else math.log(classes)
         return 0.0, chance * loss.loss_weight
 

@@ -1,4 +1,4 @@
-"""What the minimax training asks of a privacy branch f_B."""
+"""The interface between the minimax training and a privacy branch f_B."""
 
 from collections.abc import Sequence
 
@@ -9,20 +9,21 @@ from torch import Tensor
 class PrivacyBranch(BaseModule):
     """Base class of privacy branches: a loss that f_B minimises, and one that f_A minimises.
 
-    A subclass defines :meth:`loss`, and :meth:`confuse` where f_A shall do something else than
-    raise it. It may have ``loss_bounds(batch_size)``: the loss of a branch that is right about all
-    images, and that of a blind one; a run warns while the loss stays at either.
+    A subclass defines :meth:`loss`, and :meth:`confuse` if f_A has another objective than raising
+    that loss. It may define ``loss_bounds(batch_size)``: the loss of a branch that is right about
+    all images, and the loss of a blind branch; a run warns while the loss stays at one of these
+    values.
     """
 
-    #: Smallest number of images in a batch that it can use.
+    #: Smallest usable number of images in a batch.
     min_batch_size = 1
-    #: What :meth:`forward` can do, each a method.
+    #: Modes of :meth:`forward`; each is the name of a method.
     modes = ('loss', 'confuse')
 
     def forward(
         self, views: Sequence[Tensor], data_samples: Sequence | None = None, mode: str = 'loss'
     ):
-        """Do what the mode says.
+        """Call the method of the mode.
 
         Args:
             views (Sequence[Tensor]): Views of N images, RGB in [0, 1], (N, 3, H, W) each.
@@ -44,7 +45,7 @@ class PrivacyBranch(BaseModule):
         raise NotImplementedError
 
     def confuse(self, views: Sequence[Tensor], data_samples: Sequence | None) -> dict[str, Tensor]:
-        """Return what f_A minimises: by default ``dict(loss_confusion=-L_B)``, as in SPAct.
+        """Return the losses of f_A: by default ``dict(loss_confusion=-L_B)``, as in SPAct.
 
         Values are logged by their names; the sum of those with ``loss`` in their names is weighted
         by omega.

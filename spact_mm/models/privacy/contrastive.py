@@ -14,8 +14,8 @@ from .features import feature_maps, in_channels
 class ContrastivePrivacyBranch(PrivacyBranch):
     """Recognise which two views come from one image (SPAct Section 3.3).
 
-    A model that can do so sees what is particular to the image, so an anonymizer that defeats it
-    has removed private information without any label.
+    A model that succeeds sees features particular to the image, so an anonymizer that defeats the
+    model has removed private information without any label.
 
     Args:
         backbone (dict): Any image backbone of MMPretrain, for instance
@@ -24,7 +24,7 @@ class ContrastivePrivacyBranch(PrivacyBranch):
         neck (dict | list[dict]): A projector from the features of the backbone's last stage to the
             embedding, for instance ``dict(type='mmpretrain.MoCoV2Neck', in_channels=2048,
             hid_channels=2048, out_channels=128)``, which is the paper's Linear - ReLU - Linear. A
-            neck whose ``in_channels`` are several, such as ``HRFuseScales``, gets all stages.
+            neck with several ``in_channels``, such as ``HRFuseScales``, gets all stages.
         loss (dict): The loss of two views. Defaults to :class:`NTXentLoss`.
         init_cfg (dict, optional): Initialization config.
     """
@@ -87,7 +87,7 @@ class ContrastivePrivacyBranch(PrivacyBranch):
         return dict(loss_privacy=self.loss_module(*self.tensor(views)))
 
     def loss_bounds(self, batch_size: int) -> tuple[float, float] | None:
-        """Return what L_B is where the branch is right about all images, and where it is blind.
+        """Return L_B of a branch that is right about all images, and of a blind branch.
 
         Args:
             batch_size (int): Images in a batch of this process.

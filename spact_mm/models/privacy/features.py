@@ -1,4 +1,4 @@
-"""What the image backbones of MMPretrain give, as feature maps."""
+"""The outputs of MMPretrain's image backbones as feature maps."""
 
 from collections.abc import Sequence
 
@@ -6,18 +6,19 @@ from torch import Tensor
 
 
 def feature_maps(outputs: Tensor | Sequence, channels: int | None = None) -> tuple[Tensor, ...]:
-    """Lay out the output of any image backbone as necks and pooling take it.
+    """Lay out the output of any image backbone as feature maps for necks and pooling.
 
-    Maps (N, C, h, w) stay as they are. Vectors (N, C), as of a class token, become maps of one
-    pixel; tokens (N, L, C) or (N, C, L) maps of L x 1 pixels, whose mean is theirs. Where a stage
-    gives several outputs (patch tokens and a class token, two kinds of tokens), the last counts.
+    Maps (N, C, h, w) stay as they are. Vectors (N, C), such as a class token, become maps of one
+    pixel. Tokens (N, L, C) or (N, C, L) become maps of L x 1 pixels, so their mean is kept. If a
+    stage gives several outputs (patch tokens and a class token, two kinds of tokens), the last one
+    is used.
 
     Args:
         outputs (Tensor | Sequence): One output, or one for each stage.
-        channels (int, optional): C, which tells (N, L, C) from (N, C, L). None means (N, L, C).
+        channels (int, optional): C, to distinguish (N, L, C) from (N, C, L). None means (N, L, C).
 
     Returns:
-        tuple[Tensor, ...]: (N, C, h, w) of each stage that gives something.
+        tuple[Tensor, ...]: (N, C, h, w) of each stage with an output.
 
     Raises:
         ValueError: If an output has another number of axes.
@@ -27,10 +28,10 @@ def feature_maps(outputs: Tensor | Sequence, channels: int | None = None) -> tup
 
 
 def in_channels(config: dict | Sequence[dict]) -> int | None:
-    """Return how many channels a neck or head takes by its config, None if that is not one number.
+    """Return the input channels of a neck or head by its config; None if there is not one number.
 
     Args:
-        config (dict | Sequence[dict]): One, or several that follow each other.
+        config (dict | Sequence[dict]): One config, or a sequence of successive modules.
     """
     first = config if isinstance(config, dict) else config[0]
     channels = first.get('in_channels')

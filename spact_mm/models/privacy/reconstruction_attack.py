@@ -18,7 +18,7 @@ _LOSSES = dict(l1=F.l1_loss, mse=F.mse_loss)
 
 @register(MODELS)
 class ReconstructionPreprocessor(AnonymizedImagePreprocessor):
-    """Give images as they are and anonymized, both RGB in [0, 1].
+    """Return raw and anonymized images, both RGB in [0, 1].
 
     Args:
         anonymizer (dict, optional): As in :class:`AnonymizedImagePreprocessor`.
@@ -52,7 +52,7 @@ class ReconstructionPreprocessor(AnonymizedImagePreprocessor):
             training (bool): Not used.
 
         Returns:
-            dict: ``inputs``, the anonymized images, and ``raw``, those before, float
+            dict: ``inputs``, the anonymized images, and ``raw``, the raw images, both float
             (N, 3, H, W) in [0, 1]; ``data_samples``.
 
         Raises:
@@ -76,11 +76,11 @@ class ReconstructionPreprocessor(AnonymizedImagePreprocessor):
 class ReconstructionAttack(BaseModel):
     """Train a network to turn anonymized frames back into raw ones.
 
-    The attacker passes raw images of his own through the anonymizer, and so has any number of
-    pairs to learn from. What he reconstructs may tell more than the anonymized frames do, to
-    people and to attribute attackers. For the latter put a ``SequentialAnonymizer`` of the
-    anonymizer and the trained inverter, whose weights have the prefix ``inverter.`` in
-    checkpoints, in front of one.
+    The attacker passes raw images of their own through the anonymizer, and so has any number of
+    pairs to learn from. The reconstructions may reveal more than the anonymized frames, to people
+    and to attribute attackers. To measure an attribute attacker on reconstructions, put a
+    ``SequentialAnonymizer`` of the anonymizer and the trained inverter in front of the attacker;
+    the inverter's weights have the prefix ``inverter.`` in checkpoints.
 
     Args:
         anonymizer (dict, optional): f_A, frozen, as in :class:`AnonymizedImagePreprocessor`:
@@ -88,8 +88,8 @@ class ReconstructionAttack(BaseModel):
         inverter (dict, optional): Frames (N, 3, H, W) in [0, 1] to the same. Defaults to a
             ``UNetAnonymizer`` as large as f_A of the paper.
         checkpoint (str, optional): Checkpoint with f_A's weights, usually of the minimax training.
-        loss (str): ``'l1'`` or ``'mse'``, the mean over all pixels; PSNR measures the latter.
-            Defaults to ``'l1'``.
+        loss (str): ``'l1'`` or ``'mse'``, the mean over all pixels; PSNR is a function of
+            ``'mse'``. Defaults to ``'l1'``.
         data_preprocessor (dict, optional): Further settings of
             :class:`ReconstructionPreprocessor`, such as ``dict(to_rgb=True)``.
         init_cfg (dict, optional): Initialization config of the whole model.
@@ -139,7 +139,7 @@ class ReconstructionAttack(BaseModel):
         Args:
             inputs (Tensor): Anonymized images, RGB in [0, 1], (N, 3, H, W).
             data_samples (Sequence, optional): The samples of the images.
-            raw (Tensor, optional): The images before, same shape; not needed by ``'tensor'``.
+            raw (Tensor, optional): The raw images, same shape; not needed by ``'tensor'``.
             mode (str): ``'tensor'``, ``'predict'`` or ``'loss'``. Defaults to ``'tensor'``.
 
         Returns:
