@@ -1,4 +1,4 @@
-"""What the command-line tools are made of."""
+"""Functions and classes behind the command-line tools."""
 
 from ..models.anonymizers.checkpoint import find_anonymizer
 from .anonymize_file import FileResult, anonymize_file

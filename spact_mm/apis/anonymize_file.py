@@ -27,21 +27,21 @@ from .times import Times
 from .video_file import VideoReader, VideoWriter
 from .zones import Zones
 
-#: Bytes of frames that are decoded before they are anonymized together.
+#: Size in bytes of the batches of decoded frames that are anonymized together.
 _BATCH_BYTES = 32 << 20
 
 
 @dataclass
 class FileResult:
-    """What became of a file.
+    """The result of anonymizing a file.
 
     Attributes:
         output (str): The file or folder that was written.
-        frames (int): How many frames are in it.
-        height (int): In pixels.
-        width (int): In pixels.
-        audio (str): ``'none'`` in the source, ``'dropped'`` or ``'kept'``.
-        warning (str): What is wrong with the source, empty if nothing is.
+        frames (int): Number of frames in it.
+        height (int): Height in pixels.
+        width (int): Width in pixels.
+        audio (str): ``'none'`` if the source has none, ``'dropped'`` or ``'kept'``.
+        warning (str): Flaw of the source; empty if there is none.
         bytes (int): Size of the file, or of all files of the folder.
         sha256 (str): Hash of the file, or of the names and contents of all files of the folder.
         raw_zones (list | None): Polygons in which frames are RAW, None if there are none.
@@ -76,30 +76,29 @@ def anonymize_file(
     times: Times | None = None,
     changes: ChangeLog | None = None,
 ) -> FileResult:
-    """Anonymize a video or an image into a file, in memory that does not grow with its length.
+    """Anonymize a video or an image into a file, in memory that does not grow with the length.
 
     The output has the frames, the rate, the time stamps and the upright size of the source, and
-    nothing of its metadata. It appears under its name when it is whole and was read back. A file
-    of that name is replaced, and a folder with nothing but frames in it: whether it may be is
-    asked by :func:`~spact_mm.apis.anonymize_job`.
+    none of its metadata. The output appears under its name when it is whole and was read back. A
+    file of that name is replaced, and so is a folder that holds only frames;
+    :func:`~spact_mm.apis.anonymize_job` checks before whether the replacement is allowed.
 
     Args:
-        job (Job): What goes in and comes out.
+        job (Job): The source and the output.
         anonymize (Callable): RGB uint8 frames (N, H, W, 3) to the same. If it has a
-            ``clip_length``, it gets a multiple of as many successive frames each time, but the
-            last.
-        size (int, optional): Length to which the shorter side is resized before. Defaults to None:
-            as it is.
+            ``clip_length``, each call except the last gets a multiple of this number of successive
+            frames.
+        size (int, optional): Length to which the shorter side is resized first. Defaults to None:
+            no resizing.
         side_by_side (bool): Whether the source is shown to the left. Defaults to False.
         images (bool): Whether a video becomes a folder of PNG images. Defaults to False.
-        keep_audio (bool): Whether the sound track is copied, with the voices in it. Defaults to
-            False.
-        on_frames (Callable, optional): Called with how many frames are done and how many are
-            expected, 0 if unknown. Defaults to None.
-        max_pixels (int): Pictures and frames of more pixels are refused before they are decoded.
+        keep_audio (bool): Whether the sound track, including voices, is copied. Defaults to False.
+        on_frames (Callable, optional): Called with the number of finished frames and of expected
+            frames, 0 if unknown. Defaults to None.
+        max_pixels (int): Pictures and frames with more pixels are refused before they are decoded.
             Defaults to :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
-        before_replace (Callable, optional): Called with the result before it gets its name; what
-            it raises keeps what was there. Defaults to None.
+        before_replace (Callable, optional): Called with the result before the output gets its name;
+            if it raises, an old output stays. Defaults to None.
         crf (int, optional): As for :class:`VideoWriter`. Defaults to None.
         codec (str): As for :class:`VideoWriter`. Defaults to ``'h264'``.
         zones (Zones, optional): Parts of all frames that are hidden or kept RAW. Defaults to None.
@@ -108,7 +107,7 @@ def anonymize_file(
         changes (ChangeLog, optional): Is told of all frames. Defaults to None.
 
     Returns:
-        FileResult: What was written.
+        FileResult: Facts about the written file.
 
     Raises:
         ValueError: If the source cannot be read, or its pictures are too large.
@@ -155,7 +154,7 @@ def read_anonymized(
     side_by_side: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> np.ndarray:
-    """Return a video or an image anonymized, whole.
+    """Return a whole video or image, anonymized.
 
     Args:
         source (Path): The file.
@@ -165,7 +164,7 @@ def read_anonymized(
         max_pixels (int): As for :func:`anonymize_file`.
 
     Returns:
-        np.ndarray: RGB uint8, (T, H, W, 3) of a video, (H, W, 3) of an image.
+        np.ndarray: RGB uint8, (T, H, W, 3) for a video, (H, W, 3) for an image.
     """
     options = dict(size=size, side_by_side=side_by_side, max_pixels=max_pixels)
     if source.suffix.lower() in IMAGES:
@@ -204,7 +203,7 @@ def _anonymize(
     height, width = fit_size(*first[0].shape[:2], size, path, max_pixels)
     length = getattr(anonymize, 'clip_length', 1)
     count = max(1, _BATCH_BYTES // (3 * height * width * length)) * length
-    # A video may change its size on the way; the output has one.
+    # Frames of a video may change their size; the output has one size.
     frames = ((resize(p, height, width), stamp) for p, stamp in chain([first], frames))
     while batch := list(islice(frames, count)):
         pictures, stamps = zip(*batch, strict=True)
@@ -290,7 +289,8 @@ def _describe_damage(reader: VideoReader, frames: int) -> str:
             f'{reader.path} is damaged: {reader.num_bad_packets} of its packets could not be '
             f'decoded; the other {frames} frames are written.'
         )
-    # Not from the number declared: it counts frames that an edit list hides or that were dropped.
+    # The declared number of frames is not used: it counts frames that an edit list hides or that
+    # were dropped.
     if reader.truncation:
         return f'{reader.path} is damaged: {reader.truncation}; {frames} frames are written.'
     return ''

@@ -1,4 +1,4 @@
-"""Anonymize a file into a folder of outputs, and note there that it is done."""
+"""Anonymize a file into a folder of outputs, and record it in the folder's manifest."""
 
 import os
 from collections.abc import Iterator
@@ -15,21 +15,22 @@ from .outputs import LOCK, Job
 
 
 def anonymize_job(job: Job, manifest: Manifest, check: LeftoverCheck, **options) -> FileResult:
-    """Anonymize a file into the folder of a manifest, and note it there once it is whole.
+    """Anonymize a file into the folder of a manifest, and record the output there once it is whole.
 
     Args:
-        job (Job): What goes in and comes out.
-        manifest (Manifest): Of the folder, which the process has locked by :func:`lock_outputs`.
-        check (LeftoverCheck): Anonymizes the frames, and measures what is left of them, which is
-            noted too.
-        **options: As for :func:`anonymize_file`. Changes are written beside the output, too.
+        job (Job): The source and the output.
+        manifest (Manifest): Manifest of the folder, which the process has locked by
+            :func:`lock_outputs`.
+        check (LeftoverCheck): Anonymizes the frames and measures how much of them is left; the
+            measurement is recorded too.
+        **options: Arguments of :func:`anonymize_file`. Changes are written beside the output, too.
 
     Returns:
-        FileResult: What was written.
+        FileResult: Facts about the written file.
 
     Raises:
         ValueError: If the source cannot be read, or too much of it is left.
-        FileExistsError: If there is something of that name which this tool has not written.
+        FileExistsError: If the output's name is taken by something that this tool has not written.
         OSError: If the output cannot be written.
     """
 
@@ -54,14 +55,14 @@ def anonymize_job(job: Job, manifest: Manifest, check: LeftoverCheck, **options)
 
 @contextmanager
 def lock_outputs(out: str | Path) -> Iterator[None]:
-    """Keep a folder of outputs to one run: this process, or those that torchrun has started.
+    """Reserve a folder of outputs for one run: this process, or all processes of a torchrun.
 
     Args:
-        out (str | Path): The folder; it is made.
+        out (str | Path): The folder; made if it does not exist.
 
     Raises:
-        RuntimeError: If another run uses it.
-        OSError: If it cannot be written to.
+        RuntimeError: If another run uses the folder.
+        OSError: If the folder cannot be written to.
     """
     refusal = (
         f'Another run writes to {out}: wait for it, or give another --out (out_dir in Python).'
@@ -72,7 +73,7 @@ def lock_outputs(out: str | Path) -> Iterator[None]:
         return
     names = ('TORCHELASTIC_RUN_ID', 'MASTER_ADDR', 'MASTER_PORT', 'WORLD_SIZE')
     run = ' '.join(os.environ.get(name, '-') for name in names)
-    # Where that tells no runs apart, the ranks do.
+    # If these variables do not distinguish two runs, a lock for each rank does.
     rank = f'{LOCK}.{int(os.environ.get("RANK", 0))}'
     with lock_folder(out, refusal, run, LOCK), lock_folder(out, refusal, name=rank):
         yield

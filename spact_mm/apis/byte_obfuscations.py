@@ -1,4 +1,4 @@
-"""Obfuscations of frames as they come out of a decoder, without a detour by floating point."""
+"""Obfuscations of decoded frames (uint8) without a conversion to floating point."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,19 +15,19 @@ from ..models.anonymizers import (
     PixelateAnonymizer,
 )
 
-#: Pixels whose bytes add up to less than 2 ** 31.
+#: Largest number of pixels whose bytes sum to less than 2 ** 31.
 _MOST_PIXELS = 2**31 // 256
 
 
 def find_byte_function(network: nn.Module) -> Callable[[np.ndarray], np.ndarray] | None:
-    """Return what does the same to bytes as an obfuscation does to numbers in [0, 1].
+    """Return a function on bytes that is equivalent to an obfuscation of numbers in [0, 1].
 
     Args:
         network (nn.Module): f_A.
 
     Returns:
-        Callable: From RGB uint8, (N, H, W, 3), to the same, within one of 255 levels of what
-        the network gives. None if there is none for its class.
+        Callable: From RGB uint8, (N, H, W, 3), to the same, within one of 255 levels of the
+        network's output. None if there is no such function for its class.
     """
     function = _FUNCTIONS.get(type(network))
     return function and partial(_map_frames, partial(function, network))
@@ -46,7 +46,7 @@ def _pixelate(network: PixelateAnonymizer, frame: np.ndarray) -> np.ndarray:
     block = network.block
     edges = [np.append(np.arange(0, size, block), size) for size in (height, width)]
     blocks = _average(frame, *((edge[:-1], edge[1:]) for edge in edges))
-    # OpenCV's nearest neighbour takes a wrong one where the quotient of sizes is rounded.
+    # OpenCV's nearest neighbour takes a wrong block where the quotient of sizes is rounded.
     rows = blocks.repeat(block, 1)[:, :width]
     return rows.repeat(block, 0)[:height]
 
@@ -57,7 +57,7 @@ def _downsample(network: DownsampleAnonymizer, frame: np.ndarray) -> np.ndarray:
     for size in (height, width):
         count = max(1, round(size / network.factor))
         index = np.arange(count)
-        # Of pixels that are covered in part, too, as PyTorch's interpolation by area does.
+        # Ranges include pixels that are covered in part, as in PyTorch's interpolation by area.
         ranges.append((index * size // count, -(-(index + 1) * size // count)))
     small = _average(frame, *ranges)
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -68,11 +68,11 @@ def _average(frame: np.ndarray, rows: Sequence, columns: Sequence) -> np.ndarray
 
     Args:
         frame (np.ndarray): uint8, (H, W, 3).
-        rows (Sequence): The first rows and the ends, two arrays.
-        columns (Sequence): Likewise.
+        rows (Sequence): Two arrays: first rows and end rows (exclusive).
+        columns (Sequence): The same for columns.
 
     Returns:
-        np.ndarray: uint8, of the number of rows and columns.
+        np.ndarray: uint8, one value for each pair of a row range and a column range.
     """
     is_large = frame.shape[0] * frame.shape[1] > _MOST_PIXELS
     sums = cv2.integral(frame, sdepth=cv2.CV_64F if is_large else cv2.CV_32S)
@@ -85,7 +85,7 @@ def _average(frame: np.ndarray, rows: Sequence, columns: Sequence) -> np.ndarray
 def _blur(network: GaussianBlurAnonymizer, frame: np.ndarray) -> np.ndarray:
     planes = torch.from_numpy(np.stack(cv2.split(frame))).float().div_(255)
     blurred = network(planes[None])[0].numpy()
-    # Scaled and rounded in one pass: it gives the type of bytes by itself.
+    # Scales, rounds and converts to bytes in one pass.
     return cv2.merge([cv2.convertScaleAbs(plane, alpha=255) for plane in blurred])
 
 

@@ -1,4 +1,4 @@
-"""Anonymizers as ONNX files, for programs that have no PyTorch."""
+"""Export of anonymizers to ONNX files, for programs without PyTorch."""
 
 from __future__ import annotations
 
@@ -26,24 +26,26 @@ from .load_anonymizer import hash_anonymizer, load_anonymizer
 if TYPE_CHECKING:
     import onnx
 
-#: What 99.9 % of the values may differ by between ONNX Runtime and PyTorch: a thirtieth of a grey
-#: level of 8 bits. The rest is for channels, which round, and may round to the neighbouring level.
+#: Largest allowed difference between ONNX Runtime and PyTorch for 99.9 % of the values: a thirtieth
+#: of an 8-bit grey level. The other values may differ more: channels round, perhaps to the
+#: neighbouring level.
 _TOLERANCE, _QUANTILE = 1e-4, 0.999
-#: Height and width of the frames on which they are compared.
+#: Height and width of the frames for the comparison.
 _SIZES = ((64, 80), (51, 67))
 
 
 @dataclass(frozen=True)
 class Export:
-    """What was written.
+    """Facts about a written ONNX file.
 
     Attributes:
         path (Path): The file.
-        inputs (tuple[str, ...]): Its inputs: frames or clips, then boxes and noise, if it has them.
-        noise (tuple[str, ...]): Those which whoever runs it has to draw.
-        difference (float, optional): The largest one between the outputs of ONNX Runtime and of
-            PyTorch on drawn frames, but for one value in a thousand. None if they were not
-            compared.
+        inputs (tuple[str, ...]): Names of its inputs: frames or clips, then boxes and noise, if
+            any.
+        noise (tuple[str, ...]): Names of the inputs that the user of the file has to draw.
+        difference (float, optional): Largest difference between the outputs of ONNX Runtime and of
+            PyTorch on random frames, apart from one value in a thousand. None if the outputs were
+            not compared.
     """
 
     path: Path
@@ -57,24 +59,25 @@ def export_onnx(
 ) -> Export:
     """Write an anonymizer as an ONNX file.
 
-    It takes frames of any size and number, float32 RGB in [0, 1], (N, 3, H, W), as ``frames`` (or
-    ``clips``, (N, T, 3, H, W)), and gives the same shape as ``anonymized``. BatchNorm is folded
-    into the convolutions. There is no noise in it: an anonymizer that adds some has it as inputs.
+    The graph takes frames of any size and number, float32 RGB in [0, 1], (N, 3, H, W), as
+    ``frames`` (or ``clips``, (N, T, 3, H, W)), and gives the same shape as ``anonymized``.
+    BatchNorm is folded into the convolutions. The graph draws no noise: an anonymizer that adds
+    noise takes it as inputs.
 
     Args:
-        source (str): One of :data:`~.inferencer.METHODS`, whose strength follows the size of the
+        source (str): One of :data:`~.inferencer.METHODS`, whose strength depends on the size of the
             frames, or a checkpoint, which is read as data.
         target (str | Path): The file, which must not exist.
-        config (str, optional): Where the checkpoint does not name its anonymizer. It is a program
-            and runs. Defaults to None.
-        force (bool): Whether one that is no anonymizer, as ``tools/anonymize.py`` judges it, is
-            written. Defaults to False.
+        config (str, optional): Config for a checkpoint that does not name its anonymizer. A config
+            is a program and runs. Defaults to None.
+        force (bool): Whether to write a network that ``tools/anonymize.py`` would refuse as no
+            anonymizer. Defaults to False.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        FileExistsError: If there is something of the target's name.
+        FileExistsError: If the target's name is taken.
         ValueError: If the checkpoint holds no anonymizer, or one of a class without a graph.
-        RuntimeError: If ``onnx`` is not installed, or what was made gives other frames.
+        RuntimeError: If ``onnx`` is not installed, or the graph gives other frames than PyTorch.
     """
     target = Path(target)
     if target.exists() or target.is_symlink():
@@ -110,7 +113,7 @@ def build_onnx(
     Args:
         anonymizer (nn.Module | str): f_A, which is left as it is, or one of
             :data:`~.inferencer.METHODS`.
-        details (Mapping[str, str], optional): What the file tells of it. Defaults to nothing.
+        details (Mapping[str, str], optional): Metadata for the file. Defaults to nothing.
 
     Returns:
         tuple: The model, and the names of its inputs of noise.
@@ -147,15 +150,15 @@ def build_onnx(
 
 
 def compare_with_pytorch(model: bytes, anonymizer: nn.Module | str) -> float | None:
-    """Return the difference of ONNX Runtime's output and PyTorch's on frames that are drawn.
+    """Return the difference between the outputs of ONNX Runtime and PyTorch on random frames.
 
     Args:
-        model (bytes): What :func:`build_onnx` made.
-        anonymizer (nn.Module | str): Of what.
+        model (bytes): A model of :func:`build_onnx`.
+        anonymizer (nn.Module | str): The anonymizer or method that it was built from.
 
     Returns:
-        float: What all values but one in a thousand differ by at most. None where PyTorch draws
-        noise that it cannot be given.
+        float: Largest difference, apart from one value in a thousand. None if PyTorch's network
+        draws noise by itself.
     """
     import onnxruntime
 
@@ -186,7 +189,7 @@ def _load(source: str, config: str | None, force: bool) -> nn.Module:
 
 
 def _draw_inputs(names: set[str], height: int, width: int) -> dict[str, Tensor]:
-    """Draw two clips of three frames, or six frames, and what belongs to them."""
+    """Draw two clips of three frames, or six frames, and their boxes and noise."""
     generator = torch.Generator().manual_seed(0)
     clips = torch.rand(2, 3, 3, height, width, generator=generator)
     corners = torch.rand(6, 2, 2, 2, generator=generator).sort(2).values

@@ -16,9 +16,9 @@ from ..models.memory_format import use_channels_last
 from .byte_obfuscations import find_byte_function
 from .video_noise import VideoNoise
 
-#: What computes a trained anonymizer.
+#: Libraries that can compute a trained anonymizer.
 BACKENDS = ('torch', 'onnxruntime')
-#: Frames of a clip in videos of any length: as many as training clips usually have.
+#: Frames of a clip in videos of any length: the usual length of training clips.
 _CLIP_LENGTH = 16
 
 
@@ -27,29 +27,31 @@ class NonFiniteError(ValueError):
 
 
 def clip_length(anonymizer: nn.Module) -> int:
-    """Return how many successive frames of a video an anonymizer takes for a clip; 1 for frames."""
+    """Return the number of successive frames that an anonymizer takes as a clip; 1 for frames."""
     return _CLIP_LENGTH if takes_clips(anonymizer) else 1
 
 
 class FrameAnonymizer:
-    """A frozen anonymizer that takes and gives frames as they come out of a decoder.
+    """A frozen anonymizer from decoded frames to frames of the same kind.
 
-    BatchNorm is folded into the convolutions before it and the weights are stored channels-last:
-    the same numbers but for rounding, in less time.
+    BatchNorm is folded into the preceding convolutions and the weights are stored channels-last:
+    the same numbers up to rounding, in less time.
 
-    On a CPU bytes of obfuscations do not become floating point; they change by a level at most.
+    On a CPU obfuscations compute on bytes; the output differs by one grey level at most.
 
-    An anonymizer of clips gets successive frames as clips of :attr:`clip_length`, the last one
-    shorter. One that shares noise gets that of the video.
+    An anonymizer of clips gets successive frames as clips of :attr:`clip_length`; the last clip may
+    be shorter. An anonymizer that shares noise gets the noise of the video.
 
     Args:
-        anonymizer (nn.Module): f_A, frames (N, 3, H, W) in [0, 1] to the same. It is copied.
+        anonymizer (nn.Module): f_A, frames (N, 3, H, W) in [0, 1] to the same. The network is
+            copied.
         device (str | torch.device): Where to compute. Defaults to ``'cpu'``.
-        batch_size (int): Frames that pass it at a time, which bounds the memory. Defaults to 16.
+        batch_size (int): Frames that pass the network at a time, which bounds the memory. Defaults
+            to 16.
         backend (str): One of :data:`BACKENDS`. Defaults to ``'torch'``.
 
     Raises:
-        ValueError: If the batch size is not positive, or the backend cannot run it there.
+        ValueError: If the batch size is not positive, or the backend cannot compute on the device.
         RuntimeError: If the backend is not installed.
 
     Example:
@@ -74,7 +76,8 @@ class FrameAnonymizer:
         if self.device.type == 'cpu':
             self._rewrite_bytes = find_byte_function(self.network)
         self._takes_clips = takes_clips(anonymizer)
-        #: Whoever gives a video part by part gives a multiple of these frames each time.
+        #: Callers that pass a video in parts must pass a multiple of this number of frames each
+        #: time.
         self.clip_length = clip_length(anonymizer)
         self._min_size = getattr(anonymizer, 'min_size', 1)
 
@@ -84,8 +87,8 @@ class FrameAnonymizer:
 
         Args:
             frames (np.ndarray): RGB, uint8, (N, H, W, 3) of any size.
-            noise (VideoNoise, optional): That of the video, whose frames may come in several calls.
-                Defaults to new noise: the frames are a video of their own.
+            noise (VideoNoise, optional): Noise of the video, whose frames may come in several
+                calls. Defaults to new noise: the frames are a video of their own.
 
         Returns:
             np.ndarray: Same shape and type.
@@ -137,7 +140,7 @@ class FrameAnonymizer:
             x = x.unflatten(0, shape)
         drawn = noise.draw(x) if shares_noise(self.network) else {}
         x = self.network(x, **drawn)[..., :height, :width]
-        # Of numbers in [0, 1] the sum is finite, and sooner had than an answer for each.
+        # The sum of numbers in [0, 1] is finite, and faster than a test of each number.
         if not torch.isfinite(x.sum()):
             raise NonFiniteError(
                 'the anonymizer gives numbers that are not finite (NaN or Inf), so its weights are '

@@ -1,4 +1,4 @@
-"""Raw frames of a file beside the anonymized ones."""
+"""Pairs of raw and anonymized frames of a file."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,29 +10,30 @@ from .image_file import MAX_PIXELS, read_image
 from .sources import IMAGES
 from .video_file import VideoReader
 
-#: Width to height of an output may differ by as much, as its sides are whole numbers.
+#: Allowed difference in the ratio of width to height, as an output's sides are whole numbers.
 _ROUNDING = 0.03
 
 
 def sample_frames(
     path: Path, count: int, max_pixels: int = MAX_PIXELS
 ) -> tuple[list[np.ndarray], int]:
-    """Read frames that are spread evenly over a video, the first and the last among them.
+    """Read frames that are spread evenly over a video, including the first and the last.
 
     Args:
         path (Path): A video or an image.
-        count (int): How many; all if there are fewer.
-        max_pixels (int): Frames of more are refused.
+        count (int): Number of frames; all if there are fewer.
+        max_pixels (int): Frames with more pixels are refused.
 
     Returns:
-        tuple[list[np.ndarray], int]: Frames, RGB uint8 (H, W, 3), and how many the file has.
+        tuple[list[np.ndarray], int]: Frames, RGB uint8 (H, W, 3), and the number of frames in the
+        file.
 
     Raises:
         ValueError: If the file cannot be read.
     """
     if path.suffix.lower() in IMAGES:
         return [read_image(path, max_pixels)[0]], 1
-    # What a file says of its length need not be true.
+    # The length that a file declares may be wrong.
     with VideoReader(path, max_pixels) as reader:
         total = sum(1 for _ in reader)
     wanted = set(np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist())
@@ -43,7 +44,7 @@ def sample_frames(
 def pair_with_file(
     source: Path, output: Path, count: int, max_pixels: int = MAX_PIXELS
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield raw frames of a file and those of its anonymized copy, brought to the same size.
+    """Yield raw frames of a file and the frames of its anonymized copy, resized to the same size.
 
     Args:
         source (Path): The raw video or image.
@@ -85,7 +86,7 @@ def pair_with_function(
     count: int,
     max_pixels: int = MAX_PIXELS,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield raw frames of a file and what an anonymizer makes of them.
+    """Yield raw frames of a file and an anonymizer's output for each.
 
     Args:
         source (Path): The raw video or image.

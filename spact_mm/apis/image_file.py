@@ -1,4 +1,4 @@
-"""Image files: what is in them by their header, and their pixels, upright and whole."""
+"""Image files: checks of their headers, and their pixels, upright and whole."""
 
 import io
 import struct
@@ -20,21 +20,21 @@ _MAX_PAGES = 10_000
 
 
 def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, str]:
-    """Read a picture, turned as its EXIF orientation says.
+    """Read a picture, turned by its EXIF orientation.
 
     Args:
         path (Path): BMP, JPEG, PNG, TIFF, WebP or, where Pillow can, AVIF.
-        max_pixels (int): A picture of more is refused before it is decoded.
+        max_pixels (int): A picture with more pixels is refused before it is decoded.
 
     Returns:
-        tuple[np.ndarray, str]: RGB uint8, (H, W, 3), and what of the file is left out, empty if
-        nothing is. Values of 16 bits lose their lower 8; floating point ones of [0, 1] are
+        tuple[np.ndarray, str]: RGB uint8, (H, W, 3), and the parts of the file that are left out,
+        empty if none. 16-bit values lose their lower 8 bits; floating point values of [0, 1] are
         multiplied by 255.
 
     Raises:
-        ValueError: If it cannot be read whole and with its brightness: it is no picture, too
-            large, has several pages, or numbers of unknown range.
-        OSError: If it cannot be opened.
+        ValueError: If the picture cannot be read whole and with its brightness: the file is no
+            picture, too large, has several pages, or numbers of unknown range.
+        OSError: If the file cannot be opened.
     """
     check_regular(path)
     data = path.read_bytes()
@@ -45,15 +45,15 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, st
     with _open(path, data) as header:
         check_pixels(path, *header.size, max_pixels)
         pages, kind = getattr(header, 'n_frames', 1), header.format
-        # Beside the picture it has previews, depth or gain maps, which nobody sees as pages.
+        # The other pictures of an MPO file are previews, depth or gain maps, not pages.
         if pages > 1 and kind != 'MPO':
             ending = {'PNG': '.apng', 'GIF': '.gif'}.get(kind)
             remedy = f'name it {ending}' if ending else 'convert it'
             raise _several(path, pages, 'pictures', f'{remedy}, so that it is a video')
         if kind == 'AVIF':
-            # FFmpeg gives one of its tiles, and OpenCV's wheel does not read it.
+            # FFmpeg returns one tile of an AVIF picture, and OpenCV's wheel does not read AVIF.
             return _decode_by_pillow(path, header), ''
-        # Which OpenCV leaves out for them.
+        # OpenCV ignores the orientation of PNG and WebP files.
         turn = find_exif_orientation(header) if kind in ('PNG', 'WEBP') else 1
         further = f'{pages - 1} further pictures in it (previews, depth or gain) are left out.'
     if kind == 'PNG' and not _has_whole_chunks(data):
@@ -66,7 +66,7 @@ def check_pixels(path: Path, width: int, height: int, max_pixels: int) -> None:
     """Refuse a picture or frame that is too large.
 
     Raises:
-        ValueError: If it has more than ``max_pixels``.
+        ValueError: If the picture has more than ``max_pixels``.
     """
     if width * height > max_pixels:
         raise ValueError(
@@ -80,10 +80,10 @@ def _open(path: Path, data: bytes) -> Iterator[Image.Image]:
     """Read the header; nothing is decoded."""
     limit = Image.MAX_IMAGE_PIXELS
     try:
-        # Ours is checked instead, which the user can set.
+        # The caller's limit, ``max_pixels``, is checked instead.
         Image.MAX_IMAGE_PIXELS = None
         image = Image.open(io.BytesIO(data))
-    except Exception as error:  # Pillow raises whatever it comes upon
+    except Exception as error:  # Pillow raises errors of any class
         hint = ' (this Pillow may lack AVIF)' if path.suffix.lower() == '.avif' else ''
         raise ValueError(
             f'{path} is no image that can be read: it is damaged or of another kind{hint}.'
@@ -95,7 +95,7 @@ def _open(path: Path, data: bytes) -> Iterator[Image.Image]:
 
 
 def _has_whole_chunks(data: bytes) -> bool:
-    """Tell whether a PNG has all that it says: OpenCV takes the memory before it looks."""
+    """Tell whether a PNG holds the bytes that it declares: OpenCV takes memory before it looks."""
     offset, kind = 8, b''
     while kind != b'IEND' and len(data) - offset >= 12:
         length, kind = struct.unpack_from('>I4s', data, offset)
@@ -107,7 +107,7 @@ def _decode(path: Path, data: bytes, flags: int) -> np.ndarray:
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        # It has a limit of its own, for instance, of 2^30 pixels.
+        # OpenCV raises for instance at its own limit of 2^30 pixels.
         raise ValueError(f'{path} cannot be decoded: {error.err}.') from error
     if picture is None:
         raise ValueError(f'{path} is no image that can be read: it is damaged or of another kind.')
@@ -129,7 +129,8 @@ def _several(path: Path, count: int, name: str, remedy: str) -> ValueError:
 
 
 def _read_tiff(path: Path, data: bytes, max_pixels: int) -> np.ndarray:
-    # Pillow does not know those of three floating point numbers a pixel, so it cannot tell.
+    # Pillow cannot check the file: it does not know TIFF files of three floating point numbers a
+    # pixel.
     try:
         pages = [page for page in _list_pages(data) if not page.get(_SUBFILE, 0) & 1]
         sizes = [(page[_WIDTH], page[_HEIGHT]) for page in pages]
@@ -147,7 +148,7 @@ def _read_tiff(path: Path, data: bytes, max_pixels: int) -> np.ndarray:
 
 
 def _list_pages(data: bytes) -> Iterator[dict[int, int]]:
-    """Yield the first value of each tag with whole numbers; raises where the file ends early."""
+    """Yield for each page the first value of each integer tag; raise if the file ends early."""
     order = '<' if data[:2] == b'II' else '>'
     is_big = b'+' in data[2:4]
     entries, head, place = ('Q', 'HHQ', 'Q') if is_big else ('H', 'HHL', 'L')
@@ -174,7 +175,7 @@ def _list_pages(data: bytes) -> Iterator[dict[int, int]]:
 
 
 def _scale(path: Path, values: np.ndarray) -> np.ndarray:
-    """Return numbers of [0, 1] as bytes; those of another range have no known brightness."""
+    """Return numbers of [0, 1] as bytes; other ranges have no known brightness and are refused."""
     low, high = values.min(), values.max()
     # Filters and lossy compression overshoot a little.
     is_known = np.issubdtype(values.dtype, np.floating) and low >= -0.05 and high <= 1.05
@@ -186,5 +187,5 @@ def _scale(path: Path, values: np.ndarray) -> np.ndarray:
     picture = (values * 255).round().clip(0, 255).astype(np.uint8)
     if picture.ndim == 2:
         picture = picture[..., None]
-    # OpenCV has blue first, and what is beyond three channels is alpha.
+    # OpenCV's first channel is blue, and a fourth channel is alpha.
     return np.ascontiguousarray(np.broadcast_to(picture[..., 2::-1], (*picture.shape[:2], 3)))

@@ -1,4 +1,4 @@
-"""Anonymize videos and images: paths, arrays and tensors in, the same or files out."""
+"""Anonymize videos and images, given as paths, arrays or tensors, in memory or into files."""
 
 import logging
 from collections.abc import Callable
@@ -27,8 +27,8 @@ from .outputs import find_jobs
 from .sources import find_sources
 from .video_noise import VideoNoise
 
-#: Obfuscations by name, for frames whose shorter side is ``side``: those of the literature, which
-#: are given for 112 x 112, in proportion.
+#: Obfuscations by name, as functions of the frames' shorter side ``side``. Settings of the
+#: literature are for 112 x 112 and are scaled in proportion.
 METHODS: dict[str, Callable[[int], dict]] = {
     'blur': lambda side: dict(
         type='GaussianBlurAnonymizer',
@@ -39,7 +39,7 @@ METHODS: dict[str, Callable[[int], dict]] = {
     'pixelate': lambda side: dict(type='PixelateAnonymizer', block=max(1, round(side / 7))),
     'black': lambda side: dict(type='ConstantAnonymizer', value=0.0),
 }
-#: Pixels that pass the network at a time where the batch size is not given.
+#: Pixels that pass the network at a time if no batch size is given.
 _PIXELS_PER_PASS = 32 * 112 * 112
 
 
@@ -47,25 +47,26 @@ class AnonymizeInferencer:
     """Anonymize videos and images by a trained anonymizer or an obfuscation.
 
     Args:
-        model (str | Config | dict, optional): Config that names the anonymizer: that of a minimax
-            training, or of a model behind an anonymizing preprocessor. Defaults to None: the
-            checkpoint tells.
+        model (str | Config | dict, optional): Config that names the anonymizer: of a minimax
+            training, or of a model behind an anonymizing preprocessor. Defaults to None: the config
+            in the checkpoint.
         weights (str, optional): Checkpoint with the anonymizer's weights. Defaults to None.
         device (str, optional): Where to compute. Defaults to None: a GPU if there is one.
         method (str, optional): An obfuscation instead of a trained anonymizer, of :data:`METHODS`.
             Defaults to None.
         batch_size (int, optional): Frames that pass the network at a time, which bounds the memory.
-            Defaults to None: as many as have the pixels of 32 frames of 112 x 112, one at least.
+            Defaults to None: as many as have together the pixels of 32 frames of 112 x 112, at
+            least one.
         show_progress (bool): Whether to show a bar over several inputs. Defaults to True.
-        force (bool): Whether a checkpoint that says that its anonymizer is none, and outputs in
-            which too much of the input is left, get a warning instead of an error. Defaults to
-            False.
-        backend (str): What computes a trained anonymizer: ``'torch'``, or ``'onnxruntime'``, which
-            is faster at small sizes on CPUs (docs/anonymize.md). Defaults to ``'torch'``.
+        force (bool): Whether to warn instead of raising an error if the checkpoint's anonymizer
+            hides nothing, or if too much of an input is left in its output. Defaults to False.
+        backend (str): Library that computes a trained anonymizer: ``'torch'``, or
+            ``'onnxruntime'``, which is faster at small sizes on CPUs (docs/anonymize.md). Defaults
+            to ``'torch'``.
 
     Raises:
         ValueError: If neither or both of weights and method are given, the weights do not fit, or
-            what the checkpoint calls its anonymizer is none.
+            the checkpoint's anonymizer hides nothing.
         FileNotFoundError: If there is no such checkpoint.
 
     Example:
@@ -117,17 +118,17 @@ class AnonymizeInferencer:
 
     @property
     def settings(self) -> dict:
-        """What the anonymizer is: the hash of its weights, or the method."""
+        """Identity of the anonymizer: the hash of its weights, or the method."""
         if self.model is None:
             return dict(method=self.method)
         return dict(weights=hash_anonymizer(self.model))
 
     def check(self, name: str, noise: VideoNoise | None = None) -> LeftoverCheck:
-        """Return :meth:`anonymize_frames` for one file, whose output is measured.
+        """Return :meth:`anonymize_frames` for one file, with a measurement of its output.
 
         Args:
-            name (str): What to call the file in an error.
-            noise (VideoNoise, optional): That of its video. Defaults to new noise.
+            name (str): Name of the file in an error.
+            noise (VideoNoise, optional): Noise of its video. Defaults to new noise.
         """
         is_trained = self.model is not None and any(True for _ in self.model.parameters())
         length = 1 if self.model is None else clip_length(self.model)
@@ -139,7 +140,7 @@ class AnonymizeInferencer:
 
         Args:
             frames (np.ndarray): RGB uint8, (N, H, W, 3).
-            noise (VideoNoise, optional): That of their video. Defaults to new noise.
+            noise (VideoNoise, optional): Noise of their video. Defaults to new noise.
 
         Returns:
             np.ndarray: Same shape and type.
@@ -172,28 +173,29 @@ class AnonymizeInferencer:
         Args:
             inputs (str | Path | np.ndarray | Tensor | Sequence): A path, folder or pattern; an
                 array of RGB uint8 (H, W, 3) or (T, H, W, 3); or a tensor (3, H, W) or (N, 3, H, W),
-                float in [0, 1] or uint8; or a list or tuple of such.
-            out_dir (str, optional): For paths: where to write files, which are noted in its
-                ``manifest.jsonl`` as by ``tools/anonymize.py``. Only such are replaced. Defaults to
-                None: arrays are returned, (T, H, W, 3) of a video, which are whole in memory.
-            size (int, optional): For paths: length to which the shorter side is resized before.
-                Defaults to None: as it is.
+                float in [0, 1] or uint8; or a list or tuple of these.
+            out_dir (str, optional): For paths: folder of the written files, which are recorded in
+                its ``manifest.jsonl`` as by ``tools/anonymize.py``. Only recorded files are
+                replaced. Defaults to None: arrays are returned, (T, H, W, 3) for a video, which
+                must fit into memory.
+            size (int, optional): For paths: length to which the shorter side is resized first.
+                Defaults to None: no resizing.
             side_by_side (bool): Whether files show the source to the left. Defaults to False.
             images (bool): Whether a video becomes a folder of PNG images. Defaults to False.
             keep_audio (bool): Whether the sound is copied. Defaults to False.
-            max_pixels (int): For paths: pictures and frames of more pixels are refused. Defaults to
-                :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
+            max_pixels (int): For paths: pictures and frames with more pixels are refused. Defaults
+                to :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
 
         Returns:
-            dict: ``predictions``, a list in the order of the inputs: paths (str) for paths with
-            ``out_dir``, else what went in, anonymized.
+            dict: ``predictions``, a list in the order of the inputs: output paths (str) for paths
+            with ``out_dir``, else the anonymized arrays or tensors.
 
         Raises:
             TypeError: If an input is none of these.
             ValueError: If ``images`` or ``keep_audio`` is given without ``out_dir``, an input
-                cannot be read, an output would be, hold or hide an input, or too much of the
-                input is left in what comes out (see :class:`~.leftover.LeftoverCheck`).
-            FileExistsError: If there is something else of an output's name.
+                cannot be read, an output would be, hold or hide an input, or too much of an input
+                is left in its output (see :class:`~.leftover.LeftoverCheck`).
+            FileExistsError: If an output's name is taken by a file that is not recorded.
             RuntimeError: If another process writes to ``out_dir``.
         """
         items = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
@@ -225,7 +227,7 @@ class AnonymizeInferencer:
     def _write_files(
         self, path: str | Path, out_dir: str, images: bool, max_pixels: int, **options
     ) -> list[str]:
-        """Anonymize what is at a path into a folder, as ``tools/anonymize.py`` does."""
+        """Anonymize the files at a path into a folder, as ``tools/anonymize.py`` does."""
         options['images'] = images
         jobs = find_jobs([str(path)], out_dir, images)
         with lock_outputs(out_dir):
@@ -279,7 +281,7 @@ def _warn(message: str) -> None:
 
 
 def _told(check: LeftoverCheck, result):
-    """Return a result, once what was found wrong with it is told."""
+    """Print the check's warning, if any, and return the result."""
     if check.warning:
         _warn(f'{check.name}: {check.warning}.')
     return result

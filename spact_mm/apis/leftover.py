@@ -1,4 +1,4 @@
-"""How much of the frames that went into an anonymizer is still in those that come out."""
+"""Measure how much of an anonymizer's input frames is left in its output."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,27 +12,28 @@ from torch import Tensor, nn
 
 from .frame_anonymizer import FrameAnonymizer, NonFiniteError
 
-#: Frames of a file that are measured: its first ones that show anything.
+#: Number of measured frames of a file: its first frames that are not blank.
 NUM_FRAMES = 8
-#: Above these correlations the output of a trained network is refused; docs/anonymize.md tells from
-#: what they were chosen.
+#: Above these correlations the output of a trained network is refused; docs/anonymize.md explains
+#: the choice.
 MAX_LEFT, MAX_DETAIL_LEFT = 0.9, 0.8
-#: Of how many pixels together the measured frames are at most, one frame at least.
+#: Largest number of pixels of all measured frames together; at least one frame is measured.
 _MAX_PIXELS = 1 << 22
-#: Least standard deviation of a frame that shows anything, of 255 grey levels.
+#: Least standard deviation, in 255 grey levels, of a frame that is not blank.
 _LEAST_DEVIATION = 2.0
 _LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """What is left of a frame, and how much of it has changed.
+    """How much of a frame is left in the output, and how much has changed.
 
     Attributes:
         left (float): Correlation of the input's brightness with the best linear mixture of the
             output's colours, in [0, 1]. A negative, swapped or faded colours do not lower it.
-        detail_left (float): The same of structures of some pixels, such as the lines of a face.
-        change (float): Mean absolute difference, of 255 grey levels as 1.
+        detail_left (float): The same correlation for structures of some pixels, such as the lines
+            of a face.
+        change (float): Mean absolute difference, in [0, 1].
         is_same (bool): Whether no value differs by more than a grey level.
         is_constant (bool): Whether the output has one colour everywhere.
     """
@@ -45,24 +46,23 @@ class Leftover:
 
 
 class LeftoverCheck:
-    """Measure what is left while frames pass, and refuse what leaves too much.
+    """Anonymize frames, measure how much of them is left, and refuse if it is too much.
 
-    It stands in for ``anonymize``, for one file: the first :data:`NUM_FRAMES` frames that show
-    anything (not black, not of one colour) are measured, wherever they come. Of large frames it
-    takes fewer. What is refused has not been written under its name yet.
+    A check is called in place of ``anonymize``, for one file. It measures the first
+    :data:`NUM_FRAMES` frames that are not blank (black or of one colour), and fewer if frames are
+    large. A refused output has not been written under its name yet.
 
     Args:
         anonymize (Callable): RGB uint8 frames (N, H, W, 3) to the same.
-        name (str): What to call the file in an error.
-        is_trained (bool): Whether a trained network is behind it. An obfuscation leaves coarse
-            structure by design, and so is refused only if frames come out as they go in.
-        force (bool): Whether what would be refused is only told, in :attr:`warning`. Defaults to
-            False.
-        clip_length (int): Number of successive frames that ``anonymize`` takes for a clip. Defaults
+        name (str): Name of the file in an error.
+        is_trained (bool): Whether ``anonymize`` is a trained network. An obfuscation leaves coarse
+            structure by design, and so is refused only if frames come out unchanged.
+        force (bool): Whether to set :attr:`warning` instead of refusing. Defaults to False.
+        clip_length (int): Number of successive frames that ``anonymize`` takes as a clip. Defaults
             to 1.
 
     Attributes:
-        warning (str): What would have been refused, empty if nothing.
+        warning (str): Reason for a refusal, with ``force``; empty if there is none.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class LeftoverCheck:
 
     @property
     def facts(self) -> dict[str, float | None]:
-        """The measured numbers, means over the frames; None if no frame showed anything."""
+        """The measured numbers, means over the frames; None if all frames were blank."""
         names = ('left', 'detail_left', 'change')
         return {
             name: round(float(np.mean([getattr(m, name) for m in self._measured])), 4)
@@ -90,7 +90,7 @@ class LeftoverCheck:
         }
 
     def __str__(self) -> str:
-        """Tell what was measured, as a line's end."""
+        """Return the measured numbers as the end of a line."""
         if not self._measured:
             return 'Nothing to measure: no frame shows anything.'
         left, detail, change = self.facts.values()
@@ -98,10 +98,10 @@ class LeftoverCheck:
         return f'{text} WARNING: {self.warning}.' if self.warning else text
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Anonymize frames, and measure them as long as more are wanted.
+        """Anonymize frames, and measure them until enough are measured.
 
         Raises:
-            ValueError: If too much is left, if all is one colour, or if numbers are not finite.
+            ValueError: If too much is left, the output has one colour, or numbers are not finite.
         """
         try:
             done = self.anonymize(frames)
@@ -111,7 +111,7 @@ class LeftoverCheck:
         return done
 
     def observe(self, frames: np.ndarray, done: np.ndarray) -> None:
-        """Measure frames and what became of them, as long as more are wanted.
+        """Measure input frames and output frames until enough are measured.
 
         Raises:
             ValueError: As for a call.
@@ -155,16 +155,16 @@ class LeftoverCheck:
 
 
 def find_flaw_on_drawn_pictures(network: nn.Module) -> str:
-    """Tell whether a trained anonymizer gives pictures back, where there is no file to measure.
+    """Tell whether a trained anonymizer reproduces pictures, where there is no file to measure.
 
-    The pictures are random patches, coarse and fine, mostly of brightness, 96 x 96. What a network
-    does to them separates those that reproduce from trained ones as well as real frames do.
+    The pictures are random patches, coarse and fine, mostly of brightness, 96 x 96. They separate
+    networks that reproduce their input from trained ones as well as real frames do.
 
     Args:
         network (nn.Module): f_A.
 
     Returns:
-        str: What is wrong, the middle of a sentence; empty if nothing, or without weights.
+        str: The flaw, as the middle of a sentence; empty if there is none, or without weights.
     """
     if not any(True for _ in network.parameters()):
         return ''
@@ -183,7 +183,7 @@ def find_flaw_on_drawn_pictures(network: nn.Module) -> str:
 
 
 def measure(raw: np.ndarray, done: np.ndarray) -> Leftover:
-    """Compare a frame with what the anonymizer made of it.
+    """Compare a frame with the anonymizer's output for it.
 
     Args:
         raw (np.ndarray): RGB uint8, (H, W, 3).
@@ -208,7 +208,7 @@ def measure(raw: np.ndarray, done: np.ndarray) -> Leftover:
 
 
 def _detail(x: Tensor) -> Tensor:
-    """Return what a blur takes away, of half the resolution: structures of some pixels."""
+    """Return the difference from a blur at half the resolution: structures of some pixels."""
     if min(x.shape[-2:]) < 8:
         return x
     x = F.avg_pool2d(x[None], 2)
@@ -233,7 +233,7 @@ def _correlate(target: Tensor, channels: Tensor) -> float:
     channels = channels - channels.mean(1, keepdim=True)
     power = float(target.square().sum())
     spread = channels.square().sum(1)
-    # Rounding to whole grey levels is no signal.
+    # Channels that vary by less than rounding to whole grey levels carry no signal.
     used = channels[spread / target.numel() > (0.25 / 255) ** 2]
     if power == 0 or not len(used):
         return 0.0

@@ -1,4 +1,4 @@
-"""The anonymizer of a checkpoint, ready for use, and what identifies it."""
+"""The anonymizer of a checkpoint, ready for use, and its hash."""
 
 import hashlib
 import logging
@@ -22,16 +22,16 @@ def load_anonymizer(weights: str, config: Mapping, force: bool = False) -> nn.Mo
 
     Args:
         weights (str): The checkpoint.
-        config (Mapping): That of a minimax training, or of a model behind an anonymizing
-            preprocessor; empty where the checkpoint is to tell.
-        force (bool): Whether one that says that it is no anonymizer gets a warning. Defaults to
-            False.
+        config (Mapping): Config of a minimax training, or of a model behind an anonymizing
+            preprocessor; empty to use the config in the checkpoint.
+        force (bool): Whether to warn instead of raising an error if the checkpoint's anonymizer
+            hides nothing. Defaults to False.
 
     Returns:
-        nn.Module: In eval mode.
+        nn.Module: The anonymizer in eval mode.
 
     Raises:
-        ValueError: If the weights do not fit, or what the checkpoint calls its anonymizer is none.
+        ValueError: If the weights do not fit, or the checkpoint's anonymizer hides nothing.
         FileNotFoundError: If there is no such checkpoint.
     """
     checkpoint = load_checkpoint(weights)
@@ -45,7 +45,7 @@ def load_anonymizer(weights: str, config: Mapping, force: bool = False) -> nn.Mo
     if flaw:
         print_log(f'{weights} is no anonymizer: {flaw}.', logger='current', level=logging.WARNING)
     found = given or find_config(checkpoint, weights)
-    # Its weights come from the checkpoint.
+    # The weights come from the checkpoint.
     network = MODELS.build({**found, 'init_cfg': None} if 'init_cfg' in found else found)
     load_weights(network, checkpoint, weights)
     if any(getattr(module, 'known_noise', False) for module in network.modules()):

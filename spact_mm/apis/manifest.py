@@ -1,4 +1,4 @@
-"""What of a folder of outputs is done, and what in it may be replaced."""
+"""The record of finished outputs in a folder, and of files that may be replaced."""
 
 import hashlib
 import json
@@ -10,33 +10,33 @@ from ..files import partial_path, write_whole
 from .output_files import fingerprint, is_alive
 from .outputs import MANIFEST, Job
 
-#: What each line has, whichever version has written it.
+#: Keys of each line in all versions.
 _KEYS = {'output', 'source_size', 'source_time', 'settings'}
 _HASH = re.compile(rb'"([0-9a-f]{64})"')
 
 
 class Manifest:
-    """What a folder of outputs already has: a line of JSON for each finished file.
+    """The finished files of a folder of outputs, with a line of JSON for each.
 
-    Each line tells the source and the settings, and the size and SHA-256 of what was written and
-    read back, so that it is known again. Before an output gets its name, its line stands in a
-    hidden file beside the manifest; where a process was killed in between, the next one finds it
-    there. Processes that work on a folder together append to one manifest.
+    Each line holds the source and the settings, and the size and SHA-256 of the output that was
+    written and read back, to recognise it later. Before an output gets its name, its line is
+    written to a hidden file beside the manifest; if a process is killed in between, the next
+    process finds the line there. Processes that work on a folder together append to one manifest.
 
-    A line that cannot be read is left out and counted. Each hash in it still tells an output of
-    this tool from what others have put there.
+    A line that cannot be read is left out and counted. The hashes in it still distinguish outputs
+    of this tool from other files.
 
     Args:
         out (str | Path): The folder of the outputs.
-        settings (dict): All that decides what comes out, such as the weights' hash and the size:
-            what was done with others is done again.
+        settings (dict): All settings that affect the output, such as the weights' hash and the
+            size: outputs with other settings are made again.
 
     Attributes:
-        num_broken (int): How many lines could not be read.
+        num_broken (int): Number of lines that could not be read.
 
     Raises:
-        ValueError: If the file of that name is not this tool's.
-        OSError: If it cannot be read.
+        ValueError: If the file ``manifest.jsonl`` is not of this tool.
+        OSError: If the file cannot be read.
     """
 
     def __init__(self, out: str | Path, settings: dict) -> None:
@@ -50,7 +50,7 @@ class Manifest:
 
     def _read(self) -> None:
         self._entries: dict[str, dict] = {}
-        #: Hashes of all that was ever written to an output, None where that was not noted.
+        #: Hashes of everything that was ever written to an output; None if no hash was recorded.
         self._written: dict[str, set] = {}
         #: Hashes in lines that could not be read.
         self._saved: set[str] = set()
@@ -84,17 +84,17 @@ class Manifest:
         self._written.setdefault(entry['output'], set()).add(known)
 
     def _take_over(self) -> None:
-        """Note what killed processes had finished, which had its name but no line yet."""
+        """Add lines for outputs of killed processes that have their names but no lines yet."""
         mine = partial_path(self.path)
         for path in sorted(self.out.glob(f'.*{MANIFEST}.*.part')):
             process = path.name.removesuffix('.part').rpartition('.')[2]
             if not process.isdigit() or is_alive(int(process)):
                 continue
-            if path.name.startswith('..'):  # such a file that was not whole yet
+            if path.name.startswith('..'):  # an incomplete file of lines
                 path.unlink(missing_ok=True)
                 continue
             try:
-                # Of several processes that start together, one gets it.
+                # If several processes start together, only one of them gets the file.
                 path.replace(mine)
             except FileNotFoundError:
                 continue
@@ -106,7 +106,7 @@ class Manifest:
             mine.unlink()
 
     def is_done(self, job: Job) -> bool:
-        """Return whether the output is there, whole, of this source and these settings."""
+        """Return whether the whole output of this source and these settings exists."""
         entry = self._entries.get(self._key(job))
         return (
             entry is not None
@@ -116,24 +116,23 @@ class Manifest:
         )
 
     def check_replaceable(self, job: Job, written: str | None = None) -> None:
-        """Refuse to replace what this tool has not written.
+        """Refuse to replace a file that this tool has not written.
 
         Args:
             job (Job): Which.
-            written (str, optional): SHA-256 of what would take its place. Defaults to None: not
-                known yet.
+            written (str, optional): SHA-256 of the new output. Defaults to None: not known yet.
 
         Raises:
-            FileExistsError: If the output exists, and is not as a line of the manifest says.
+            FileExistsError: If the output exists and does not match a line of the manifest.
         """
         if not os.path.lexists(job.output):
             return
-        # A line that is lost may have told of it; then the same must come out again.
+        # A lost line may be of this output; then the new output must have the same hash.
         if written is None and self.num_broken:
             return
         if self._is_known(job, written):
             return
-        # Another process of this run may have noted it meanwhile.
+        # Another process of this run may have recorded the output meanwhile.
         self._read()
         if not self._is_known(job, written):
             is_listed = self._key(job) in self._written
@@ -152,14 +151,14 @@ class Manifest:
         return found is not None and found[1] in known
 
     def claim(self, job: Job, **facts) -> None:
-        """Note what is about to get its name, for whoever goes on if this process is killed.
+        """Record an output that is about to get its name, in case this process is killed.
 
         Args:
             job (Job): Which.
-            **facts: As for :meth:`add`, with ``bytes`` and ``sha256``.
+            **facts: Arguments of :meth:`add`, with ``bytes`` and ``sha256``.
 
         Raises:
-            FileExistsError: If it would replace what this tool has not written.
+            FileExistsError: If it would replace a file that this tool has not written.
             OSError: If it cannot be written.
         """
         self.check_replaceable(job, facts['sha256'])
@@ -168,12 +167,12 @@ class Manifest:
         write_whole(partial_path(self.path), '\n'.join(lines))
 
     def add(self, job: Job, **facts) -> None:
-        """Note that a file is done.
+        """Record a finished file.
 
         Args:
             job (Job): Which.
-            **facts: What to note of it beside, plain values. Without ``sha256``, its size and hash
-                are taken from the disk.
+            **facts: Further facts to record, plain values. Without ``sha256``, size and hash are
+                taken from the file on disk.
 
         Raises:
             OSError: If it cannot be written.
@@ -186,12 +185,12 @@ class Manifest:
             partial_path(self.path).unlink(missing_ok=True)
 
     def _append(self, entry: dict) -> None:
-        # One write of one line: those of other processes do not get between.
+        # One write for one line, so that lines of several processes do not mix.
         line = f'{json.dumps(entry, sort_keys=True)}\n'.encode()
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             size = os.fstat(descriptor).st_size
-            # A line that a crash cut off would spoil this one.
+            # After a line that a crash cut off, a new line begins.
             if size and os.pread(descriptor, 1, size - 1) != b'\n':
                 line = b'\n' + line
             if os.write(descriptor, line) < len(line):
@@ -211,7 +210,8 @@ class Manifest:
         state = job.source.stat()
         return dict(
             output=self._key(job),
-            # Not the path: a manifest travels with the outputs, and may tell of persons.
+            # The source's path is left out: a manifest is passed on with the outputs, and a path
+            # may name persons.
             source_size=state.st_size,
             source_time=state.st_mtime_ns,
             settings=self.settings,
@@ -219,10 +219,10 @@ class Manifest:
 
 
 def _parse(line: bytes) -> dict | None:
-    """Return a line of a manifest, None where it is none."""
+    """Return a line of a manifest; None if it is not a JSON object."""
     try:
         entry = json.loads(line)
-    # Nesting without end; json also raises ValueError for numbers without end.
+    # RecursionError for endless nesting; json raises ValueError also for endless numbers.
     except (ValueError, RecursionError):
         return None
     is_entry = isinstance(entry, dict) and isinstance(entry.get('output', ''), str)

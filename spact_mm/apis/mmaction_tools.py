@@ -23,12 +23,12 @@ from ..engine.run_schedulers import refuse_schedulers
 from ..packaged import find_config
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-#: By the name of the module: the module, what it is called, and how it is installed.
+#: Upstream modules by name: the module, its title, and how to install it.
 _UPSTREAM = dict(
     mmaction=(mmaction, 'MMAction2', 'mmaction2==1.2.0'),
     mmpretrain=(mmpretrain, 'MMPretrain', 'mmpretrain==1.2.0'),
 )
-#: What the tools' own help does not say.
+#: A warning that the tools' own help lacks.
 _TRUST = (
     'A config is a program and runs: use only those that you trust. A checkpoint is read as data.\n'
 )
@@ -43,13 +43,13 @@ def find_tool(name: str, package: str = 'mmaction') -> Path:
 
     Raises:
         ValueError: If the package is neither.
-        FileNotFoundError: If what is installed does not have it.
+        FileNotFoundError: If the installed package does not have the tool.
     """
     if package not in _UPSTREAM:
         raise ValueError(f'There are tools of {" and ".join(_UPSTREAM)}, none of {package!r}.')
     module, title, requirement = _UPSTREAM[package]
     root = Path(module.__file__).resolve().parent
-    # In the wheel, and beside the package in a source checkout.
+    # The folder of a wheel, and the folder beside the package in a source checkout.
     for folder in (root / '.mim' / 'tools', root.parent / 'tools'):
         path = folder / f'{name}.py'
         if path.is_file():
@@ -63,17 +63,18 @@ def find_tool(name: str, package: str = 'mmaction') -> Path:
 def run_tool(name: str, package: str = 'mmaction') -> None:
     """Run a tool of MMAction2 with this process's arguments, all of its options included.
 
-    ``--cfg-options`` may name a variable of the config's file, such as ``ucf101_root``, too. An
-    option that the tool would take without effect is refused. ``train`` and ``test`` take configs
-    that come with this package by their names (:func:`~spact_mm.packaged.find_config`).
+    ``--cfg-options`` may also name a variable of the config's file, such as ``ucf101_root``. An
+    option that would have no effect is refused. ``train`` and ``test`` take configs that come with
+    this package by their names (:func:`~spact_mm.packaged.find_config`).
 
-    What this package refuses (a missing data set, a wrong key, ...) ends the process with its one
-    sentence and exit code 1; anything else keeps its traceback. ``SPACT_TRACEBACK=1`` keeps all.
-    SIGTERM and Ctrl-C end it with a sentence, too, and the exit code 143 or 130.
+    An error that this package raises (a missing data set, a wrong key, ...) ends the process with
+    one sentence and exit code 1; other errors keep their tracebacks. ``SPACT_TRACEBACK=1`` keeps
+    all tracebacks. SIGTERM and Ctrl-C also end the process with a sentence, and with exit code 143
+    or 130.
 
     Args:
-        name (str): As of :func:`find_tool`.
-        package (str): As of :func:`find_tool`. Defaults to ``'mmaction'``.
+        name (str): As for :func:`find_tool`.
+        package (str): As for :func:`find_tool`. Defaults to ``'mmaction'``.
     """
     if {'-h', '--help'} & set(sys.argv[1:]):
         print(_TRUST, flush=True)
@@ -91,7 +92,7 @@ def run_tool(name: str, package: str = 'mmaction') -> None:
 
 
 def _parse_options() -> argparse.Namespace:
-    """Return those of the tools' arguments that are looked at here; the tools see to the rest."""
+    """Return the arguments that are checked here; the tools parse all of them again."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     parser.add_argument('--resume', nargs='?')
@@ -108,7 +109,7 @@ def _parse_options() -> argparse.Namespace:
 
 
 def _find_config(options: argparse.Namespace) -> None:
-    """Put the path of the config where the tool looks for it.
+    """Replace the config's name in the command line by its path.
 
     Raises:
         FileNotFoundError: If there is no such config.
@@ -119,10 +120,10 @@ def _find_config(options: argparse.Namespace) -> None:
 
 
 def _refuse_before_building(options: argparse.Namespace) -> None:
-    """Refuse options of ``tools/train.py`` that the config leaves no room for, and its schedulers.
+    """Refuse options of ``tools/train.py`` that conflict with the config, and bad schedulers.
 
     Raises:
-        ValueError: If there is one.
+        ValueError: If there is such an option or scheduler.
     """
     seeds = dict(
         seed=options.seed,
@@ -152,9 +153,9 @@ def _refuse_before_building(options: argparse.Namespace) -> None:
 
 @contextmanager
 def refuse_in_one_sentence() -> Iterator[None]:
-    """End the process with the one sentence of an error that this package raised itself.
+    """End the process with one sentence if this package raises an error.
 
-    Any other error keeps its traceback, and so does every one with ``SPACT_TRACEBACK=1``.
+    Errors of other packages keep their tracebacks; with ``SPACT_TRACEBACK=1`` all errors do.
     """
     try:
         yield
@@ -168,12 +169,12 @@ def refuse_in_one_sentence() -> Iterator[None]:
 
 @contextmanager
 def _end_by_signals() -> Iterator[None]:
-    """Say by which signal the process ends; a training loop takes over while it runs."""
+    """Print the signal that ends the process; a training loop handles signals itself."""
     process = os.getpid()
 
     def end(number: int, frame) -> None:
         if os.getpid() == process:  # not one of its data workers
-            # Past the buffers that the signal may have come in the middle of.
+            # Unbuffered: the signal may have interrupted a write to a buffer.
             os.write(2, f'Ended by {signal.Signals(number).name}.\n'.encode())
         sys.exit(128 + number)
 
@@ -186,12 +187,12 @@ def _end_by_signals() -> Iterator[None]:
 
 
 def describe_failure(error: Exception, path: str | Path, *others: str | Path) -> str:
-    """Return in one line why a file could not be done, and which.
+    """Return in one line which file could not be processed, and why.
 
     Args:
-        error (Exception): What was raised, by this package, a library or Python.
-        path (str | Path): The file, which is named if the message does not name it.
-        *others (str | Path): Names that tell of it too, such as its output's.
+        error (Exception): An error of this package, a library or Python.
+        path (str | Path): The file; its name is added if the message lacks it.
+        *others (str | Path): Other names that identify the file, such as its output's.
 
     Returns:
         str: One line. With ``SPACT_TRACEBACK=1`` the traceback is printed too.
@@ -205,19 +206,19 @@ def describe_failure(error: Exception, path: str | Path, *others: str | Path) ->
 
 
 def print_any_name() -> None:
-    """Let files be printed whose names are no text, as old disks and archives have them."""
+    """Allow printing file names that are no valid text, as old disks and archives have them."""
     sys.stdout.reconfigure(errors='backslashreplace')
 
 
 def _refusal(error: Exception) -> str | None:
-    """Return what an error says that this package raised itself, None for any other."""
+    """Return the message of an error that this package raised; None for any other error."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     sentence, filename, line = f'{type(error).__name__}: {error}', frame.filename, frame.line
     if ' in DataLoader worker process ' in sentence:
-        # torch puts the traceback in the worker into the message.
+        # torch puts the worker's traceback into the message.
         filename, line = re.findall(r'File "(.+?)", line \d+, in .*\n(.*)', sentence)[-1]
         sentence = sentence.rstrip().splitlines()[-1]
-    # What a library finds wrong with a call of ours keeps its traceback.
+    # An error that a library raises for a call of this package keeps its traceback.
     is_ours = _PACKAGE in Path(filename).resolve().parents and line.strip().startswith('raise')
     return sentence if is_ours else None
 

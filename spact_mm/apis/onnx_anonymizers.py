@@ -29,24 +29,24 @@ FRAMES = ('batch', 3, 'height', 'width')
 
 
 class Extras:
-    """What an anonymizer takes beside frames: inputs of the graph, made when they are asked for.
+    """Inputs of an anonymizer other than frames; each is added to the graph at its first use.
 
     Args:
-        graph (Graph): Where they are added.
-        parent (Extras, optional): Of the anonymizer around it, which has the same boxes, but noise
-            of its own.
+        graph (Graph): Graph to which the inputs are added.
+        parent (Extras, optional): Inputs of the enclosing anonymizer: the boxes are shared, the
+            noise is not.
     """
 
     def __init__(self, graph: Graph, parent: 'Extras | None' = None) -> None:
         self._graph = graph
         self._found: dict[str, Value] = {}
         self._root = parent._root if parent else self
-        #: Names of all inputs of noise, and of the boxes.
+        #: Names of all noise inputs and of the boxes.
         self.noise: list[str] = parent.noise if parent else []
         self.boxes: list[str] = parent.boxes if parent else []
 
     def find_boxes(self) -> Value:
-        """Boxes of persons (frames, K, 4); rows of zeros where a frame has fewer than others."""
+        """Return boxes of persons (frames, K, 4), padded with zeros for frames with fewer boxes."""
         found = self._root._found
         if 'boxes' not in found:
             found['boxes'] = self._graph.add_input('boxes', ('frames', 'boxes', 4))
@@ -54,13 +54,13 @@ class Extras:
         return found['boxes']
 
     def find_noise(self, name: str, sizes: tuple) -> Value:
-        """Noise of that name, the same for all anonymizers in a row."""
+        """Return the noise of a name, the same for all anonymizers of a sequence."""
         if name not in self._found:
             self._found[name] = self.add_noise(name, sizes)
         return self._found[name]
 
     def add_noise(self, name: str, sizes: tuple) -> Value:
-        """Noise that nothing else in the graph takes."""
+        """Return noise for a single use in the graph."""
         count = sum(known.rstrip('0123456789') == name for known in self.noise)
         self.noise.append(f'{name}{count + 1}' if count else name)
         return self._graph.add_input(self.noise[-1], sizes)
@@ -70,16 +70,17 @@ def write_anonymizer(graph: Graph, network: nn.Module, x: Value, extras: Extras)
     """Add an anonymizer's nodes to a graph.
 
     Args:
-        graph (Graph): Where they are added.
+        graph (Graph): Graph to which the nodes are added.
         network (nn.Module): f_A in eval mode, BatchNorm folded into the convolutions.
-        x (Value): RGB in [0, 1], frames (N, 3, H, W), or clips (N, T, 3, H, W) where it takes them.
-        extras (Extras): What it takes beside them.
+        x (Value): RGB in [0, 1], frames (N, 3, H, W), or clips (N, T, 3, H, W) for an anonymizer of
+            clips.
+        extras (Extras): The anonymizer's other inputs.
 
     Returns:
         Value: Same shape and range.
 
     Raises:
-        ValueError: If it is of another class than those of this package.
+        ValueError: If there is no graph for the network's class.
     """
     if type(network) not in _WRITERS:
         raise ValueError(
@@ -90,17 +91,17 @@ def write_anonymizer(graph: Graph, network: nn.Module, x: Value, extras: Extras)
 
 
 def write_method(graph: Graph, method: str, x: Value) -> Value:
-    """Add an obfuscation of the command line, as strong as the frames are large.
+    """Add an obfuscation of the command line, with a strength that depends on the frames' size.
 
     Args:
-        graph (Graph): Where it is added.
+        graph (Graph): Graph to which the nodes are added.
         method (str): One of :data:`~.inferencer.METHODS`.
         x (Value): RGB in [0, 1], (N, 3, H, W).
 
     Returns:
         Value: Same shape and range.
     """
-    # Whole numbers become floating point of 64 bits, as in Python.
+    # Converted to 64-bit floating point, as in Python.
     side = x.size(2).then('Min', x.size(3)).to(np.float64)
     return METHOD_WRITERS[method](graph, x, side)
 
@@ -127,7 +128,7 @@ def _channel(graph: Graph, network: GaussianChannel, x: Value, extras: Extras) -
     signal = _on_clips(graph, network.anonymizer, x, Extras(graph, extras))
     shared = extras.find_noise('shared', FRAMES)
     fresh = extras.find_noise('fresh', CLIPS)
-    # As frames, which the noise that is shared is repeated for.
+    # The shared noise is repeated for each frame.
     shared = shared.reshape(0, 1, 3, x.size(3), x.size(4)).then('Expand', x.shape())
     signal, shared, fresh = (as_frames(value) for value in (signal, shared, fresh))
     sizes = sizes_of(signal)
@@ -161,14 +162,14 @@ def _blacken(graph: Graph, network: BlackenAnonymizer, x: Value, extras: Extras)
     boxes = extras.find_boxes().to(np.float64).clamp(0, 1)
     rows = _is_covered(graph, boxes, 1, x.size(2))
     columns = _is_covered(graph, boxes, 0, x.size(3))
-    # (N, H, K) and (N, K, W): how many boxes cover a pixel.
+    # The product of (N, H, K) and (N, K, W) counts the boxes that cover each pixel.
     rows = graph.op('Transpose', rows, dtype=rows.dtype, perm=[0, 2, 1])
     count = rows.then('MatMul', columns).reshape(0, 1, x.size(2), x.size(3))
     return graph.where(count < 0.5, x, network.value)
 
 
 def _is_covered(graph: Graph, boxes: Value, axis: int, size: Value) -> Value:
-    """Tell which of ``size`` rows or columns each box touches, as 0 or 1, (N, K, size)."""
+    """Return 1 for each of ``size`` rows or columns that a box touches, else 0, (N, K, size)."""
     length = size.to(np.float64)
     first = (boxes.take([axis], 2) * length + ROUNDING).floor()
     end = (boxes.take([axis + 2], 2) * length - ROUNDING).ceil()
@@ -250,7 +251,7 @@ def _unet_plus_plus(
 def _on_large_frames(
     graph: Graph, rewrite: Callable[[Value], Value], x: Value, min_size: int
 ) -> Value:
-    """Enlarge frames that are too small by their last row and column, and cut that off after."""
+    """Enlarge too small frames by repeating the last row and column, and crop the output."""
     height, width = x.size(2), x.size(3)
     bottom, right = ((min_size - size).at_least(0) for size in (height, width))
     pads = graph.sizes(0, 0, 0, 0, 0, 0, bottom, right)
@@ -279,7 +280,7 @@ def _halve(x: Value) -> Value:
 
 
 def _concatenate(graph: Graph, *inputs: Value) -> Value:
-    """Concatenate features with the last ones, doubled and padded by zeros to the others' size."""
+    """Concatenate features; the last are doubled and zero-padded to the others' size first."""
     *row, below = inputs
     below = graph.op(
         'Resize',
@@ -311,8 +312,8 @@ _WRITERS: dict[type[nn.Module], Callable[[Graph, nn.Module, Value, Extras], Valu
     UNetAnonymizer: _unet,
     UNetPlusPlusAnonymizer: _unet_plus_plus,
 }
-#: The obfuscations of :data:`~.inferencer.METHODS`, whose settings follow the shorter side, which
-#: here is known when the graph runs.
+#: The obfuscations of :data:`~.inferencer.METHODS`. Their settings depend on the shorter side,
+#: which is known only when the graph runs.
 METHOD_WRITERS: dict[str, Callable[[Graph, Value, Value], Value]] = {
     'black': lambda graph, x, side: fill(graph, x, 0.0),
     'blur': _scaled_blur,

@@ -1,4 +1,4 @@
-"""What obfuscations do to frames (N, 3, H, W), as nodes of a graph."""
+"""Operations of obfuscations on frames (N, 3, H, W), as nodes of a graph."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def sizes_of(frames: Value) -> dict[int, Value]:
 
 
 def crop(graph: Graph, frames: Value, height: Value, width: Value) -> Value:
-    """Return the upper left part of that size."""
+    """Return the upper left part of the given size."""
     ends, starts, axes = (graph.sizes(*v) for v in ((height, width), (0, 0), (2, 3)))
     return frames.then('Slice', starts, ends, axes)
 
@@ -31,7 +31,7 @@ def convolve(graph: Graph, x: Value, kernel: Value, radius: Value) -> Value:
 
 
 def _mirror(graph: Graph, x: Value, axis: int, radius: Value) -> Value:
-    """Continue an axis; where it is too short to be mirrored, its ends are repeated."""
+    """Pad an axis by mirroring; if the axis is too short, its ends are repeated."""
     size = x.size(axis)
     last = size - 1
     place = graph.arange(radius * -1, size + radius)
@@ -40,7 +40,7 @@ def _mirror(graph: Graph, x: Value, axis: int, radius: Value) -> Value:
 
 
 def shrink(graph: Graph, x: Value, counts: dict[int, Value]) -> Value:
-    """Average areas, with pixels that they cover in part, as PyTorch's interpolation does."""
+    """Average areas, including pixels covered in part, as PyTorch's interpolation by area does."""
     for axis, count in counts.items():
         index, size = graph.arange(0, count), x.size(axis)
         x = _average(graph, x, axis, index * size / count, ((index + 1) * size + count - 1) / count)
@@ -48,7 +48,7 @@ def shrink(graph: Graph, x: Value, counts: dict[int, Value]) -> Value:
 
 
 def enlarge(graph: Graph, x: Value, sizes: dict[int, Value]) -> Value:
-    """Interpolate linearly, with the same rounding of places as PyTorch has."""
+    """Interpolate linearly, with PyTorch's rounding of coordinates."""
     for axis, size in sizes.items():
         count = x.size(axis)
         scale = count.to(np.float32) / size.to(np.float32)

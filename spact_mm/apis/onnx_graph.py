@@ -6,11 +6,11 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-#: Read by ONNX Runtime since 1.14 and by all other runtimes of some age.
+#: Version of the operators: ONNX Runtime reads it since 1.14, as do most other runtimes.
 _OPSET = 18
 _IR_VERSION = 8
 _BOOL = np.dtype(bool)
-#: What draws numbers from a seed, in the file or of the clock.
+#: Operators that draw numbers, from a seed in the file or from the clock.
 _RANDOM = {
     'Bernoulli', 'Multinomial', 'RandomNormal', 'RandomNormalLike', 'RandomUniform',
     'RandomUniformLike',
@@ -20,14 +20,14 @@ _RANDOM = {
 class Value:
     """A tensor in a graph, whose operators add nodes to it.
 
-    Numbers beside it become constants of its type.
+    Numbers in its expressions become constants of its type.
     """
 
     def __init__(self, graph: 'Graph', name: str, dtype: np.dtype) -> None:
         self.graph, self.name, self.dtype = graph, name, dtype
 
     def then(self, kind: str, *others, dtype: np.dtype | None = None) -> 'Value':
-        """Return what an operator of ONNX makes of it and of others; its type by default."""
+        """Apply an ONNX operator to this value and others; the output has this type by default."""
         return self.graph.op(kind, self, *others, dtype=dtype or self.dtype)
 
     def _after(self, kind: str, other) -> 'Value':
@@ -62,7 +62,7 @@ class Value:
         return self.then('And', other, dtype=_BOOL)
 
     def to(self, dtype) -> 'Value':
-        """Return it as another type; towards whole numbers, fractions are cut off."""
+        """Return the value as another type; a conversion to integers truncates."""
         dtype = np.dtype(dtype)
         to = helper.np_dtype_to_tensor_dtype(dtype)
         return self.graph.op('Cast', self, dtype=dtype, to=to)
@@ -80,15 +80,15 @@ class Value:
         return self.then('Round')
 
     def abs(self) -> 'Value':
-        """Leave the sign out."""
+        """Return the absolute value."""
         return self.then('Abs')
 
     def at_least(self, low) -> 'Value':
-        """Raise what is below ``low`` to it."""
+        """Raise smaller numbers to ``low``."""
         return self.then('Max', low)
 
     def clamp(self, low, high) -> 'Value':
-        """Bring what is outside of an interval to its ends."""
+        """Limit numbers to an interval."""
         return self.then('Max', low).then('Min', high)
 
     def shape(self) -> 'Value':
@@ -105,22 +105,22 @@ class Value:
         return self.graph.op('Gather', self, index, dtype=self.dtype, axis=axis)
 
     def reshape(self, *sizes) -> 'Value':
-        """Lay it out in another shape, whose sizes are numbers, 0 for 'as it is', or values."""
+        """Return the value in another shape, of numbers (0 keeps a size) or values."""
         return self.then('Reshape', self.graph.sizes(*sizes))
 
 
 class Graph:
-    """An ONNX graph under construction. Types follow the inputs; sizes are known when it runs."""
+    """An ONNX graph under construction. Types follow the inputs; sizes are known at run time."""
 
     def __init__(self) -> None:
         self._nodes, self._initializers, self._inputs, self._outputs = [], [], [], []
         self._num_names = 0
 
     def add_input(self, name: str, sizes: Sequence[str | int], dtype=np.float32) -> Value:
-        """Add an input; a size that is a name is free.
+        """Add an input; a size given as a name may vary.
 
         Raises:
-            ValueError: If there is one of that name.
+            ValueError: If there is an input of that name.
         """
         dtype = np.dtype(dtype)
         kind = helper.np_dtype_to_tensor_dtype(dtype)
@@ -133,13 +133,13 @@ class Graph:
         return [value.name for value in self._inputs]
 
     def add_output(self, value: Value, name: str, sizes: Sequence[str | int]) -> None:
-        """Make a value an output of that name."""
+        """Make a value an output of the given name."""
         self._nodes.append(helper.make_node('Identity', [value.name], [name]))
         kind = helper.np_dtype_to_tensor_dtype(value.dtype)
         self._outputs.append(helper.make_tensor_value_info(name, kind, sizes))
 
     def constant(self, value, dtype=np.float32) -> Value:
-        """Return a number or an array as a value; a value as it is."""
+        """Return a number or an array as a value; a value is returned unchanged."""
         if isinstance(value, Value):
             return value
         array = np.asarray(value, dtype)
@@ -148,19 +148,20 @@ class Graph:
         return Value(self, name, array.dtype)
 
     def op(self, kind: str, first: Value, *others, dtype: np.dtype, **attributes) -> Value:
-        """Add a node of ONNX's own operators.
+        """Add a node with an operator of ONNX.
 
         Args:
             kind (str): The operator.
             first (Value): Its first input.
-            *others: Further ones; numbers become constants of the first one's type, None is left
-                out.
-            dtype (np.dtype): Of its output.
-            **attributes: The node's.
+            *others: Further inputs; numbers become constants of the first input's type, None is
+                left out.
+            dtype (np.dtype): Type of the output.
+            **attributes: Attributes of the node.
 
         Raises:
-            ValueError: If it draws. Whoever knows the noise of a video subtracts it, and a runtime
-                draws from a seed of 31 or 32 bits: noise is an input, drawn by whoever has better.
+            ValueError: If the operator is random. A runtime draws from a seed of 31 or 32 bits, and
+                an attacker who finds the noise of a video can subtract it. So noise is an input,
+                for a better generator.
         """
         if kind in _RANDOM:
             raise ValueError(f'{kind} draws from a seed; noise has to be an input of the graph.')
@@ -200,8 +201,8 @@ class Graph:
         """Return the checked model.
 
         Args:
-            metadata (dict[str, str]): What the file tells of itself.
-            producer_version (str): Of this package.
+            metadata (dict[str, str]): Metadata of the file.
+            producer_version (str): Version of this package.
         """
         graph = helper.make_graph(
             self._nodes, 'anonymizer', self._inputs, self._outputs, self._initializers

@@ -11,7 +11,7 @@ from .video_noise import VideoNoise
 
 
 class OnnxNetwork(nn.Module):
-    """Do what an anonymizer does by ONNX Runtime on the CPU, with as many threads as PyTorch.
+    """Compute an anonymizer by ONNX Runtime on the CPU, with as many threads as PyTorch.
 
     Args:
         anonymizer (nn.Module): f_A, whose weights are copied.
@@ -44,7 +44,7 @@ class OnnxNetwork(nn.Module):
 
         Args:
             frames (Tensor): RGB in [0, 1], (N, 3, H, W), or clips (N, T, 3, H, W).
-            **noise (Tensor): That of their video. What is not given is drawn, from the operating
+            **noise (Tensor): Noise of their video. Missing noise is drawn from the operating
                 system's entropy.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Outputs that appear when they are whole, and what they are known by."""
+"""Outputs that appear when they are whole, and their fingerprints."""
 
 import errno
 import hashlib
@@ -17,7 +17,7 @@ from ..files import partial_path
 
 #: Names of the frames in a folder of them.
 _FRAME = re.compile(r'\d{6,}\.png')
-#: Names that outputs have until they are whole, and old ones until they are removed.
+#: Names of outputs that are not whole yet, and of old outputs that are not removed yet.
 _PARTIAL = re.compile(r'\.(.+)\.(\d+)\.(?:part|old)', re.DOTALL)
 _CHUNK = 1 << 20
 
@@ -29,17 +29,17 @@ def frame_name(index: int) -> str:
 
 @contextmanager
 def whole_or_none(output: Path) -> Iterator[Path]:
-    """Let a file or folder be written under its partial name, and rename it once it is whole.
+    """Let a file or folder be written under a partial name, and rename it once it is whole.
 
-    What there is of it is dropped if the block fails. A file of that name is replaced, and a folder
-    if there are only frames in it.
+    If the block fails, the partial output is removed. An existing file is replaced, and so is a
+    folder that holds only frames.
 
     Raises:
-        OSError: If it cannot be written or put in its place.
+        OSError: If the output cannot be written or renamed.
     """
     partial = partial_path(output)
     old = partial.with_suffix('.old')
-    # Of an ended process that had the same id.
+    # A partial output may remain of an ended process with the same id.
     _remove(partial)
     _remove(old)
     try:
@@ -49,7 +49,8 @@ def whole_or_none(output: Path) -> Iterator[Path]:
             # A file never takes the place of a folder.
             if partial.is_dir() and output.is_dir() and not output.is_symlink():
                 _check_frames(output)
-                # Its frames are removed under another name: a kill leaves no half of them.
+                # The old frames are removed under another name, so that a kill leaves no half of
+                # them under the output's name.
                 output.rename(old)
             partial.replace(output)
             _remove(old)
@@ -59,10 +60,10 @@ def whole_or_none(output: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(outputs: Iterable[Path]) -> None:
-    """Remove what processes that have ended left of outputs; what others write stays.
+    """Remove partial outputs of ended processes; outputs of running processes stay.
 
     Args:
-        outputs (Iterable[Path]): Files and folders, there or not.
+        outputs (Iterable[Path]): Files and folders, which need not exist.
     """
     folders: dict[Path, set[str]] = {}
     for output in outputs:
@@ -82,16 +83,16 @@ def is_alive(process: int) -> bool:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:  # that of another user
+    except PermissionError:  # a process of another user
         return True
     return True
 
 
 def fingerprint(path: Path) -> tuple[int, str]:
-    """Return the size in bytes and the SHA-256 of a file, or of all that is in a folder.
+    """Return the size in bytes and the SHA-256 of a file, or of all files in a folder.
 
     Raises:
-        OSError: If it is not there or cannot be read.
+        OSError: If the output does not exist or cannot be read.
     """
     if not path.is_dir():
         return _digest(path)
@@ -104,15 +105,15 @@ def fingerprint(path: Path) -> tuple[int, str]:
 
 
 def check_video(path: Path, output: Path, frames: int) -> None:
-    """Read a video that was just written, whole.
+    """Read a whole video that was just written.
 
     Args:
         path (Path): The file.
-        output (Path): What it will be called.
-        frames (int): How many it must have.
+        output (Path): The final name, for errors.
+        frames (int): The required number of frames.
 
     Raises:
-        OSError: If not all of them are there.
+        OSError: If frames are missing.
     """
     found = 0
     try:
@@ -136,7 +137,7 @@ def write_image(frame: np.ndarray, path: Path) -> None:
     """Write RGB uint8 (H, W, 3) as PNG, and read it back.
 
     Raises:
-        OSError: If it is not what was written.
+        OSError: If the read picture differs from the written one.
     """
     _, data = cv2.imencode('.png', frame[..., ::-1])
     path.write_bytes(data.tobytes())
@@ -147,7 +148,7 @@ def write_image(frame: np.ndarray, path: Path) -> None:
 
 @contextmanager
 def named_errors(path: Path) -> Iterator[None]:
-    """Say in one sentence which output cannot be written."""
+    """Turn errors into one sentence that names the output."""
     try:
         yield
     except (av.FFmpegError, OSError) as error:
@@ -157,8 +158,8 @@ def named_errors(path: Path) -> Iterator[None]:
 
 
 def address(path: Path) -> str:
-    """Return a path as FFmpeg takes it."""
-    # Without the scheme, FFmpeg takes what is before a colon in a name for one.
+    """Return a path as an address for FFmpeg."""
+    # Without ``file:`` FFmpeg would take the part of a name before a colon as a scheme.
     return f'file:{path}'
 
 
@@ -172,7 +173,7 @@ def _digest(path: Path) -> tuple[int, str]:
 
 
 def _synchronize(path: Path) -> None:
-    """Bring a file, or the files of a folder, to the disk: a power cut may leave a name only."""
+    """Flush a file, or the files of a folder, to the disk: a power cut may leave only a name."""
     for entry in path.iterdir() if path.is_dir() else [path]:
         descriptor = os.open(entry, os.O_RDONLY)
         try:

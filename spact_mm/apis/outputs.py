@@ -1,4 +1,4 @@
-"""What comes out under which name, and that it harms nothing that goes in."""
+"""Names of outputs, and checks that no output overwrites an input."""
 
 import os
 import re
@@ -20,8 +20,8 @@ class Job:
     """A file to anonymize.
 
     Attributes:
-        source (Path): What goes in.
-        output (Path): What comes out: ``.mp4`` of a video, ``.png`` of an image.
+        source (Path): The input file.
+        output (Path): The output: ``.mp4`` for a video, ``.png`` for an image.
     """
 
     source: Path
@@ -29,7 +29,7 @@ class Job:
 
     @property
     def is_image(self) -> bool:
-        """Whether it is one picture."""
+        """Whether the source is an image."""
         return self.source.suffix.lower() in IMAGES
 
 
@@ -39,17 +39,17 @@ def find_jobs(
     frames_as_images: bool = False,
     missing: list[str] | None = None,
 ) -> list[Job]:
-    """Return what is to be done for files, glob patterns and folders.
+    """Return the jobs for files, glob patterns and folders.
 
     Args:
         inputs (Iterable[str]): As for :func:`~spact_mm.apis.find_sources`.
-        out (str | Path): Folder of the outputs, in which folders keep their layout.
+        out (str | Path): Folder of the outputs; the layout of input folders is kept in it.
         frames_as_images (bool): Whether a video becomes a folder of images. Defaults to False.
         missing (list[str], optional): As for :func:`~spact_mm.apis.find_sources`.
 
     Returns:
-        list[Job]: Each file once, sorted. Where outputs would share a name, they keep the ending
-        of their source in it.
+        list[Job]: One job for each file, sorted. If two outputs would have the same name, their
+        names keep the endings of the sources.
 
     Raises:
         FileNotFoundError: As for :func:`~spact_mm.apis.find_sources`.
@@ -90,7 +90,7 @@ def _check(jobs: list[Job], out: Path) -> None:
                 f'{job.output} is a folder that holds inputs, and would be replaced: give another '
                 '--out folder.'
             )
-        # Also where a disk does not tell capitals from small letters.
+        # Compared in lower case, as some disks ignore case.
         if _NOTES.fullmatch(job.output.relative_to(out).parts[0].casefold()):
             raise ValueError(
                 f'{job.source} would become {job.output}, which notes what is done: rename it.'
@@ -112,19 +112,19 @@ def _check(jobs: list[Job], out: Path) -> None:
 
 
 def _identify(sources: Iterable[Path]) -> tuple[set, set]:
-    """Return what is an input and what holds one, by every name that it goes by."""
+    """Return the inputs and the folders that hold them, by all names and identities."""
     inputs, holders = set(), set()
     for source in sources:
         real = os.path.realpath(source)
         inputs |= {real, _identity(source)}
-        # The way that was given, and the one without links.
+        # The given path, and the path without links.
         for path in (source.absolute(), Path(real)):
             holders |= {_identity(parent) for parent in path.parents}
     return inputs - {None}, holders - {None}
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what a file or folder is on its disk, whatever links lead there."""
+    """Return the identity (device and inode) of a file or folder, independent of links."""
     try:
         state = os.stat(path)
     except OSError:

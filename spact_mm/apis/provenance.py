@@ -1,10 +1,10 @@
-"""What a checkpoint says of its anonymizer: whether it was ever trained to hide anything."""
+"""Statements of a checkpoint about its anonymizer: whether it was trained to hide anything."""
 
 from collections.abc import Mapping, Sequence
 
 from ..models.anonymizers.checkpoint import find_raw_config, read_config_entry
 
-#: Where a config keeps its hooks.
+#: Keys of a config that hold hooks.
 _HOOKS = ('custom_hooks', 'default_hooks')
 #: Anonymizers that hide nothing, alone or in a row with one another.
 _CONTROLS = {
@@ -17,16 +17,17 @@ PUBLISHED_KEY = 'spact'
 
 
 def describe_training(checkpoint: Mapping) -> dict:
-    """Return what a checkpoint says of how its anonymizer was trained.
+    """Return a checkpoint's statements on the training of its anonymizer.
 
-    It is read as data and is no proof: whoever writes a file can write anything.
+    They are read as data and are no proof: the author of a file can write anything.
 
     Args:
-        checkpoint (Mapping): Of a minimax training, of a model behind its anonymizer, or published.
+        checkpoint (Mapping): Checkpoint of a minimax training, of a model behind its anonymizer, or
+            a published one.
 
     Returns:
-        dict: ``phase``, the last one of the training (str), and ``minimax_epochs``, how many epochs
-        of the minimax were over (int); each None if the checkpoint does not say.
+        dict: ``phase``, the last one of the training (str), and ``minimax_epochs``, the number of
+        finished epochs of the minimax (int); each None if the checkpoint does not say.
     """
     meta = _mapping(checkpoint.get('meta'))
     published = meta.get(PUBLISHED_KEY)
@@ -44,16 +45,16 @@ def describe_training(checkpoint: Mapping) -> dict:
 
 
 def find_flaw(checkpoint: Mapping, config: Mapping | None = None) -> str:
-    """Tell why what a checkpoint calls its anonymizer is none.
+    """Return the reason why a checkpoint's anonymizer hides nothing.
 
     Args:
         checkpoint (Mapping): As for :func:`describe_training`.
-        config (Mapping, optional): The anonymizer's config where it is known from elsewhere.
-            Defaults to None: the checkpoint tells.
+        config (Mapping, optional): The anonymizer's config if it is known from elsewhere. Defaults
+            to None: the config in the checkpoint.
 
     Returns:
-        str: A sentence's end, such as ``'its anonymizer is IdentityAnonymizer, ...'``; empty if
-        nothing that the checkpoint says is against it.
+        str: A sentence's end, such as ``'its anonymizer is IdentityAnonymizer, ...'``; empty if the
+        checkpoint gives no such reason.
     """
     config = config if config is not None else find_raw_config(checkpoint)
     last = _last_stage(config)
@@ -77,7 +78,7 @@ def find_flaw(checkpoint: Mapping, config: Mapping | None = None) -> str:
 
 
 def _last_stage(config) -> Mapping:
-    """Return the config of what gives the frames that come out."""
+    """Return the config of the stage that makes the output frames."""
     config = _mapping(config)
     stages = config.get('stages')
     while config.get('type') == 'SequentialAnonymizer' and _is_list(stages) and stages:
@@ -87,7 +88,7 @@ def _last_stage(config) -> Mapping:
 
 
 def _stage_types(config) -> set:
-    """Return the types of all stages of an anonymizer, None for what has no name."""
+    """Return the types of all stages of an anonymizer; None for a stage without a name."""
     types, waiting = set(), [_mapping(config)]
     while waiting:
         stage = waiting.pop()
@@ -100,7 +101,7 @@ def _stage_types(config) -> set:
 
 
 def _count_minimax_epochs(checkpoint: Mapping, done: int | None) -> int | None:
-    """Count the finished epochs in which f_A was a player; None if that cannot be told."""
+    """Count the finished epochs with a phase ``anonymizer``; None if they are unknown."""
     schedule = _find_schedule(checkpoint)
     if schedule is None or done is None:
         return None

@@ -1,4 +1,4 @@
-"""Checkpoints for others: weights, and what one needs to use them."""
+"""Publishing checkpoints: weights, and the metadata needed to use them."""
 
 import hashlib
 import io
@@ -21,26 +21,28 @@ from ..models.anonymizers.stranger_config import UnknownAnonymizerError
 from .leftover import find_flaw_on_drawn_pictures
 from .provenance import PUBLISHED_KEY, describe_training, find_flaw
 
-#: What of the meta data is published: the config makes the checkpoint usable by itself.
+#: Published entries of the metadata: the config makes the checkpoint usable by itself.
 _META = ('cfg', 'dataset_meta', 'epoch', 'iter', 'mmengine_version')
 
 
 def publish(source: str, target: Path, part: str | None = None) -> Path:
-    """Write what is to be published of a checkpoint.
+    """Write the publishable part of a checkpoint.
 
     Args:
         source (str): The checkpoint.
         target (Path): Path and name without the hash.
-        part (str, optional): What is kept of a minimax training. ``'anonymizer'``: f_A's weights,
-            as ``anonymizer.*``. ``'recognizer'``: f_T with f_A in its data preprocessor, under the
-            names of an MMAction2 recognizer, for tools that know no minimax. Defaults to all.
+        part (str, optional): The part of a minimax training to keep. ``'anonymizer'``: f_A's
+            weights, as ``anonymizer.*``. ``'recognizer'``: f_T with f_A in its data preprocessor,
+            under the names of an MMAction2 recognizer, for tools that do not know the minimax
+            model. Defaults to all parts.
 
     Returns:
         Path: The file, with the hash in its name.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        ValueError: If it is none, or lacks the part, or its anonymizer does not anonymize.
+        ValueError: If the file is no checkpoint, lacks the part, or has an anonymizer that hides
+            nothing.
     """
     checkpoint = load_checkpoint(source)
     state = dict(checkpoint.get('state_dict', checkpoint))
@@ -48,7 +50,7 @@ def publish(source: str, target: Path, part: str | None = None) -> Path:
         state = _PARTS[part](checkpoint, source)
     meta = checkpoint.get('meta') or {}
     meta = {key: meta[key] for key in _META if key in meta}
-    # The message hub, which is left out, tells the phase.
+    # The phase is in the message hub, which is not published.
     training = {k: v for k, v in describe_training(checkpoint).items() if v is not None}
     if training:
         meta[PUBLISHED_KEY] = training
@@ -75,14 +77,14 @@ def _anonymizer(checkpoint: Mapping, source: str) -> dict:
 
 def _recognizer(checkpoint: Mapping, source: str) -> dict:
     state = checkpoint.get('state_dict', checkpoint)
-    prefix = re.compile(r'(?:module\.)?recognizer\.(?:module\.)?')  # as several processes save it
+    prefix = re.compile(r'(?:module\.)?recognizer\.(?:module\.)?')  # prefixes of several processes
     weights = {prefix.sub('', name, 1): state[name] for name in state if prefix.match(name)}
     if not weights:
         raise ValueError(
             f'{source} is of no minimax training, as it holds no recognizer.*: leave '
             '--recognizer-only out.'
         )
-    # Those of an anonymizer without weights are none.
+    # Empty for an anonymizer without weights.
     anonymizer = find_weights(checkpoint).items()
     weights.update({f'data_preprocessor.anonymizer.{name}': value for name, value in anonymizer})
     return weights
@@ -92,7 +94,7 @@ _PARTS = dict(anonymizer=_anonymizer, recognizer=_recognizer)
 
 
 def _measure(checkpoint: Mapping, source: str) -> str:
-    """Tell what is wrong with what the anonymizer gives, if the checkpoint tells its config."""
+    """Return the flaw of the anonymizer's output, if the checkpoint holds its config."""
     if find_raw_config(checkpoint) is None:
         return ''
     try:

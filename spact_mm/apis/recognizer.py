@@ -10,11 +10,10 @@ from ..models.anonymizers.checkpoint import describe_mismatch, load_checkpoint
 def load_recognizer(config: str, checkpoint: str, device: str | torch.device = 'cpu') -> nn.Module:
     """Build a recognizer and fill it, strictly: MMAction2's ``init_recognizer`` only warns.
 
-    What it would leave out could be the anonymizer, and the recognizer would see people as they
-    are.
+    Missing weights could be the anonymizer's; the recognizer would then see raw people.
 
     Args:
-        config (str): Config file, with a ``test_pipeline``, which ``inference_recognizer`` takes.
+        config (str): Config file with a ``test_pipeline``, which ``inference_recognizer`` needs.
         checkpoint (str): A path or address that MMEngine knows.
         device (str | torch.device): Where to compute. Defaults to ``'cpu'``.
 
@@ -23,9 +22,9 @@ def load_recognizer(config: str, checkpoint: str, device: str | torch.device = '
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        ValueError: If the config has no ``test_pipeline``, or the weights are not those of its
-            model, the anonymizer included.
-        RuntimeError: If neither the checkpoint nor the config has weights of its anonymizer.
+        ValueError: If the config has no ``test_pipeline``, or the weights do not fit its model,
+            including the anonymizer.
+        RuntimeError: If neither the checkpoint nor the config gives weights for the anonymizer.
     """
     recognizer = init_recognizer(config, device=device)
     if 'test_pipeline' not in recognizer.cfg:
@@ -35,7 +34,7 @@ def load_recognizer(config: str, checkpoint: str, device: str | torch.device = '
     content = load_checkpoint(checkpoint)
     state = content.get('state_dict', content)
     state = {name.removeprefix('module.'): value for name, value in state.items()}
-    # The weights of an anonymizer may stem from elsewhere: the preprocessor has its own rule.
+    # An anonymizer's weights may come from another file: the preprocessor has its own rules.
     own = {k: v for k, v in recognizer.state_dict().items() if k.startswith('data_preprocessor.')}
     mismatch = describe_mismatch(recognizer, own | state)
     if mismatch:

@@ -1,4 +1,4 @@
-"""The sound of a video, copied as it is coded, in the time of the copied frames."""
+"""The sound of a video, copied without decoding, in sync with the copied frames."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -10,26 +10,26 @@ from ..datasets.media_probe import open_container
 
 #: Codecs whose packets an MP4 file can hold as they are.
 _MP4_CODECS = {'aac', 'ac3', 'eac3', 'mp3', 'mp2', 'alac', 'opus', 'flac'}
-#: Seconds of sound before the first frame that players are told to hide, in place of a later
-#: picture: what a coder needs to run in.
+#: Sound that begins at most these seconds before the first frame, the start-up time of a coder, is
+#: hidden from players; with earlier sound the first frame is shown later instead.
 _RUN_IN = Fraction(1, 10)
-#: Units of time that are coarser are divided into so many parts.
+#: Time units coarser than the first number of seconds are divided into the second number of parts.
 _FINE, _PARTS = Fraction(1, 5000), 1000
 
 
 class Sound:
-    """The packets of the first sound track of a video, against the same zero as its frames.
+    """The packets of the first sound track of a video, on the same clock as its frames.
 
-    What an edit list hides is left out, and so is what does not come after the packet before it.
+    Packets that an edit list hides are left out, and so are packets whose times do not rise.
 
     Args:
         path (Path): The video.
-        start (Fraction): Seconds at which its first frame is shown, by its own clock.
+        start (Fraction): Seconds at which the first frame is shown, by the video's clock.
 
     Attributes:
-        delay (Fraction): Seconds that the copy's first frame is shown after its zero, as the sound
-            begins before.
-        num_dropped (int): Packets that were left out so far, as their times do not rise.
+        delay (Fraction): Seconds at which the copy's first frame is shown; above 0 if the sound
+            begins earlier.
+        num_dropped (int): Number of packets left out so far because their times do not rise.
     """
 
     def __init__(self, path: Path, start: Fraction) -> None:
@@ -42,7 +42,7 @@ class Sound:
         self.delay = start - self._zero
 
     def take_until(self, seconds: Fraction | None = None) -> Iterator[av.Packet]:
-        """Yield the packets, by the copy's clock, up to a time, or all that are left."""
+        """Yield the packets up to a time of the copy's clock, or all remaining packets."""
         last = None
         while (packet := self._next) is not None:
             if seconds is not None and _time(packet) - self._zero > seconds:
@@ -56,8 +56,8 @@ class Sound:
             yield packet
 
     def _move(self, packet: av.Packet) -> None:
-        """Bring a packet to the copy's clock."""
-        # AVI counts sound in whole packets.
+        """Convert the times of a packet to the copy's clock."""
+        # AVI has a coarse unit: it counts sound in whole packets.
         finer = _PARTS if packet.time_base > _FINE else 1
         base = packet.time_base / finer
         shift = round(self._zero / base)
@@ -74,12 +74,12 @@ class Sound:
 
 
 def codec_name(audio) -> str:
-    """Return what a sound track is coded as, whichever decoder reads it."""
+    """Return the codec of a sound track, independent of the decoder."""
     return audio.codec_context.codec.canonical_name
 
 
 def can_copy(audio) -> bool:
-    """Return whether an MP4 file can hold a sound track as it is."""
+    """Return whether an MP4 file can hold a sound track without recoding."""
     return codec_name(audio) in _MP4_CODECS
 
 

@@ -1,4 +1,4 @@
-"""Which files are videos and images, among those that are given."""
+"""Search for videos and images in files, folders and patterns."""
 
 import glob
 import os
@@ -16,23 +16,24 @@ VIDEOS = {
 def find_sources(
     inputs: Iterable[str], out: Path | None = None, missing: list[str] | None = None
 ) -> dict[Path, Path]:
-    """Return the videos and images that are meant, with their paths below the folder given.
+    """Return the videos and images of the inputs, with their paths relative to the given folders.
 
-    Folders are searched to the bottom for names that end like a video or an image; a file that is
-    named itself is taken whatever it is called.
+    Folders are searched recursively for names with the ending of a video or an image. A file that
+    is given by its own name is taken with any ending.
 
     Args:
         inputs (Iterable[str]): Paths and patterns.
         out (Path, optional): A folder to leave out, as outputs may lie within inputs. Defaults to
             None.
-        missing (list[str], optional): Gets a sentence on each input that matches nothing, while the
-            others are found. Defaults to None: it is an error.
+        missing (list[str], optional): Gets a sentence for each input that matches nothing; the
+            other inputs are returned. Defaults to None: such an input is an error.
 
     Returns:
-        dict[Path, Path]: Each once, sorted.
+        dict[Path, Path]: Each file once, sorted.
 
     Raises:
-        FileNotFoundError: If an input matches nothing, or with ``missing`` if none does.
+        FileNotFoundError: If an input matches nothing, or with ``missing`` if no input matches
+            anything.
         ValueError: If an input is the folder of the outputs.
     """
     sources: dict[Path, Path] = {}
@@ -53,15 +54,15 @@ def find_sources(
 
 
 def find_left_out(inputs: Iterable[str], out: Path | None = None) -> list[Path]:
-    """Return what lies in the folders given and is no source.
+    """Return the entries of the given folders that are no sources.
 
     Args:
         inputs (Iterable[str]): As for :func:`find_sources`.
         out (Path, optional): As for :func:`find_sources`. Defaults to None.
 
     Returns:
-        list[Path]: Files of other endings, hidden videos and images, and what cannot be followed
-        or opened: links to folders, broken links, folders without permission. Sorted.
+        list[Path]: Files with other endings, hidden videos and images, and entries that cannot be
+        followed or opened: links to folders, broken links, folders without permission. Sorted.
     """
     found = [entry for text in inputs for entry in _expand(text, _resolve(out))]
     taken = {path for path, _, is_taken in found if is_taken}
@@ -69,11 +70,11 @@ def find_left_out(inputs: Iterable[str], out: Path | None = None) -> list[Path]:
 
 
 def describe_left_out(files: Collection[Path], shown: int = 20) -> str:
-    """Return a sentence on files that are left out: how many and which.
+    """Return a sentence with the number and the names of files that are left out.
 
     Args:
-        files (Collection[Path]): One or more.
-        shown (int): How many are named at most. Defaults to 20.
+        files (Collection[Path]): One or more files.
+        shown (int): Largest number of names. Defaults to 20.
     """
     names = ', '.join(map(str, islice(files, shown)))
     more = f' and {len(files) - shown} more' if len(files) > shown else ''
@@ -88,7 +89,7 @@ def _resolve(out: Path | None) -> Path | None:
 
 
 def _expand(text: str, out: Path | None) -> Iterator[tuple[Path, Path, bool]]:
-    """Yield the files that an input means, with their paths below it, and whether to take them."""
+    """Yield the files of an input, with their relative paths, and whether each is taken."""
     path = Path(text)
     if path.is_dir():
         if path.resolve() == out:
@@ -107,8 +108,8 @@ def _expand(text: str, out: Path | None) -> Iterator[tuple[Path, Path, bool]]:
 
 
 def _walk(folder: Path, out: Path | None) -> Iterator[tuple[Path, bool]]:
-    """Yield what is below a folder but no folder, and whether it can be read."""
-    # Outputs of an earlier run may lie within, while inputs may lie beside them.
+    """Yield everything below a folder except folders, and whether it can be read."""
+    # Outputs of an earlier run may lie within the folder; inputs may lie beside the outputs.
     left_out = out if out and folder.resolve() in out.parents else None
     unread: list[Path] = []
     for name, folders, files in os.walk(folder, onerror=lambda e: unread.append(Path(e.filename))):
@@ -116,10 +117,10 @@ def _walk(folder: Path, out: Path | None) -> Iterator[tuple[Path, bool]]:
         if left_out and here.resolve() == left_out:
             folders.clear()
             continue
-        # Not followed, as they may lead in a circle.
+        # Links to folders are not followed, as they may form a cycle.
         yield from ((here / f, False) for f in folders if (here / f).is_symlink())
         for file in map(here.joinpath, files):
-            # Named pipes and devices would never end.
+            # Reading from named pipes and devices would never end.
             is_output = left_out and left_out in Path(os.path.realpath(file)).parents
             yield file, file.is_file() and not is_output
     yield from ((path, False) for path in unread)

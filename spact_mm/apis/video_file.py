@@ -1,4 +1,4 @@
-"""Video files as streams of frames: read, write, nothing of a whole video in memory."""
+"""Reading and writing video files as streams of frames, never a whole video in memory."""
 
 from contextlib import suppress
 from fractions import Fraction
@@ -15,8 +15,8 @@ from .frame_stream import FrameStream
 from .image_file import MAX_PIXELS
 from .output_files import address, named_errors
 
-#: Of still pictures (AVIF, HEIC) in the container of MP4, which FFmpeg takes for videos: it gives
-#: one of the tiles that they are made of.
+#: Brands of still pictures (AVIF, HEIC) in MP4 containers. FFmpeg takes such files for videos and
+#: returns one tile of the picture.
 _PICTURES = {
     b'avif',
     b'avis',
@@ -42,14 +42,14 @@ class VideoReader(FrameStream):
     Packets that cannot be decoded are left out and counted, in :attr:`num_bad_packets`.
 
     Args:
-        path (str | Path): The file. FFmpeg's libraries read it, so any format of theirs.
-        max_pixels (int): Frames of more are refused before they are decoded, also in the middle.
-            Defaults to :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
+        path (str | Path): The file. All formats of FFmpeg's libraries can be read.
+        max_pixels (int): Frames with more pixels are refused before they are decoded, also in the
+            middle. Defaults to :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
 
     Raises:
-        ValueError: If it is no video file, one without pictures, of frames that are too large or of
-            colours that cannot be converted.
-        OSError: If it cannot be opened.
+        ValueError: If the file is no video, has no pictures, too large frames, or colours that
+            cannot be converted.
+        OSError: If the file cannot be opened.
 
     Example:
         >>> with VideoReader('walk.avi') as reader:
@@ -80,7 +80,7 @@ class VideoReader(FrameStream):
 
     @property
     def truncation(self) -> str:
-        """What is missing at the end, as training and testing judge it; empty if nothing is."""
+        """Description of a missing end, as in training and testing; empty if the file is whole."""
         try:
             return probe_video(self.path).truncation
         except UnreadableFileError as error:
@@ -91,20 +91,20 @@ class VideoWriter:
     """Write frames to a video file, MP4, with nothing of any other file's metadata.
 
     Args:
-        path (str | Path): What to write.
-        output (str | Path): What it will be called, for errors.
+        path (str | Path): The file to write.
+        output (str | Path): The final name, for errors.
         rate (Fraction): Frames a second, on average.
-        time_base (Fraction): Seconds that one unit of a time stamp stands for.
+        time_base (Fraction): Seconds in one unit of a time stamp.
         sample_aspect_ratio (Fraction, optional): Width to height of a pixel. Defaults to square.
         crf (int, optional): Quality, 0 (lossless) to 51. Defaults to None: 18 for H.264 and 20 for
             H.265, no loss that one sees.
-        colour (Colour, optional): What the numbers of the file are to mean. Defaults to BT.601,
-            which is not stated.
-        audio: A sound track whose packets will be handed to :meth:`write_audio`. Defaults to None.
+        colour (Colour, optional): Colour space of the file. Defaults to BT.601 without a tag in the
+            file.
+        audio: A sound track whose packets will be passed to :meth:`write_audio`. Defaults to None.
         codec (str): One of :data:`CODECS`. Defaults to ``'h264'``.
 
     Raises:
-        OSError: If it cannot be written, for instance because the disk is full.
+        OSError: If the file cannot be written, for instance because the disk is full.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class VideoWriter:
 
         Args:
             frame (np.ndarray): RGB uint8, (H, W, 3), all of one size.
-            time_stamp (int): When it is shown, in units of the time base; greater than the last.
+            time_stamp (int): Presentation time in units of the time base; greater than the last.
         """
         with named_errors(self.output):
             if self._stream is None:
@@ -170,7 +170,7 @@ class VideoWriter:
     def _open(self, height: int, width: int):
         options = {'crf': str(self.crf), 'preset': 'medium'}
         if self.codec == 'h264':
-            # Another number of threads gives other bytes.
+            # The number of threads is fixed, as it changes the bytes of the file.
             options.update(threads='4', **x264_options())
             stream = self._container.add_stream('libx264', rate=self.rate, options=options)
         else:

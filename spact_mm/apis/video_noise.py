@@ -1,4 +1,4 @@
-"""The noise of a video, which nobody can draw again."""
+"""The noise of a video, which cannot be drawn again."""
 
 import secrets
 
@@ -10,9 +10,10 @@ from torch import Tensor
 class VideoNoise:
     """Standard normal noise for one video, from the operating system's entropy.
 
-    Whoever knows the noise of a video subtracts it. So it is drawn for each video, from 128 random
-    bits, and neither these nor the noise are ever written anywhere. A video that is begun again has
-    another. (PyTorch's own generator on CPUs has 32 bits of seed, few enough to be tried.)
+    An attacker who knows the noise of a video can subtract it. So the noise is drawn for each video
+    from 128 random bits, and neither these bits nor the noise are ever written anywhere. A video
+    that is processed again gets new noise. (PyTorch's own generator on CPUs has 32 bits of seed,
+    few enough to try all of them.)
     """
 
     def __init__(self) -> None:
@@ -20,7 +21,7 @@ class VideoNoise:
         self._shared: dict[tuple[int, ...], Tensor] = {}
 
     def draw(self, clips: Tensor) -> dict[str, Tensor]:
-        """Draw what an anonymizer that shares noise takes beside clips of the video.
+        """Draw the noise inputs of an anonymizer for clips of the video.
 
         Args:
             clips (Tensor): (N, T, 3, H, W).
@@ -36,5 +37,5 @@ class VideoNoise:
         return dict(shared=shared, fresh=self.normal(tuple(clips.shape)).to(clips))
 
     def normal(self, shape: tuple[int, ...]) -> Tensor:
-        """Draw standard normal noise of a shape that no other call has."""
+        """Draw standard normal noise of a shape, different in each call."""
         return torch.from_numpy(self._generator.standard_normal(shape, dtype=np.float32))
