@@ -6,7 +6,7 @@ Importing the package registers its components with MMEngine; configs do so by
 
 from . import compat
 
-# Before anything of MMAction2 or MMPretrain is imported.
+# Called before anything of MMAction2 or MMPretrain is imported.
 compat.apply()
 
 from . import datasets, engine, evaluation, models  # noqa: E402

@@ -41,7 +41,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Do what the command line says; return the exit code unless the tool takes over."""
+    """Run the command; return the exit code unless a tool takes over."""
     args = parse_args()
     if args.version:
         lines, warnings = describe_stack()

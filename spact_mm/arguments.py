@@ -1,4 +1,4 @@
-"""Command-line arguments that several tools have."""
+"""Command-line arguments shared by several tools."""
 
 import argparse
 from collections.abc import Iterable
@@ -29,21 +29,21 @@ def seconds(text: str) -> float:
 
 
 def add_anonymizer_arguments(parser: argparse.ArgumentParser, methods: Iterable[str]):
-    """Add ``--checkpoint`` or ``--method``, and ``--config``, which say what anonymizes.
+    """Add ``--checkpoint`` or ``--method``, and ``--config``, which choose the anonymizer.
 
     Args:
-        parser (argparse.ArgumentParser): Of the tool.
+        parser (argparse.ArgumentParser): Parser of the tool.
         methods (Iterable[str]): Names of the obfuscations.
 
     Returns:
-        The group of the first two, of which one has to be given, for further choices.
+        The group of the first two, one of which is required, for further choices.
     """
     parser.add_argument(
         '--config',
         help='where the checkpoint does not name its anonymizer; a config is a program and runs: '
         'give only one that you trust, while a checkpoint is read as data',
     )
-    # Usage texts show a group as one only where its arguments follow each other.
+    # Usage texts show a group only if its arguments follow each other.
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument('--checkpoint', help='of a minimax training, or of a model behind its f_A')
     how.add_argument('--method', choices=sorted(methods), help='an obfuscation instead')

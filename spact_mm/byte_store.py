@@ -1,4 +1,4 @@
-"""Bytes by key in a file that processes share: bounded, checked, and made anew when damaged."""
+"""A bounded store of bytes by key in a file that processes share, with checksums."""
 
 import logging
 import os
@@ -12,15 +12,15 @@ from typing import TypeVar
 
 from mmengine.logging import print_log
 
-#: Of the file, in bytes: a small frame fits into one, and little of it is empty.
+#: Page size of the file in bytes: a small frame fits into one page and fills most of it.
 _PAGE = 8192
-#: Keys that are asked for at a time; SQLite before 3.32 takes 999.
+#: Largest number of keys in a query; SQLite before 3.32 takes 999.
 _MAX_KEYS = 500
-#: Seconds that a process waits for others that write.
+#: Seconds that a process waits for the writes of others.
 _TIMEOUT = 60.0
-#: How often, and after how many seconds, a new file is tried again that others are just making.
+#: Number of attempts, and seconds between them, to open a new file that another process is making.
 _ATTEMPTS, _PAUSE = 500, 0.02
-#: What SQLite calls a folder or file that cannot be made, read or written to.
+#: SQLite's messages for a folder or file that cannot be made, read or written to.
 _INACCESSIBLE = ('unable to open', 'readonly', 'access permission')
 _FILE = 'store.sqlite'
 
@@ -30,15 +30,14 @@ _Result = TypeVar('_Result')
 class ByteStore:
     """Keep bytes by their key in a folder, for any number of processes of a machine.
 
-    It is a cache: what is in it can be computed again. So a store that is full is read only from
-    then on, with one warning, and a damaged one is thrown away and made anew, with a warning. Each
-    value has a checksum. The folder must be on a local disk: SQLite's write-ahead log takes memory
-    that the processes share.
+    The store is a cache: its values can be computed again. So a full store becomes read-only, with
+    one warning, and a damaged store is deleted and made again, with a warning. Each value has a
+    checksum. The folder must be on a local disk: SQLite's write-ahead log needs memory shared by
+    the processes.
 
     Args:
-        folder: Of the store alone; it is made at the first use.
-        max_gib (float): Gibibytes that it may take, of which the log beside it takes a few
-            mebibytes more.
+        folder: Folder of this store alone; made at the first use.
+        max_gib (float): Largest size in gibibytes; the log beside it takes a few mebibytes more.
 
     Raises:
         ValueError: If ``max_gib`` is not positive.
@@ -53,11 +52,11 @@ class ByteStore:
         self._connection, self._owner = None, None
 
     def __getstate__(self) -> dict:
-        # A copy opens the file itself.
+        # A copy in another process opens the file itself.
         return dict(self.__dict__, _connection=None, _owner=None)
 
     def find(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
-        """Return the values of those keys that are there.
+        """Return the values of the stored keys.
 
         Raises:
             OSError: If the folder cannot be used.
@@ -65,7 +64,7 @@ class ByteStore:
         return self._attempt(lambda connection: _select(connection, list(keys))) or {}
 
     def add(self, items: Mapping[bytes, bytes]) -> None:
-        """Keep values, if there is room. Of a key that is there already the old one stays.
+        """Store values if there is room. A key that is already stored keeps its old value.
 
         Raises:
             OSError: If the folder cannot be used.
@@ -80,7 +79,7 @@ class ByteStore:
         self._connection = None
 
     def _attempt(self, action: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
-        """Return what ``action`` gives, None if this could not be had from the store.
+        """Return the result of ``action``, None if the store cannot give it.
 
         Raises:
             OSError: If the folder cannot be used, or a new store is as damaged as the one before.
@@ -91,7 +90,7 @@ class ByteStore:
             except OSError as error:
                 raise self._describe(error.strerror) from error
             except sqlite3.DatabaseError as error:
-                # The others are slips in the code.
+                # Other classes of errors are bugs.
                 if type(error) not in (sqlite3.DatabaseError, sqlite3.OperationalError):
                     raise
                 reason = str(error)
@@ -103,7 +102,7 @@ class ByteStore:
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is not None and self._owner[0] != os.getpid():
-            # SQLite's connections do not survive a fork, not even to be closed.
+            # SQLite's connections must not be used after a fork, not even be closed.
             _INHERITED.append(self._connection)
             self._connection = None
         if self._connection is None:
@@ -125,13 +124,14 @@ class ByteStore:
         self._is_open_to_writes = False
 
     def _discard(self, reason: str) -> None:
-        """Throw the store away, unless another process has done so already."""
+        """Delete the store, unless another process has done so already."""
         inode = self._owner[1]
         self.close()
         try:
             if (self.folder / _FILE).stat().st_ino != inode:
                 return
-            # So that nobody opens a half of it. Who has it open goes on with what has no name.
+            # Renamed first, so that no process opens a half-deleted store. Processes that have the
+            # file open continue with the unnamed file.
             grave = self.folder.with_name(f'.{self.folder.name}.{os.getpid()}.damaged')
             self.folder.rename(grave)
             shutil.rmtree(grave, ignore_errors=True)
@@ -151,27 +151,27 @@ class ByteStore:
         print_log(f'The cache {self.folder} {what}', logger='current', level=logging.WARNING)
 
 
-#: Connections of a process that forked, kept from being closed in its child.
+#: Connections of the parent of a fork; the reference keeps them from being closed in the child.
 _INHERITED = []
 
 
 def _set_up(connection: sqlite3.Connection, max_gib: float) -> None:
     connection.execute(f'PRAGMA page_size = {_PAGE}')
     _switch_log_on(connection)
-    # A power cut may lose the last values, never the whole.
+    # A power cut may lose the last values, never the whole store.
     connection.execute('PRAGMA synchronous = NORMAL')
     connection.execute(f'PRAGMA max_page_count = {max(8, int(max_gib * 2**30 / _PAGE))}')
     connection.execute('CREATE TABLE IF NOT EXISTS store (key BLOB UNIQUE, value BLOB)')
 
 
 def _switch_log_on(connection: sqlite3.Connection) -> None:
-    """Let readers and a writer work at a time, by a log beside the file."""
+    """Let readers and a writer work at the same time, by a log beside the file."""
     for is_last in (*[False] * (_ATTEMPTS - 1), True):
         try:
             connection.execute('PRAGMA journal_mode = WAL').fetchall()
             return
         except sqlite3.OperationalError as error:
-            # While another process does the same SQLite does not wait, whatever its timeout.
+            # While another process does the same, SQLite does not wait, even with a timeout.
             if is_last or 'is locked' not in str(error):
                 raise
             time.sleep(_PAUSE)
@@ -183,7 +183,7 @@ def _select(connection: sqlite3.Connection, keys: list[bytes]) -> dict[bytes, by
         part = keys[start : start + _MAX_KEYS]
         marks = ', '.join('?' * len(part))
         rows = connection.execute(f'SELECT key, value FROM store WHERE key IN ({marks})', part)
-        # All at once: a reader that pauses keeps the log from being written back.
+        # All rows are fetched at once: a paused reader would keep the log from being written back.
         for key, packed in rows.fetchall():
             value = packed[4:]
             if zlib.crc32(value).to_bytes(4, 'big') != packed[:4]:

@@ -1,10 +1,10 @@
 """The contents of PyTorch's checkpoint files, read as data.
 
-``torch.load(weights_only=True)`` imports nothing that a file names, but believes the sizes in it:
-it takes the memory of a tensor that the file does not hold, reads numpy arrays beyond their end,
-and does not look at the archive's checksums. Here every name stands for an object of this package,
-all sizes are compared with what is in the file before memory is taken, and every byte of a tensor
-that is in an archive has passed its CRC-32.
+``torch.load(weights_only=True)`` imports nothing that a file names, but trusts the file's sizes: it
+takes the memory of a tensor that the file does not hold, reads numpy arrays beyond their end, and
+ignores the archive's checksums. Here every name stands for an object of this package, all sizes are
+compared with the file before memory is taken, and every byte of a tensor in an archive has passed
+its CRC-32.
 """
 
 import os
@@ -29,19 +29,19 @@ from .stand_ins import (
     StoredTensor,
 )
 
-#: What the older format, before torch 1.6, begins with.
+#: Beginning of a file in the older format, before torch 1.6.
 _LEGACY_MAGIC, _LEGACY_VERSION = 0x1950A86A20F9469CFC6C, 1001
-#: Bounds of what later code walks through: levels of nesting, and values if each is counted as
-#: often as it is reached.
+#: Bounds for code that walks through the contents: levels of nesting, and number of values, counted
+#: as often as they are reached.
 _MAX_DEPTH, _MAX_VALUES = 100, 10**7
 _CHUNK = 1 << 20
 
 
 class MisplacedTensorError(ValueError):
-    """Tensors were on a device that is not here; the argument ends a sentence."""
+    """Tensors were on a device that this machine lacks; the argument ends a sentence."""
 
 
-#: What else :func:`read_checkpoint` raises where a file is damaged or of another kind.
+#: Further errors of :func:`read_checkpoint` for a damaged file or another kind of file.
 DAMAGE = (
     pickle.UnpicklingError,
     zipfile.BadZipFile,
@@ -60,7 +60,7 @@ DAMAGE = (
 
 
 class _Resolver:
-    """Put values in the place of stand-ins, once the storages are there."""
+    """Replace stand-ins by values, once the storages are read."""
 
     def __init__(self, read_storage: Callable[[StoredBytes], Tensor]) -> None:
         self._read_storage = read_storage
@@ -68,11 +68,11 @@ class _Resolver:
         self._open: set[int] = set()
 
     def resolve(self, value, depth: int = 0) -> tuple[Any, int]:
-        """Return a value and how many it holds.
+        """Return a value and the number of values in it.
 
         Raises:
-            ForbiddenGlobalError: If there is anything but plain data.
-            ValueError: If it holds itself, or is nested too deeply or too often.
+            ForbiddenGlobalError: If the value holds anything but plain data.
+            ValueError: If the value holds itself, or is nested too deeply or repeated too often.
         """
         if _is_leaf(value):
             return value, 1
@@ -85,7 +85,7 @@ class _Resolver:
         self._open.discard(id(value))
         if count > _MAX_VALUES:
             raise ValueError('values that are repeated too often')
-        # The value is kept too, or another could get its id.
+        # The value is kept too; otherwise another value could get its id.
         self._done[id(value)] = resolved, count, value
         return resolved, count
 
@@ -135,19 +135,19 @@ _LEAVES = {
 
 
 def read_checkpoint(file: BinaryIO, map_location=None):
-    """Read a file that ``torch.save`` wrote, in its present or its older format.
+    """Read a file of ``torch.save``, in the current or the older format.
 
     Args:
-        file (BinaryIO): Open for reading, with ``seek``.
+        file (BinaryIO): The file, open for reading, with ``seek``.
         map_location: As in :func:`torch.load`. Defaults to None.
 
     Returns:
         The contents: tensors, numbers, text, numpy arrays of these, and their containers.
 
     Raises:
-        ForbiddenGlobalError: If it names anything else.
-        MisplacedTensorError: If its tensors cannot be put where they belong.
-        Exception: One of :data:`DAMAGE`, if it is damaged or of another kind.
+        ForbiddenGlobalError: If the file names anything else.
+        MisplacedTensorError: If tensors cannot be moved to their device.
+        Exception: One of :data:`DAMAGE`, if the file is damaged or of another kind.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
@@ -179,7 +179,8 @@ def _read_archive(file: BinaryIO, size: int, map_location):
         if order in records and archive.read(order) != b'little':
             raise ValueError('numbers in another byte order')
         with archive.open(contents[0]) as stream:
-            # The end of the pickle need not be that of the record, which holds the checksum.
+            # Read to the end of the record, where the checksum is tested: the pickle may end
+            # earlier.
             pickled = _Limited(stream, records[contents[0]].file_size)
             unpickler = DataUnpickler(pickled, size)
             content = unpickler.load()
@@ -189,7 +190,7 @@ def _read_archive(file: BinaryIO, size: int, map_location):
             record = records[f'{folder}data/{key}']
             if record.file_size != storage.num_bytes:
                 raise ValueError(f'a storage of {record.file_size} bytes')
-        # Memory is taken from here on.
+        # Memory is taken only from here on.
         for key, storage in unpickler.storages.items():
             with archive.open(records[f'{folder}data/{key}']) as stream:
                 data = _read_bytes(stream, storage.num_bytes)
@@ -227,13 +228,13 @@ def _read_legacy(file: BinaryIO, size: int, map_location):
 
 
 class _Limited:
-    """A file of which no more is asked for than is left, or Python would take the memory first."""
+    """A file that limits each read to its remaining bytes, as Python takes the memory first."""
 
     def __init__(self, file, size: int) -> None:
         self._file, self._left = file, size
 
     def read(self, count: int) -> bytes:
-        """Read up to so many bytes."""
+        """Read up to ``count`` bytes."""
         data = self._file.read(min(count, self._left))
         self._left -= len(data)
         return data
@@ -246,7 +247,7 @@ class _Limited:
 
 
 def _read_bytes(file, count: int) -> Tensor:
-    """Read so many bytes, uint8."""
+    """Read ``count`` bytes as a uint8 tensor."""
     data = torch.empty(count, dtype=torch.uint8)
     view, done = data.numpy(), 0
     while done < count:
@@ -259,7 +260,7 @@ def _read_bytes(file, count: int) -> Tensor:
 
 
 def _place(data: Tensor, location: str, map_location) -> Tensor:
-    """Move bytes to where :func:`torch.load` would put their storage."""
+    """Move bytes to the device on which :func:`torch.load` would put their storage."""
     if callable(map_location):
         storage = map_location(data.untyped_storage(), location)
         if storage is not None:

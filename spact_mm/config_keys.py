@@ -1,8 +1,8 @@
-"""Which keys of a config are read, and what of one changes nothing.
+"""Checks that every key of a config has an effect.
 
 MMEngine parses a config file before it merges ``--cfg-options``, and a base file before its child.
-What a file has made of its own variables, such as ``ucf101_root`` or ``train_pipeline``, does not
-follow when these are changed later.
+A later change of a file's variables, such as ``ucf101_root`` or ``train_pipeline``, does not affect
+settings that the file has already made of them.
 """
 
 import ast
@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 
 from .compat import config_variables
 
-#: Top-level keys that somebody reads when a run starts.
+#: Top-level keys that are read when a run starts.
 READ_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {
     'activation_checkpointing',
     'compile',
@@ -27,7 +27,7 @@ READ_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {
     'runner_type',
     'sync_bn',
 }
-#: Keys of dictionaries that MMEngine looks up one by one, so that any other is taken silently.
+#: Known keys of dictionaries of which MMEngine ignores other keys silently.
 _LOOKED_UP = dict(
     auto_scale_lr={'enable', 'base_batch_size'},
     env_cfg={'cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit'},
@@ -35,12 +35,12 @@ _LOOKED_UP = dict(
 
 
 def read_config(filename: str | Path, options: Mapping | None = None) -> Config:
-    """Read a config and change it, its variables included.
+    """Read a config and apply options, also to its variables.
 
     Args:
         filename (str | Path): The config file.
-        options (Mapping, optional): Changes of it, as of ``--cfg-options``. What is no setting but
-            a variable of a file is changed where the file gives it its value.
+        options (Mapping, optional): Changes, as by ``--cfg-options``. A variable of a file is
+            changed where the file assigns it.
 
     Returns:
         Config: The changed config.
@@ -57,18 +57,18 @@ def read_config(filename: str | Path, options: Mapping | None = None) -> Config:
 
 
 def choose_variables(options: Mapping) -> dict:
-    """Return those of ``--cfg-options`` that are for variables of a file."""
+    """Return the ``--cfg-options`` that are for variables of a file."""
     return {k: v for k, v in options.items() if '.' not in k and k not in READ_KEYS}
 
 
 def refuse_unread(config: Config) -> None:
-    """Refuse what was changed in a config, or in a child of a config file, without any effect.
+    """Refuse changes of a config, or in a child config file, that have no effect.
 
     Args:
-        config (Config): What its file says, and perhaps options on top.
+        config (Config): The config of a file, perhaps changed by options.
 
     Raises:
-        ValueError: If there is something.
+        ValueError: If there is such a change.
     """
     for name, keys in _LOOKED_UP.items():
         for key in sorted(set(config.get(name) or {}) - keys):
@@ -83,7 +83,7 @@ def refuse_unread(config: Config) -> None:
     filename = config.filename
     if not filename or not Path(filename).is_file():
         return
-    # Classes that a file imports have no equality; as text they have.
+    # Compared as plain values: imported classes have no equality.
     original = Config.fromfile(filename, import_custom_modules=False).to_dict()
     config = config.to_dict()
     for key in sorted(set(config) - READ_KEYS):
@@ -108,7 +108,7 @@ def refuse_unread(config: Config) -> None:
 
 
 def _find_shadowed(path: Path) -> Collection[tuple[Path, str, str]]:
-    """Find variables that a config file assigns, never uses, and that a base of it has too."""
+    """Find variables that a config file assigns but never uses and that a base of it has too."""
     if path.suffix != '.py':
         return []
     found = []

@@ -1,7 +1,7 @@
-"""An unpickler to which every name in a file is an object of this package.
+"""An unpickler that maps every name in a file to an object of this package.
 
-Nothing that a file names is imported or called, and no memory is taken for sizes that it states:
-storages, tensors and arrays become stand-ins, whose sizes fit each other and the file.
+No object that a file names is imported or called, and no memory is taken for the file's declared
+sizes: storages, tensors and arrays become stand-ins, whose sizes fit each other and the file.
 """
 
 import pickle
@@ -26,7 +26,7 @@ from .stand_ins import (
 )
 
 _STATISTICS = ('min', 'max', 'current', 'mean')
-#: What ``torch.save`` does not use.
+#: Opcodes that ``torch.save`` does not use.
 _LEFT_OUT = (
     pickle.INST + pickle.OBJ + pickle.NEWOBJ_EX + pickle.EXT1 + pickle.EXT2 + pickle.EXT4
     + pickle.PERSID + pickle.BYTEARRAY8 + pickle.NEXT_BUFFER + pickle.READONLY_BUFFER
@@ -46,7 +46,7 @@ def _encode(text: str, encoding: str = 'latin1') -> bytes:
 
 
 def _statistic(owner: Any, name: str) -> str:
-    """Stand for ``getattr``, by which a ``HistoryBuffer`` names its statistics."""
+    """Stands for ``getattr``, which a pickled ``HistoryBuffer`` calls for its statistics."""
     if (
         not isinstance(owner, NamedGlobal)
         or owner.make is not StoredHistory
@@ -90,7 +90,7 @@ def _integers(size) -> torch.Size:
 
 
 def _text(kind: Callable) -> Callable:
-    """Return ``kind`` for arguments of plain text and numbers, and of no size alone."""
+    """Return ``kind``, restricted to arguments of text and numbers that are no bare size."""
 
     def make(*arguments):
         if any(not isinstance(a, (str, int, float)) for a in arguments):
@@ -110,7 +110,7 @@ def _known_globals() -> dict[tuple[str, str], Any]:
         ('collections', 'Counter'): lambda items=(): Counter(dict(items)),
         ('builtins', 'set'): lambda items=(): set(items),
         ('builtins', 'complex'): _text(complex),
-        # Protocol 2 writes empty bytes so.
+        # Protocol 2 writes empty bytes in this way.
         ('builtins', 'bytes'): lambda: b'',
         ('builtins', 'bytearray'): _bytearray,
         ('builtins', 'getattr'): _statistic,
@@ -129,7 +129,8 @@ def _known_globals() -> dict[tuple[str, str], Any]:
         ('numpy', 'dtype'): StoredDtype,
         ('mmengine.logging.history_buffer', 'HistoryBuffer'): StoredHistory,
     }
-    # numpy 2 renamed the module of these two, so the name in a file depends on who wrote it.
+    # numpy 2 renamed the module of these two; the name in a file depends on the version that wrote
+    # it.
     for core in ('core', '_core'):
         makers[f'numpy.{core}.multiarray', '_reconstruct'] = StoredArray
         makers[f'numpy.{core}.multiarray', 'scalar'] = _scalar
@@ -154,10 +155,10 @@ def _known_globals() -> dict[tuple[str, str], Any]:
 
 
 class DataUnpickler(pickle._Unpickler):
-    """An unpickler of plain data and of stand-ins.
+    """An unpickler that returns plain data and stand-ins.
 
-    It is that of Python, not of C, as the latter takes memory for any number that a file gives to a
-    value.
+    It is based on the unpickler in Python. The one in C allocates memory for any memo index in a
+    file.
     """
 
     _KNOWN = _known_globals()
@@ -168,14 +169,14 @@ class DataUnpickler(pickle._Unpickler):
         self.storages: dict[str, StoredBytes] = {}
 
     def find_class(self, module: str, name: str):
-        """Return what stands for a name, or refuse it."""
+        """Return the object that stands for a name, or refuse the name."""
         module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
         if (module, name) not in self._KNOWN:
             raise ForbiddenGlobalError(f'{module}.{name}')
         return self._KNOWN[module, name]
 
     def persistent_load(self, saved: tuple) -> StoredBytes:
-        """Return a storage, once all of them together are no larger than the file."""
+        """Return a storage; all storages together must not be larger than the file."""
         what, kind, key, location, count, *view = saved
         if what != 'storage' or any(part is not None for part in view):
             raise ForbiddenGlobalError(f'torch {str(what)[:20]}')
@@ -198,7 +199,7 @@ class DataUnpickler(pickle._Unpickler):
         return storage
 
     def load_reduce(self) -> None:
-        """Call what stands for a name."""
+        """Call the object that stands for a name."""
         arguments, function = self.stack.pop(), self.stack[-1]
         if not isinstance(function, NamedGlobal) or not isinstance(arguments, tuple):
             raise ValueError('a call of no function')
@@ -207,7 +208,7 @@ class DataUnpickler(pickle._Unpickler):
         self.stack[-1] = function.make(*arguments)
 
     def load_build(self) -> None:
-        """Give a stand-in, or the weights' dictionary, its state."""
+        """Set the state of a stand-in or of the dictionary of weights."""
         state, instance = self.stack.pop(), self.stack[-1]
         if isinstance(instance, (StoredDtype, StoredArray, StoredHistory)):
             instance.set_state(state)

@@ -10,12 +10,12 @@ from .files import write_whole
 
 
 def write_figure(figure: Figure, path: str | os.PathLike, **options) -> None:
-    """Write a figure whole or not at all, in the format that the name's ending tells.
+    """Write a figure whole or not at all, in the format of the name's ending.
 
     Args:
-        figure (Figure): What to write.
+        figure (Figure): The figure.
         path: The file to create or replace; its folder is made.
-        **options: As for :meth:`matplotlib.figure.Figure.savefig`.
+        **options: Arguments of :meth:`matplotlib.figure.Figure.savefig`.
     """
     buffer = io.BytesIO()
     figure.savefig(buffer, format=Path(path).suffix[1:] or 'png', **options)

@@ -1,4 +1,4 @@
-"""Configs and tools that come with the package, as MIM expects them: below ``.mim``.
+"""Configs and tools of the package below ``.mim``, the layout of MIM.
 
 In a checkout ``.mim`` holds links to ``configs/``, ``tools/`` and ``model-index.yml``; a wheel has
 copies there.
@@ -7,24 +7,24 @@ copies there.
 import os
 from pathlib import Path
 
-#: Of this package.
+#: Folder ``.mim`` of this package.
 MIM = Path(__file__).resolve().parent / '.mim'
 
 
 def find_config(name: str | os.PathLike, folder: str = '') -> str:
-    """Return the path of a config: as it stands, or of one that comes with the package.
+    """Return the path of a config: a given path, or a config of this package.
 
     Args:
         name (str | os.PathLike): A path from the current folder; or one below ``configs/`` of this
             package, with or without ``configs/`` and ``.py``, such as ``'spact_r3d_ucf101'``,
             ``'configs/eval/action_r3d_demo.py'`` or ``'spact_mm::spact_r3d_demo.py'``.
-        folder (str): A folder of ``configs/`` that is looked in first, such as ``'protocols'``.
+        folder (str): A folder of ``configs/`` that is searched first, such as ``'protocols'``.
 
     Returns:
-        str: The path. What is there from the current folder goes first.
+        str: The path. A path from the current folder takes precedence.
 
     Raises:
-        FileNotFoundError: If there is no such file at either place.
+        FileNotFoundError: If no such file exists in either place.
     """
     name = os.fspath(name)
     if os.path.isfile(name):
@@ -32,7 +32,7 @@ def find_config(name: str | os.PathLike, folder: str = '') -> str:
     below = name.removeprefix('spact_mm::').removeprefix('configs/')
     for place in dict.fromkeys((folder, '')):
         for path in (MIM / 'configs' / place / below, MIM / 'configs' / place / f'{below}.py'):
-            # Nothing outside of the configs is meant.
+            # Paths outside of the configs are not allowed.
             if '..' not in path.parts and path.is_file():
                 return str(path)
     raise FileNotFoundError(
@@ -46,12 +46,12 @@ def find_config_of_protocol(name: str | os.PathLike, protocol: str | os.PathLike
 
     Args:
         name (str | os.PathLike): A path from the folder of the protocol's file, or
-            ``'spact_mm::…'``. A protocol of one's own on top of one of this package inherits paths
-            from the latter's folder, which is looked in second.
+            ``'spact_mm::…'``. A user's protocol based on one of this package inherits paths
+            relative to the latter's folder, which is searched second.
         protocol (str | os.PathLike): The protocol's file.
 
     Returns:
-        str: The path; where there is no such file at either place, the first.
+        str: The path; if no such file exists in either place, the first one.
     """
     name = os.fspath(name)
     beside = os.path.join(os.path.dirname(os.fspath(protocol)), name)
@@ -67,10 +67,10 @@ def find_packaged_tool(name: str) -> Path:
     """Return the path of a file of ``tools/``, such as ``'data/demo/render'``.
 
     Args:
-        name (str): Path below ``tools/``, without the suffix where that is ``.py``.
+        name (str): Path below ``tools/``, without the suffix ``.py``.
 
     Raises:
-        FileNotFoundError: If there is none.
+        FileNotFoundError: If there is no such file.
     """
     for path in (MIM / 'tools' / name, MIM / 'tools' / f'{name}.py'):
         if '..' not in path.parts and path.is_file():

@@ -8,12 +8,12 @@ from typing import TypeVar
 from mmengine.utils import ProgressBar
 
 Item = TypeVar('Item')
-#: Between two lines where there is no terminal.
+#: Seconds between two lines of progress without a terminal.
 _SECONDS = 30.0
 
 
 class Progress(ProgressBar):
-    """MMEngine's progress bar on a terminal; elsewhere, as in a file, a line now and then.
+    """MMEngine's progress bar on a terminal; in a file, a line from time to time.
 
     Args:
         total (int): Number of tasks.
@@ -46,7 +46,7 @@ class Progress(ProgressBar):
 
 
 def track(items: Sequence[Item]) -> Iterator[Item]:
-    """Yield items and show how many of them are done.
+    """Yield items and show the number of finished ones.
 
     Args:
         items (Sequence): The items.

@@ -1,4 +1,4 @@
-"""One decorator that makes a component known to configs of MMAction2 and of MMPretrain alike."""
+"""A decorator that registers a component for configs of MMAction2 and of MMPretrain."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from mmengine.registry import Registry
 
 
 def register(registry: Registry) -> Callable[[type], type]:
-    """Register a class in ``registry`` and in MMEngine's root, where all its children look.
+    """Register a class in ``registry`` and in MMEngine's root, where all child registries look.
 
     Args:
         registry (Registry): One of ``mmaction.registry``.

@@ -1,4 +1,4 @@
-"""Reading checkpoint files without running anyone's code."""
+"""Reading checkpoint files without running code from them."""
 
 import io
 import os
@@ -19,11 +19,11 @@ class UnsafeCheckpointError(ValueError):
 def load_from_local(filename: str, map_location=None) -> dict:
     """Load a local checkpoint file as data.
 
-    Plain data and tensors pass, and so do the few classes in checkpoints of an unmodified MMEngine:
+    Allowed are plain data, tensors, and the few classes in checkpoints of an unmodified MMEngine:
     ``HistoryBuffer``, numpy arrays and scalars of numbers and text. No name in the file is imported
-    or called. Sizes that the file does not hold are refused before memory is taken for them, and in
-    archives (since torch 1.6) every byte of a tensor has passed its checksum; the older format has
-    none.
+    or called. Declared sizes that exceed the file are refused before memory is taken. In archives
+    (since torch 1.6) every byte of a tensor has passed its checksum; the older format has no
+    checksums.
 
     Args:
         filename (str): Path of the file; ``~`` is expanded.
@@ -34,9 +34,9 @@ def load_from_local(filename: str, map_location=None) -> dict:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        UnsafeCheckpointError: If it holds any other Python object.
-        ValueError: If it is truncated, damaged or no checkpoint at all, or if its tensors were on a
-            device that is not here and ``map_location`` names no other.
+        UnsafeCheckpointError: If the file holds any other Python object.
+        ValueError: If the file is truncated, damaged or no checkpoint, or if its tensors were on a
+            device that this machine lacks and ``map_location`` names no other.
     """
     filename = os.path.expanduser(filename)
     if not os.path.isfile(filename):
@@ -58,7 +58,7 @@ def load_from_url(
         model_dir (str, optional): Folder of the downloads. Defaults to torch's ``hub/checkpoints``.
         map_location: As in :func:`torch.load`. Defaults to None.
         progress (bool): Whether to show a progress bar. Defaults to True.
-        **kwargs: ``file_name`` of :func:`torch.hub.load_state_dict_from_url`.
+        **kwargs: The argument ``file_name`` of :func:`torch.hub.load_state_dict_from_url`.
 
     Returns:
         dict: The checkpoint.
@@ -72,7 +72,7 @@ def load_from_url(
 
 
 def load_from_ceph(filename: str, map_location=None, backend: str = 'petrel') -> dict:
-    """Load a checkpoint of an object store with the restrictions of :func:`load_from_local`."""
+    """Load a checkpoint from an object store with the restrictions of :func:`load_from_local`."""
     data = get_file_backend(filename, backend_args={'backend': backend}).get(filename)
     return _load_restricted(io.BytesIO(data), filename, map_location)
 
@@ -109,6 +109,6 @@ def _load_restricted(file, filename: str, map_location) -> dict:
 
 
 def _printable(error: Exception) -> str:
-    """Return the first line of an error; a file may have put anything into it."""
+    """Return the first line of an error, made printable: a file may put anything into it."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return ''.join(c if c.isprintable() else '?' for c in lines[0][:200]).rstrip('.')

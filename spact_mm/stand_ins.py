@@ -1,4 +1,4 @@
-"""What stands for values of a checkpoint until they are known to fit each other and the file."""
+"""Stand-ins for values of a checkpoint until their sizes are checked."""
 
 import math
 import re
@@ -10,17 +10,17 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
-#: Bound of a dimension of something empty, whose size the file cannot tell.
+#: Bound on a dimension of an empty tensor or array, whose size the file cannot confirm.
 _MAX_SIDE = 2**31
 
 
 class ForbiddenGlobalError(ValueError):
-    """A file names something that is no plain data; its argument is the name."""
+    """A file names an object that is no plain data; the argument is the name."""
 
 
 @dataclass(eq=False)
 class NamedGlobal:
-    """Stands for what a file names; ``make`` is called in its place."""
+    """Stands for an object that a file names; ``make`` is called in its place."""
 
     name: str
     make: Callable | None = None
@@ -29,7 +29,7 @@ class NamedGlobal:
 
 @dataclass(eq=False)
 class StoredBytes:
-    """The bytes of tensors, before they are read."""
+    """Stands for the bytes of tensors that are not read yet."""
 
     key: str
     dtype: torch.dtype
@@ -39,7 +39,7 @@ class StoredBytes:
 
 @dataclass(eq=False)
 class StoredTensor:
-    """A view of a storage, before that is read."""
+    """Stands for a view of a storage that is not read yet."""
 
     storage: StoredBytes
     dtype: torch.dtype
@@ -71,7 +71,7 @@ class StoredDtype:
         self.dtype = np.dtype(code)
 
     def set_state(self, state: tuple) -> None:
-        """Take the byte order; nothing else of it can be told by a file."""
+        """Set the byte order; a file may not set anything else."""
         if state[1] not in ('<', '>', '|', '=') or any(part is not None for part in state[2:5]):
             raise ForbiddenGlobalError('numpy.dtype of several fields')
         if state[1] == '>':
@@ -85,11 +85,11 @@ class StoredArray:
         self.state = None
 
     def set_state(self, state: tuple) -> None:
-        """Take shape, type and bytes."""
+        """Set shape, type and bytes."""
         self.state = state
 
     def value(self) -> np.ndarray:
-        """Return an array of its own memory."""
+        """Return an array with its own memory."""
         _, shape, dtype, is_fortran, data = self.state
         dtype = dtype.dtype
         if not all(type(n) is int and 0 <= n < _MAX_SIDE for n in shape) or len(shape) > 32:
@@ -109,7 +109,7 @@ class StoredHistory:
         self.state = None
 
     def set_state(self, state: dict) -> None:
-        """Take the histories; the statistics are those of the class."""
+        """Set the histories; the statistics are those of the class."""
         self.state = state
 
     def value(self) -> HistoryBuffer:
@@ -127,10 +127,10 @@ class StoredHistory:
 
 
 def from_bytes(data: bytes, dtype: np.dtype) -> np.ndarray:
-    """Return the numbers or texts, (N,), that bytes hold.
+    """Return the numbers or texts in the bytes, (N,).
 
     Raises:
-        ValueError: If a text has letters that do not exist.
+        ValueError: If a text has invalid characters.
     """
     if dtype.kind == 'U':
         letters = np.frombuffer(data, np.dtype('u4').newbyteorder(dtype.byteorder))

@@ -110,7 +110,7 @@ def natural(text: str) -> int:
 
 
 def size(text: str) -> int:
-    """Return a side that networks of the attackers can bear."""
+    """Return a side of frames that suits the attackers' networks."""
     value = int(text)
     if not 32 <= value <= 512:
         raise argparse.ArgumentTypeError(f'{value} is not in [32, 512]')
@@ -121,7 +121,8 @@ def find_method(args: argparse.Namespace) -> tuple[dict, list[str]]:
     """Return the anonymizer as a method of a protocol, and the modules that register it."""
     if args.method:
         return dict(name=args.method, anonymizer=METHODS[args.method](args.size)), []
-    # What does not fit is refused before the clips are read; what hides nothing may be attacked.
+    # Weights that do not fit are refused before the clips are read; an anonymizer that hides
+    # nothing may be attacked.
     AnonymizeInferencer(args.config, args.checkpoint, 'cpu', force=True)
     method = dict(name='anonymized', checkpoint=args.checkpoint)
     if not args.config:
@@ -130,7 +131,7 @@ def find_method(args: argparse.Namespace) -> tuple[dict, list[str]]:
     anonymizer = find_anonymizer(config)
     if anonymizer is None:
         sys.exit(f'{args.config} names no anonymizer, as model.anonymizer; give another --config.')
-    # Its weights come from the checkpoint.
+    # The weights come from the checkpoint.
     method['anonymizer'] = {k: v for k, v in anonymizer.to_dict().items() if k != 'init_cfg'}
     imports = (config.get('custom_imports') or {}).get('imports') or []
     return method, [imports] if isinstance(imports, str) else list(imports)
@@ -145,7 +146,7 @@ def find_clips(args: argparse.Namespace, small: SmallClips) -> LabelledClips:
             return read_table(args.labels, readable, unreadable)
         return find_persons(readable, args.folder)
 
-    label({})  # what is wrong with names and labels is told before anything is decoded
+    label({})  # errors in names and labels are raised before anything is decoded
     unreadable = small.find_unreadable()
     for name, reason in unreadable.items():
         print(f'Left out: {name}: {reason}')
@@ -201,9 +202,9 @@ def attack(args: argparse.Namespace) -> int:
 
 
 def start(args: argparse.Namespace) -> int:
-    """Attack unless another process does, and say it if interrupted; return the exit code."""
+    """Attack under a lock on the folder, report an interruption; return the exit code."""
     refusal = f'Another process attacks clips in {args.work_dir}; wait or give another --work-dir.'
-    # Whoever ends this process means the copies to be removed, too.
+    # A signal raises an exception, so that the copies are removed.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.default_int_handler)
     try:
@@ -215,7 +216,7 @@ def start(args: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    """Do what the command line says; return the exit code."""
+    """Run the command; return the exit code."""
     print_any_name()
     with refuse_in_one_sentence():
         return start(parse_args())

@@ -1,4 +1,4 @@
-"""The versions of what this package runs on, and which are not those that it declares."""
+"""The versions of the dependencies, and those outside of the declared ranges."""
 
 import platform
 from collections.abc import Iterator
@@ -8,19 +8,19 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 _NAME = 'spact_mm'
-#: Distributions that install the module ``mmcv``; exactly one of them is wanted.
+#: Distributions that install the module ``mmcv``; exactly one of them is needed.
 _MMCV = ('mmcv', 'mmcv-lite', 'mmcv-full')
 
 
 def describe_stack() -> tuple[list[str], list[str]]:
-    """Return the versions, and what is wrong with them.
+    """Return the versions, and the problems with them.
 
     Returns:
-        tuple[list[str], list[str]]: A line for each package that the installed metadata of this
-        one name, with its version and the declared range; and a sentence for each package that is
-        absent or outside of its range, with the remedy.
+        tuple[list[str], list[str]]: A line for each package that the metadata of this package name,
+        with its version and the declared range; and a sentence for each package that is absent or
+        outside of its range, with the remedy.
     """
-    # Not this package's own, which a checkout has uninstalled, too.
+    # The version comes from the source: a checkout need not be installed.
     from .. import __version__
 
     lines = [f'{_NAME} {__version__}, Python {platform.python_version()}']
@@ -45,7 +45,7 @@ def describe_stack() -> tuple[list[str], list[str]]:
                 warnings.append(f'{requirement.name} is not installed: {_remedy(requirement)}')
             continue
         lines.append(f'  {requirement.name:24s} {version:16s} {specifier}'.rstrip())
-        # A build of one's own (2.6.0+cpu), or one that was compiled before a release, may do.
+        # A local build (2.6.0+cpu) or a pre-release may be used.
         if not requirement.specifier.contains(version, prereleases=True):
             warnings.append(
                 f'{requirement.name} is {version}, outside of the declared {specifier}: '
@@ -55,11 +55,12 @@ def describe_stack() -> tuple[list[str], list[str]]:
 
 
 def _wanted(declared: list[str]) -> Iterator[tuple[Requirement, bool]]:
-    """Yield what this Python needs, each package once, and whether it belongs to an extra."""
+    """Yield the requirements for this Python, each package once, and whether it is of an extra."""
     seen = set()
     requirements = [Requirement(text) for text in declared]
     is_optional = {str(r): bool(r.marker and 'extra' in str(r.marker)) for r in requirements}
-    # A package of its own range in an extra goes behind the one that is always needed.
+    # If a package is required both always and in an extra, the requirement that always holds comes
+    # first.
     for requirement in sorted(requirements, key=lambda r: is_optional[str(r)]):
         extra = {'extra': ''}
         if not is_optional[str(requirement)]:

@@ -1,9 +1,9 @@
-"""Every work-around for a gap in the released packages around us, in a file for each of them.
+"""All work-arounds for gaps in released packages, with a file for each package.
 
 :func:`apply` runs them in order and is called by ``import spact_mm`` before anything else of
-MMAction2 or MMPretrain is imported. Each function repairs one thing, says why, checks by itself
-that the gap is there, and does nothing where it is not; ``tests/test_compat.py`` fails as soon as
-an upstream release has closed one of them.
+MMAction2 or MMPretrain is imported. Each function repairs one gap and says why. It checks that the
+gap exists, and does nothing otherwise. ``tests/test_compat.py`` fails as soon as an upstream
+release has closed a gap.
 """
 
 from functools import cache
@@ -39,7 +39,7 @@ __all__ = ['apply', 'config_variables', 'x264_options']
 
 @cache
 def apply() -> None:
-    """Run every work-around whose condition holds; calling it again changes nothing."""
+    """Run every work-around whose condition holds; another call changes nothing."""
     require_mmcv()
     stub_missing_drn()
     define_torchvision_schemas()

@@ -14,7 +14,7 @@ def stub_missing_drn() -> None:
     """Stand in for ``mmaction.models.localizers.drn``, which the wheel of MMAction2 1.2.0 lacks.
 
     ``mmaction.models`` imports it, so without the stub nothing of MMAction2 can be built
-    (github.com/open-mmlab/mmaction2/issues/2714). Can go when the wheel ships the folder.
+    (github.com/open-mmlab/mmaction2/issues/2714). Remove this when the wheel ships the folder.
     """
     name = 'mmaction.models.localizers.drn'
     package = package_dir('mmaction')
@@ -29,12 +29,12 @@ def stub_missing_drn() -> None:
 
 
 def disable_broken_multimodal() -> None:
-    """Switch the multimodal models off where they would fail at import.
+    """Turn the multimodal models off if they would fail at import.
 
     MMAction2 and MMPretrain import them as soon as ``transformers >= 4.28`` is installed, though
     they also need ``timm`` and names that later versions of ``transformers`` removed; ``import
-    mmaction.models`` then dies. Can go when they guard these imports. The check imports
-    ``transformers`` only where upstream would do so anyway.
+    mmaction.models`` then fails. Remove this when both packages guard these imports. The check
+    imports ``transformers`` only where upstream would do so anyway.
     """
     pruning = (
         'apply_chunking_to_forward',
@@ -72,10 +72,11 @@ def _has_names(module: str, names: tuple[str, ...]) -> bool:
 
 
 def score_in_full_precision() -> None:
-    """Hand the scores of MMAction2's heads to their losses as float32.
+    """Pass the scores of MMAction2's heads to their losses as float32.
 
-    ``BaseHead.loss_by_feat`` turns them into a NumPy array for the accuracy it logs, which has no
-    bfloat16, so that training with ``dtype='bfloat16'`` dies. Can go when it converts them.
+    ``BaseHead.loss_by_feat`` converts the scores to a NumPy array for the logged accuracy. NumPy
+    has no bfloat16, so training with ``dtype='bfloat16'`` fails. Remove this when the head converts
+    the scores to float32.
     """
     from mmaction.models.heads.base import BaseHead
 
@@ -90,12 +91,12 @@ def score_in_full_precision() -> None:
 
 
 def predict_by_present_weights_of_tpn() -> None:
-    """Let each fully convolutional test of a TPN use the classifier as it is now.
+    """Let each fully convolutional test of a TPN use the classifier's current weights.
 
-    ``TPNHead`` makes a convolution of its classifier at the first prediction and keeps it: every
-    later validation of a training is one with the weights of the first, and the convolution goes
-    into the checkpoints. It also copies the weights in a way that needs gradients switched off. Can
-    go when the head makes it anew for each prediction.
+    ``TPNHead`` turns its classifier into a convolution at the first prediction and keeps this
+    convolution: every later validation of a training uses the weights of the first, and the
+    convolution is saved in checkpoints. The head also copies the weights in a way that fails with
+    gradients on. Remove this when the head makes the convolution for each prediction.
     """
     from mmaction.models.heads.tpn_head import TPNHead
 

@@ -8,7 +8,7 @@ from .packages import package_dir
 
 
 def require_mmcv() -> None:
-    """Say which of the two packages of the module ``mmcv`` to install where both are absent.
+    """Raise an error that names the packages of the module ``mmcv`` if neither is installed.
 
     Raises:
         ModuleNotFoundError: If neither ``mmcv`` nor ``mmcv-lite`` is installed.
@@ -24,8 +24,8 @@ def require_mmcv() -> None:
 def import_mmcv_lite_silently() -> None:
     """Import ``mmcv.cnn`` of mmcv-lite without its warning about an operator that it lacks.
 
-    Nothing here uses that operator. Only this one message is filtered, and only during this
-    import. Can go when mmcv-lite does not warn.
+    This package does not use that operator. Only this message is filtered, and only during this
+    import. Remove this when mmcv-lite does not warn.
     """
     if any(package_dir('mmcv').glob('_ext*')) or 'mmcv.cnn.bricks.transformer' in sys.modules:
         return

@@ -1,4 +1,4 @@
-"""Gaps of MMEngine, but those of its checkpoints."""
+"""Gaps of MMEngine, except those of its checkpoints."""
 
 import ast
 import atexit
@@ -17,10 +17,10 @@ from .packages import get_installed_path, is_installed
 def find_packages_without_pkg_resources() -> None:
     """Resolve ``_base_ = 'mmaction::…'`` without ``pkg_resources``, which setuptools 81 removed.
 
-    MMEngine looks up the installed package through it and fails with an error that does not name
-    it. Can go when MMEngine uses ``importlib.metadata``. It cannot help the tools of MMAction2,
-    which parse the configuration before they import this package; there ``setuptools<81`` is the
-    remedy.
+    MMEngine looks up the installed package through ``pkg_resources`` and fails with an error that
+    does not name the cause. Remove this when MMEngine uses ``importlib.metadata``. The work-around
+    cannot help the tools of MMAction2, which parse the configuration before they import this
+    package; for these install ``setuptools<81``.
     """
     if importlib.util.find_spec('pkg_resources') is not None:
         return
@@ -35,8 +35,8 @@ def find_packages_without_pkg_resources() -> None:
 def init_process_group_without_accelerator() -> None:
     """Let ``--launcher pytorch`` start processes on CPUs.
 
-    MMEngine selects a CUDA device before it creates the process group, which fails without one. Can
-    go when it does so for the backend ``nccl`` only.
+    MMEngine selects a CUDA device before it creates the process group, which fails without such a
+    device. Remove this when MMEngine selects a device for the backend ``nccl`` only.
     """
     from mmengine.dist import utils
 
@@ -53,9 +53,9 @@ def init_process_group_without_accelerator() -> None:
                 '`--cfg-options env_cfg.dist_cfg.backend=gloo`.'
             )
         torch.distributed.init_process_group(backend=backend, **kwargs)
-        # A worker thread of gloo that releases its last operation needs the interpreter, and one
-        # that comes for it too late aborts the process; torchrun then kills the main process,
-        # which may be writing the last checkpoint. While this one sleeps, its threads finish.
+        # A worker thread of gloo needs the interpreter to release its last operation. If the
+        # interpreter has ended, the thread aborts the process; torchrun then kills the main
+        # process, which may be writing the last checkpoint. During this sleep the threads finish.
         atexit.register(time.sleep, 0.1)
 
     utils._init_dist_pytorch = _init_dist_pytorch
@@ -65,7 +65,7 @@ def drop_device_ids_without_accelerator() -> None:
     """Let MMEngine wrap models for distributed training on CPUs.
 
     ``Runner.wrap_model`` passes ``device_ids=[LOCAL_RANK]`` to every wrapper, and torch refuses
-    them for a model on the CPU. Can go when it passes None there.
+    device ids for a model on the CPU. Remove this when the runner passes None for CPUs.
     """
     from mmengine.model import MMDistributedDataParallel
 
@@ -82,8 +82,8 @@ def drop_device_ids_without_accelerator() -> None:
 def fix_separate_no_sync() -> None:
     """Repair ``MMSeparateDistributedDataParallel.no_sync`` for gradient accumulation.
 
-    It yields once for each child instead of once, and calls ``no_sync`` of children that are not
-    wrapped. Can go with the first MMEngine after 0.10.7 that yields after the loop.
+    The method yields once for each child instead of once, and calls ``no_sync`` of children that
+    are not wrapped. Remove this with the first MMEngine after 0.10.7 that yields after the loop.
     """
     import mmengine
     from mmengine.model import MMDistributedDataParallel, MMSeparateDistributedDataParallel
@@ -105,14 +105,15 @@ def fix_separate_no_sync() -> None:
 def allow_amp_without_accelerator() -> None:
     """Let ``AmpOptimWrapper`` (``tools/train.py --amp``) train on CPUs, in bfloat16.
 
-    It asserts that there is an accelerator, though MMEngine's ``autocast`` and torch support CPUs;
-    loss scaling, which bfloat16 does not need, is off there. Can go when the assertion does.
+    The wrapper asserts that there is an accelerator, although MMEngine's ``autocast`` and torch
+    support CPUs; loss scaling, which bfloat16 does not need, is off on CPUs. Remove this when
+    MMEngine drops the assertion.
     """
     from mmengine.optim.optimizer import amp_optimizer_wrapper as module
 
     if _is_accelerated() or isinstance(module.GradScaler, partial):
         return
-    # The module asks for nothing but the assertion.
+    # The module uses this function only in the assertion.
     module.is_cuda_available = lambda: True
     module.GradScaler = partial(module.GradScaler, enabled=False)
 
@@ -126,9 +127,9 @@ def _is_accelerated() -> bool:
 def turn_off_default_hooks_by_none() -> None:
     """Let ``default_hooks=dict(pictures=None)`` turn off a hook that MMEngine does not know.
 
-    ``Runner.register_default_hooks`` takes None for the six hooks of its own and asserts, without a
-    word, for any other name, though a child config has no other way to turn one off. Can go when
-    it does not assert.
+    ``Runner.register_default_hooks`` takes None for its own six hooks and fails in an assertion
+    without a message for any other name, although a child config has no other way to turn a hook
+    off. Remove this when MMEngine drops the assertion.
     """
     from mmengine.runner import Runner
 
@@ -144,11 +145,11 @@ def turn_off_default_hooks_by_none() -> None:
 
 
 def accept_by_epoch_beside_a_loop_of_epochs() -> None:
-    """Let ``train_cfg`` say ``by_epoch=True`` of a loop that it names and that runs epochs.
+    """Accept ``by_epoch=True`` in a ``train_cfg`` that names the type of its loop.
 
-    MMEngine takes one of ``type`` and ``by_epoch`` only. MMAction2's ``vis_scheduler.py`` looks for
-    ``by_epoch`` alone, and draws iterations in place of epochs where it is missing. Can go when
-    that tool looks at ``type``.
+    MMEngine accepts only one of ``type`` and ``by_epoch``. MMAction2's ``vis_scheduler.py`` reads
+    only ``by_epoch``, and without it draws iterations in place of epochs. Remove this when that
+    tool reads ``type``.
     """
     from mmengine.registry import LOOPS
     from mmengine.runner import EpochBasedTrainLoop, Runner
@@ -167,15 +168,15 @@ def accept_by_epoch_beside_a_loop_of_epochs() -> None:
 
 @contextmanager
 def config_variables(variables: Mapping) -> Iterator[None]:
-    """Give variables of config files their values while MMEngine parses files in this context.
+    """Set variables of config files while MMEngine parses files in this context.
 
-    MMEngine merges ``--cfg-options`` after a file was parsed, so that ``ucf101_root=...`` changes a
-    name that nobody reads any more: the paths are made of it already. Here each assignment of one
-    of the names at the top of a file, in bases too, is followed by that of the given value. Can go
-    when MMEngine does so.
+    MMEngine merges ``--cfg-options`` after a file is parsed. Then ``ucf101_root=...`` changes a
+    variable that is no longer used, as the paths are already made. Here each top-level assignment
+    of such a variable, also in base files, is followed by an assignment of the given value. Remove
+    this when MMEngine does the same.
 
     Args:
-        variables (Mapping): Name to value, of Python's own types.
+        variables (Mapping): Names and values; values are of built-in types.
     """
     from mmengine.config import config as module
 

@@ -1,4 +1,4 @@
-"""Gaps of MMEngine that let the contents of a checkpoint do more than be read."""
+"""Gaps of MMEngine through which a checkpoint's contents could run code or remove files."""
 
 import os
 
@@ -8,11 +8,11 @@ from ..safe_checkpoint import load_from_ceph, load_from_local, load_from_pavi, l
 def load_checkpoints_restricted() -> None:
     """Make every checkpoint loader of MMEngine refuse pickles that could run code.
 
-    MMEngine leaves ``weights_only`` to torch's default, which cannot read MMEngine's own
-    checkpoints, because they hold ``HistoryBuffer`` objects, and which a variable of the
-    environment turns off. And torch believes the sizes in a file and does not look at its
-    checksums. Can go when MMEngine stores plain types and loads with ``weights_only=True``, and
-    torch checks both.
+    MMEngine leaves ``weights_only`` to torch's default. With this default torch cannot read
+    MMEngine's own checkpoints, because they hold ``HistoryBuffer`` objects, and an environment
+    variable turns the default off. Torch also trusts the sizes in a file and ignores its checksums.
+    Remove this when MMEngine stores plain types and loads with ``weights_only=True``, and torch
+    checks sizes and checksums.
     """
     from mmengine.runner import checkpoint as module
 
@@ -24,8 +24,8 @@ def load_checkpoints_restricted() -> None:
     upstream = module.load_from_openmmlab
 
     def load_from_openmmlab(filename, map_location=None):
-        # Names of a user's own open_mmlab.json may stand for local files, which upstream reads by
-        # itself.
+        # Names in a user's own open_mmlab.json may stand for local files, which upstream would read
+        # without this loader.
         target = module.get_external_models().get(filename.split('://', 1)[1], 'https://')
         if target.startswith(('http://', 'https://')):
             return upstream(filename, map_location)
@@ -37,10 +37,10 @@ def load_checkpoints_restricted() -> None:
 def never_run_what_a_checkpoint_holds() -> None:
     """Keep MMEngine from running the text of a config that a checkpoint holds.
 
-    ``Runner.resume`` (``tools/train.py --resume``) runs ``meta['config']``, which MMCV 1 wrote, to
-    compare numbers of GPUs; an inferencer that has weights and no model runs ``meta['cfg']`` or
-    that of the message hub. The first is dropped, the second is refused; ``meta['cfg']`` stays
-    there as text. Can go when MMEngine reads them as data.
+    ``Runner.resume`` (``tools/train.py --resume``) runs ``meta['config']``, an entry of MMCV 1, to
+    compare numbers of GPUs. An inferencer with weights and no model runs ``meta['cfg']`` or the
+    config in the message hub. Here ``meta['config']`` is dropped and such an inferencer is refused;
+    ``meta['cfg']`` stays as text. Remove this when MMEngine reads these entries as data.
     """
     from mmengine.infer import BaseInferencer
     from mmengine.runner import CheckpointLoader
@@ -69,10 +69,11 @@ def never_run_what_a_checkpoint_holds() -> None:
 def keep_files_that_a_checkpoint_names() -> None:
     """Keep ``CheckpointHook`` from removing files outside its folder after ``--resume``.
 
-    It takes the path of the best checkpoint from the message hub of the resumed file, and removes
-    what is there, a whole folder too, once there is a better one. A path elsewhere (a file of a
-    stranger, or a run that was copied) now stands for the file of that name in the hook's own
-    folder, or for none. Can go when MMEngine keeps names instead of paths.
+    The hook takes the path of the best checkpoint from the message hub of the resumed file. Once
+    there is a better checkpoint, it removes the file or the whole folder at that path. With this
+    work-around a path elsewhere (in a stranger's file, or after a run was copied) stands for the
+    file of that name in the hook's own folder, or for no file. Remove this when MMEngine keeps
+    names instead of paths.
     """
     from mmengine.hooks import CheckpointHook
 

@@ -8,14 +8,15 @@ _NAME = 'spact_mm'
 def find_configs_of_this_package() -> None:
     """Resolve ``_base_ = 'spact_mm::…'`` and ``get_config('spact_mm::…')``.
 
-    MMEngine knows ``package::path`` of the packages in a list of its own (``MODULE2PACKAGE``), and
-    paths with a folder, only. It looks for the package beside its metadata, which in an editable
-    install of today's pip lie elsewhere; and it gives what it has read the scope of the package, in
-    which registries look for components, though ours are in MMAction2's. Can go when MMEngine
-    resolves any installed package, with the scope that its configs name themselves.
+    MMEngine resolves ``package::path`` only for packages in its own list (``MODULE2PACKAGE``) and
+    only for paths with a folder. It looks for the package beside its metadata, but an editable
+    install by a current pip keeps the metadata elsewhere. And it gives the config the scope of the
+    package, in which registries look for components, but the components of this package are in
+    MMAction2's scope. Remove this when MMEngine resolves any installed package, with the scope
+    named in its configs.
 
-    It works from ``import spact_mm`` on. MMAction2's own tools parse a config before they import
-    what it names; start them by ``tools/upstream.py``, or ``mim train spact_mm``.
+    The work-around takes effect with ``import spact_mm``. MMAction2's own tools parse a config
+    before they import its modules; start them by ``tools/upstream.py``, or ``mim train spact_mm``.
     """
     from mmengine.config import Config
     from mmengine.config.utils import MODULE2PACKAGE
@@ -41,6 +42,6 @@ def find_configs_of_this_package() -> None:
         return str(MIM.parent) if package == _NAME else find_package(package)
 
     Config._get_cfg_path = staticmethod(_get_cfg_path)
-    # What `get_config` looks up, as it may have been imported from there already.
+    # `get_config` looks the function up in this module, which may have imported it already.
     hub._get_package_and_cfg_path = _get_package_and_cfg_path
     hub.get_installed_path = get_installed_path

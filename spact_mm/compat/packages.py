@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def package_dir(package: str) -> Path | None:
-    """Return the folder of a top-level package without importing it, None where it is absent."""
+    """Return the folder of a top-level package without importing it; None if it is absent."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -26,7 +26,7 @@ def get_installed_path(package: str) -> str:
     """Return the folder of an installed distribution (``mmaction2``) or module (``mmaction``).
 
     Raises:
-        ModuleNotFoundError: If there is none of that name.
+        ModuleNotFoundError: If there is no package of that name.
     """
     module = package
     try:

@@ -13,12 +13,12 @@ _TORCHVISION_SCHEMAS: list[torch.library.Library] = []
 
 
 def define_torchvision_schemas() -> None:
-    """Declare torchvision's two detection operators where its binary does not fit torch.
+    """Declare torchvision's two detection operators if its binary does not fit torch.
 
-    The wheel of PyPI is linked against CUDA; beside a CPU build of torch its ``_C`` fails to load,
-    after which ``import torchvision`` dies with ``operator torchvision::nms does not exist``,
-    although only the schemas are missed (the operators stay unusable, as upstream). MMPretrain and
-    MMEngine's ``collect_env`` import torchvision. Can go when torchvision imports without its
+    The wheel of PyPI is linked against CUDA; with a CPU build of torch its ``_C`` fails to load.
+    ``import torchvision`` then fails with ``operator torchvision::nms does not exist``, although
+    the import needs only the schemas (the operators stay unusable, as upstream). MMPretrain and
+    MMEngine's ``collect_env`` import torchvision. Remove this when torchvision imports without its
     binary.
     """
     package = package_dir('torchvision')
@@ -38,12 +38,12 @@ def define_torchvision_schemas() -> None:
 
 
 def pad_short_clips_before_convolving() -> None:
-    """Keep uninitialised memory out of the gradients that a CPU computes in bfloat16.
+    """Keep uninitialised memory out of bfloat16 gradients on CPUs.
 
-    On AVX-512, oneDNN's gradient by the weight of a 3D convolution reads beyond the input where
-    that has fewer frames than the kernel, but more than one (the last stage of ``r3d_18`` at 16
-    frames has two): the gradient is NaN or far off. Zeros that torch adds instead of the
-    convolution are equal math. Can go when the gradient is right without them.
+    On AVX-512, oneDNN's weight gradient of a 3D convolution reads beyond the input if the input has
+    fewer frames than the kernel, but more than one (the last stage of ``r3d_18`` at 16 frames has
+    two): the gradient is NaN or far off. Zero padding by torch instead of by the convolution is
+    equivalent. Remove this when the gradient is right without it.
     """
     upstream = Conv3d._conv_forward
 

@@ -9,7 +9,7 @@ from ..files import write_whole
 from .list_entries import check_entry, shorten
 from .unreadable import check_list_file
 
-#: More frames than any video has; a number of them is memory of labels.
+#: Bound on the frames of a video: the labels take memory for each frame.
 _MAX_FRAMES = 10_000_000
 
 
@@ -21,7 +21,7 @@ def write_video_list(
     Args:
         path: The list file; its folder is made.
         videos: Pairs of a path relative to the video root and a 0-based class index.
-        delimiter: What separates the two, as of ``VideoDataset``. Defaults to a space.
+        delimiter: Delimiter of path and label, as in ``VideoDataset``. Defaults to a space.
 
     Returns:
         int: Number of lines written.
@@ -58,7 +58,7 @@ def write_attribute_file(
         attributes: All attribute ids that may occur, in order.
         images: Pairs of a path relative to the image root and the ids present in the image.
         dataset: Name of the data set, kept in ``metainfo``.
-        actions: What is done in each image or video, by its path, where that is known.
+        actions: The action in each image or video, by its path, where it is known.
 
     Returns:
         int: Number of images written.
@@ -88,7 +88,7 @@ def read_attribute_file(path: str | os.PathLike) -> Mapping:
 
     Raises:
         FileNotFoundError: If the file is absent.
-        ValueError: If it is not such a file, lists no image, or has a wrong entry, which is named.
+        ValueError: If it is another kind of file, lists no image, or has a wrong entry (named).
     """
     content = _read_json(path, 'img_path', 'an attribute annotation file or lists no image')
     known = content['metainfo']['attributes']
@@ -111,7 +111,7 @@ def write_segment_file(
     videos: Iterable[tuple[str, int, Mapping[str, Sequence]]],
     dataset: str = 'PA-HMDB51',
 ) -> int:
-    """Write the JSON annotation file that ``PAHMDB51Dataset`` reads: attributes by the frame.
+    """Write the JSON annotation file that ``PAHMDB51Dataset`` reads, with attributes of frames.
 
     Args:
         path: The annotation file; its folder is made.
@@ -140,7 +140,7 @@ def read_segment_file(path: str | os.PathLike) -> Mapping:
 
     Raises:
         FileNotFoundError: If the file is absent.
-        ValueError: If it is not such a file, lists no video, or has a wrong entry, which is named.
+        ValueError: If it is another kind of file, lists no video, or has a wrong entry (named).
     """
     content = _read_json(path, 'segments', 'a frame-wise annotation file or lists no video')
     known = content['metainfo']['attributes']
@@ -166,24 +166,24 @@ def read_segment_file(path: str | os.PathLike) -> Mapping:
 
 
 def is_whole(value) -> bool:
-    """Return whether a value of a JSON file is a whole number; ``true`` is none."""
+    """Return whether a value of a JSON file is a whole number; ``true`` is not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def read_json(path: str | os.PathLike, what: str):
-    """Read a file of strangers as JSON.
+    """Read an untrusted file as JSON.
 
     Args:
         path: A local path.
-        what (str): What it is called in the message.
+        what (str): Name of the kind of file in the message.
 
     Raises:
         FileNotFoundError: If it is absent.
-        ValueError: If it is no file, no JSON or nested too deeply.
+        ValueError: If the path is no plain file, or the file no JSON or nested too deeply.
     """
     check_list_file(path, what)
     try:
-        # json.loads would read UTF-16 too.
+        # json.loads would also read UTF-16.
         return json.loads(Path(path).read_text(encoding='utf-8'))
     except (ValueError, RecursionError) as error:
         reason = 'nested too deeply' if isinstance(error, RecursionError) else error
@@ -196,7 +196,8 @@ def _read_json(path: str | os.PathLike, key: str, kind: str) -> Mapping:
     try:
         meta, entries = content['metainfo'], content['data_list']
         first = entries[0]
-        # An entry that is no object is named later; of another kind of file all have other keys.
+        # An entry that is no object is reported later; in another kind of file all entries have
+        # other keys.
         is_right = 'attributes' in meta and (not isinstance(first, dict) or key in first)
         is_right = is_right and isinstance(meta, dict) and isinstance(entries, list)
     except (LookupError, TypeError):
@@ -249,7 +250,7 @@ def _check_segments(items, where: str) -> None:
             and len(item) == 3
             and is_whole(item[0])
             and is_whole(item[1])
-            # The annotation of some published videos goes on after their end.
+            # Some published annotations continue after the end of the video.
             and 0 <= item[0] <= item[1] < _MAX_FRAMES
             and isinstance(item[2], list)
             and all(is_whole(value) and value >= 0 for value in item[2])

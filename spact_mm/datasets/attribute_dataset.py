@@ -1,4 +1,4 @@
-"""What data sets with an attribute annotation file share: reading, checking, labelling."""
+"""Base class of data sets with an attribute annotation file: reading, checking, labelling."""
 
 import os
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from .list_entries import check_entry, data_root
 class AttributeDataset(BaseDataset):
     """Base of data sets read from a file of :func:`~.annotation_files.write_attribute_file`.
 
-    A subclass says by ``_samples`` what samples an entry of the file becomes, and by
-    ``_prefix_key`` and ``_medium`` what the entries are.
+    A subclass defines the samples of an entry by ``_samples``, and the kind of entries by
+    ``_prefix_key`` and ``_medium``.
 
     Args:
         ann_file (str): The annotation file, relative to ``data_root``.
         attributes (Sequence[str], optional): Ids of the attributes that become the labels, in this
             order.
-        data_prefix (dict, optional): Where the files are, relative to ``data_root``.
+        data_prefix (dict, optional): Folder of the files, relative to ``data_root``.
         allow_outside (bool): Whether entries of the file may lead out of the data root, by ``..``
             or an absolute path; links in it always may. Defaults to False.
         **kwargs: As :class:`mmengine.dataset.BaseDataset`.
@@ -28,7 +28,7 @@ class AttributeDataset(BaseDataset):
 
     #: The key of ``data_prefix`` for the folder of the files.
     _prefix_key: str
-    #: What the files are, in messages.
+    #: Name of the kind of files in messages.
     _medium: str
 
     def __init__(
@@ -71,7 +71,7 @@ class AttributeDataset(BaseDataset):
         return [sample for entry in content['data_list'] for sample in self._samples(entry, root)]
 
     def _choose_attributes(self, known: Sequence[str]) -> None:
-        """Check the attributes asked for against those of the file."""
+        """Check the requested attributes against those of the file."""
         if self.attributes is None:
             return
         unknown = [name for name in self.attributes if name not in known]
@@ -83,7 +83,7 @@ class AttributeDataset(BaseDataset):
             )
 
     def _samples(self, entry: dict, root: str) -> list[dict]:
-        """Return the samples that an entry of the file becomes.
+        """Return the samples of an entry of the file.
 
         Args:
             entry (dict): ``img_path``, relative to ``root``, and ``attributes``.
@@ -92,7 +92,7 @@ class AttributeDataset(BaseDataset):
         raise NotImplementedError
 
     def _labels(self, entry: dict) -> dict:
-        """Return ``gt_label``, the indices of those present, and ``gt_score``, as multi-hot."""
+        """Return ``gt_label``, the indices of present attributes, and ``gt_score``, multi-hot."""
         present = set(entry['attributes'])
         score = np.array([name in present for name in self.attributes], dtype=np.float32)
         return dict(gt_label=np.flatnonzero(score).tolist(), gt_score=score)

@@ -1,4 +1,4 @@
-"""Samples whose files cannot be read, and those that take their places."""
+"""Replacing samples whose files cannot be read."""
 
 import os
 
@@ -10,18 +10,18 @@ from .sample_errors import describe_reason, describe_transform, find_transform, 
 from .sample_seeds import SampleSeeds
 from .unreadable import check_regular
 
-#: Files tried in place of a broken one before giving up.
+#: Attempts to replace a broken file before giving up.
 _MAX_ATTEMPTS = 10
 
 
 def read_or_replace(dataset: Dataset, idx: int, seeds: SampleSeeds, on_bad: str):
-    """Return a sample, or in place of one that cannot be read another one with a report.
+    """Return a sample; if it cannot be read, return another one with a report.
 
     Args:
         dataset (Dataset): The data set.
-        idx (int): Which sample, from 0 on.
-        seeds (SampleSeeds): Of the pipeline, and of which sample takes its place.
-        on_bad (str): ``'skip'``: replace it; ``'raise'``: it is an error.
+        idx (int): Index of the sample, from 0.
+        seeds (SampleSeeds): Seeds of the pipeline and of the choice of a replacement.
+        on_bad (str): ``'skip'`` replaces an unreadable sample; ``'raise'`` raises an error.
 
     Raises:
         RuntimeError: If a file cannot be read and ``on_bad`` is ``'raise'``, or if
@@ -58,7 +58,7 @@ def read_or_replace(dataset: Dataset, idx: int, seeds: SampleSeeds, on_bad: str)
 def _make_sample(dataset: Dataset, idx: int) -> dict:
     info = getattr(dataset, 'get_data_info', lambda _: {})(idx)
     path = next((info[key] for key in FILE_KEYS if key in info), None)
-    # The loaders of MMAction2 and MMCV would wait for the writer of a pipe.
+    # MMAction2's and MMCV's loaders would wait forever for the writer of a pipe.
     if path and '://' not in path and os.path.lexists(path):
         check_regular(path)
     return dataset[idx]
@@ -74,7 +74,7 @@ def _substitute(idx: int, size: int, seeds: SampleSeeds, attempt: int) -> int:
 
 
 def _attach(sample: dict, bad_files: list[tuple[str, str]]) -> dict:
-    """Put the report of the files that a sample replaces into its metainfo."""
+    """Add the report on replaced files to the sample's metainfo."""
     if bad_files:
         data_sample = sample.get('data_samples') if isinstance(sample, dict) else None
         if not isinstance(data_sample, BaseDataElement):

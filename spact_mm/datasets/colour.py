@@ -1,4 +1,4 @@
-"""What the numbers of a decoded frame mean as colours, and the frame as RGB."""
+"""Colour spaces of decoded frames, and their conversion to and from RGB."""
 
 from dataclasses import dataclass
 from os import PathLike
@@ -12,23 +12,23 @@ from .unreadable import UnreadableFileError
 
 #: Codes of ITU-T H.273 for matrices, primaries and transfer functions.
 BT709, UNSPECIFIED, SMPTE170M, SRGB = 1, 2, 6, 13
-#: Matrices that FFmpeg's swscale has, by its own numbers for them; it takes any other for BT.601.
+#: Matrices of FFmpeg's swscale and its own numbers for them; it treats any other as BT.601.
 _SCALER_MATRICES = {0: 5, BT709: 1, UNSPECIFIED: 5, 3: 5, 4: 4, 5: 5, SMPTE170M: 5, 7: 7, 9: 9}
 _NAMES = {8: 'YCgCo', 10: 'BT.2020 with constant luminance', 14: 'ICtCp', 15: 'IPT'}
-#: Height from which players take BT.709 where a file does not say.
+#: Least height for which players assume BT.709 in an untagged file.
 _HD = 720
 
 
 @dataclass(frozen=True)
 class Colour:
-    """How luma and chroma stand for colours; numbers of ITU-T H.273.
+    """The colour space of luma and chroma, in codes of ITU-T H.273.
 
     Attributes:
-        matrix (int): Of luma and chroma.
-        primaries (int): What red, green and blue are.
-        transfer (int): From light to numbers.
+        matrix (int): Matrix of luma and chroma.
+        primaries (int): Primaries of red, green and blue.
+        transfer (int): Transfer function from light to numbers.
         is_full (bool): Whether luma uses all of 0 to 255, in place of 16 to 235.
-        is_tagged (bool): Whether the range is stated.
+        is_tagged (bool): Whether the file states the range.
     """
 
     matrix: int = UNSPECIFIED
@@ -39,24 +39,24 @@ class Colour:
 
     @property
     def range(self) -> ColorRange:
-        """The range as FFmpeg numbers it."""
+        """FFmpeg's code of the range."""
         return ColorRange.JPEG if self.is_full else ColorRange.MPEG
 
     @property
     def scaler_matrix(self) -> int:
-        """The matrix as FFmpeg's swscale numbers it."""
+        """Swscale's code of the matrix."""
         return _SCALER_MATRICES[self.matrix]
 
 
 def find_colour(frame: av.VideoFrame) -> Colour:
-    """Return in which colours a copy of a video is to be written.
+    """Return the colour space for a copy of a video.
 
-    They are those of the frame, whether stated or not, such that its numbers come out as they
-    were. Of RGB, grey and HDR, which :func:`to_rgb` maps, they are what players expect of the
-    frame's size, and stated.
+    The copy has the colour space of the frame, tagged or not, so that luma and chroma keep their
+    numbers. RGB, grey and HDR frames, which :func:`to_rgb` maps, get a tagged colour space that
+    players expect for the frame's size.
 
     Args:
-        frame (av.VideoFrame): The first of the video.
+        frame (av.VideoFrame): The first frame of the video.
     """
     if _is_hdr(frame) or not _has_chroma(frame):
         matrix = BT709 if frame.height >= _HD else SMPTE170M
@@ -70,10 +70,10 @@ def find_colour(frame: av.VideoFrame) -> Colour:
 
 
 def check_colour(frame: av.VideoFrame, path: str | PathLike) -> None:
-    """Refuse a frame whose colours are of a kind that cannot be converted.
+    """Refuse a frame in a colour space that cannot be converted.
 
     Raises:
-        UnreadableFileError: If they are.
+        UnreadableFileError: If the frame is in such a colour space.
     """
     matrix = int(frame.colorspace)
     if _has_chroma(frame) and matrix not in _SCALER_MATRICES:
@@ -86,21 +86,21 @@ def check_colour(frame: av.VideoFrame, path: str | PathLike) -> None:
 def to_rgb(
     frame: av.VideoFrame, path: str | PathLike, size: tuple[int, int] | None = None
 ) -> np.ndarray:
-    """Return a decoded frame as RGB, by the matrix and range that it states.
+    """Return a decoded frame as RGB, by its tagged matrix and range.
 
-    Where it states none they are BT.601 and 16 to 235, also of large frames. HDR (PQ and HLG) is
+    An untagged frame is read as BT.601 and 16 to 235, also if it is large. HDR (PQ and HLG) is
     mapped to the brightness and primaries of BT.709.
 
     Args:
         frame (av.VideoFrame): The frame.
         path: The file, for errors.
-        size (tuple[int, int], optional): Height and width to bring it to. Defaults to its own.
+        size (tuple[int, int], optional): Height and width of the output. Defaults to the frame's.
 
     Returns:
         np.ndarray: uint8, (H, W, 3).
 
     Raises:
-        UnreadableFileError: If its colours are of a kind that cannot be converted.
+        UnreadableFileError: If the frame's colour space cannot be converted.
     """
     check_colour(frame, path)
     options = {} if size is None else dict(height=size[0], width=size[1])
@@ -111,12 +111,12 @@ def to_rgb(
 
 
 def from_rgb(picture: np.ndarray, pix_fmt: str, colour: Colour) -> av.VideoFrame:
-    """Return RGB as a frame of luma and chroma, which states its colours.
+    """Return RGB as a frame of luma and chroma, tagged with its colour space.
 
     Args:
         picture (np.ndarray): uint8, (H, W, 3).
         pix_fmt (str): FFmpeg's name of the format.
-        colour (Colour): What its numbers are to mean.
+        colour (Colour): Colour space of the result.
     """
     frame = av.VideoFrame.from_ndarray(picture, format='rgb24')
     return frame.reformat(
@@ -125,7 +125,7 @@ def from_rgb(picture: np.ndarray, pix_fmt: str, colour: Colour) -> av.VideoFrame
 
 
 def tag(context: av.VideoCodecContext, colour: Colour) -> None:
-    """Let an encoder state colours, where they are stated."""
+    """Tag an encoder's output with a colour space, and with its range if that is tagged."""
     context.colorspace = colour.matrix
     context.color_primaries = colour.primaries
     context.color_trc = colour.transfer
@@ -133,12 +133,12 @@ def tag(context: av.VideoCodecContext, colour: Colour) -> None:
 
 
 def _known(code: int) -> int:
-    # Reserved ones, and RGB of what has chroma, mean nothing.
+    # Reserved codes, and the code of RGB in a frame with chroma, have no meaning.
     return UNSPECIFIED if code in (0, 3) else code
 
 
 def _has_chroma(frame: av.VideoFrame) -> bool:
-    # Its parts count as chroma where they are halved only.
+    # PyAV's own check counts components as chroma only if their resolution is halved.
     kind = frame.format
     return len(kind.components) > 2 and not (kind.is_rgb or kind.name.startswith('xyz'))
 

@@ -1,4 +1,4 @@
-"""decord's reader of videos, with PyAV behind it."""
+"""decord's reader of videos, with PyAV as a fallback."""
 
 from collections.abc import Sequence
 
@@ -9,20 +9,20 @@ from .media_probe import MAX_PIXELS, probe_video
 from .pyav_reader import PyAVReader
 from .unreadable import UnreadableFileError
 
-#: What decord raises; neither is a standard error.
+#: Errors of decord; neither is a standard error.
 DECORD_ERRORS = (decord.DECORDError, decord.DECORDLimitReachedError)
 
 
 class DecordReader(decord.VideoReader):
-    """decord's reader; what it cannot decode is read by PyAV, whose errors name the file.
+    """decord's reader. PyAV reads frames that decord cannot decode; its errors name the file.
 
     Args:
         path (str): The file.
         num_threads (int): Decoding threads.
-        max_pixels (int): As of :func:`open_video`.
+        max_pixels (int): As for :func:`open_video`.
 
     Raises:
-        UnreadableFileError: If decord cannot open it.
+        UnreadableFileError: If decord cannot open the file.
     """
 
     def __init__(self, path: str, num_threads: int, max_pixels: int = MAX_PIXELS) -> None:
@@ -33,19 +33,19 @@ class DecordReader(decord.VideoReader):
             raise UnreadableFileError(f'The video {path} is damaged or no video.') from error
 
     def read_by_decord(self, indices: Sequence[int]) -> np.ndarray:
-        """Return frames (T, H, W, 3), RGB uint8, or raise what decord raises."""
+        """Return frames (T, H, W, 3), RGB uint8, or raise an error of decord."""
         return super().get_batch(indices).asnumpy()
 
     def get_batch(self, indices: Sequence[int]):
         """Return frames (T, H, W, 3), RGB uint8, as decord's array or :class:`Frames`.
 
         Raises:
-            UnreadableFileError: If one cannot be decoded.
+            UnreadableFileError: If a frame cannot be decoded.
         """
         try:
             return super().get_batch(indices)
         except DECORD_ERRORS:
-            # It gives up at a damaged packet, also where the frames asked for are whole.
+            # decord fails at any damaged packet, even if the requested frames are whole.
             facts = probe_video(self._path)
             return PyAVReader(self._path, facts, *self._options).get_batch(indices)
 
@@ -53,7 +53,7 @@ class DecordReader(decord.VideoReader):
         """Return the next frame (H, W, 3), RGB uint8, as decord's array.
 
         Raises:
-            UnreadableFileError: If it cannot be decoded.
+            UnreadableFileError: If the frame cannot be decoded.
         """
         try:
             return super().next()

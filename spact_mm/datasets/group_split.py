@@ -4,19 +4,20 @@ import random
 from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
 
-#: What attackers and recognizers learn from, are chosen on and are measured on.
+#: Parts of a data set: for training, for selection and for measurement.
 PARTS = ('train', 'val', 'test')
-#: A part without a label is filled in this order.
+#: Order in which parts that lack a label are filled.
 _MISSED_MOST = ('train', 'test', 'val')
-#: Divisions of which the best is taken: so many, or fewer of many groups, as these take long.
+#: Number of random divisions of which the best is taken, and a budget that lowers it for many
+#: groups.
 _ATTEMPTS, _BUDGET = 50, 1_000_000
 
 
 def join_groups(keys: Sequence[Collection[Hashable]]) -> list[list[int]]:
-    """Put items into one group that share a key, or that others join.
+    """Group items that share a key, directly or through other items.
 
     Args:
-        keys: The keys of each item; one without a key is its own group.
+        keys: The keys of each item; an item without a key is its own group.
 
     Returns:
         list[list[int]]: Indices of the items of each group, in rising order.
@@ -42,21 +43,21 @@ def join_groups(keys: Sequence[Collection[Hashable]]) -> list[list[int]]:
 def divide_groups(
     groups: Sequence[Mapping[str, int]], fractions: Mapping[str, float], seed: int
 ) -> list[str]:
-    """Assign each group to a part, so that every label is in every part where that is possible.
+    """Assign each group to a part, with every label in every part where this is possible.
 
-    Labels of few groups are placed first, each group where its label is missing or else most
-    wanted, as in iterative stratification (Sechidis et al., 2011). Of several divisions that are
-    drawn so, that with the fewest missing labels is taken, and of these the one nearest to the
-    fractions.
+    Labels of few groups are placed first. Each group goes to a part that lacks its label, or else
+    to the part furthest below its fraction, as in iterative stratification (Sechidis et al., 2011).
+    Several divisions are drawn in this way. The result has the fewest missing labels, and among
+    equals the shares nearest to the fractions.
 
     Args:
-        groups (Sequence[Mapping[str, int]]): How many clips with each label a group has.
+        groups (Sequence[Mapping[str, int]]): Number of clips by label, for each group.
         fractions (Mapping[str, float]): The share of each of :data:`PARTS`; their sum is 1.
-        seed (int): The same seed gives the same division, whatever the version of a library.
+        seed (int): Seed of the division, with the same result in all versions of libraries.
 
     Returns:
-        list[str]: The part of each group. A label of two groups is in no validation, one of a
-        single group in training only.
+        list[str]: The part of each group. A label of two groups is missing in validation; a label
+        of a single group is in training only.
     """
     counts = [Counter(group) for group in groups]
     owners: dict[str, list[int]] = {}
@@ -109,7 +110,7 @@ def _judge(
     owners: Mapping[str, Sequence[int]],
     fractions: Mapping[str, float],
 ) -> tuple[int, float]:
-    """Return how many labels are missing in parts, and how far the shares are from those wanted."""
+    """Return the number of labels missing in parts, and the distance of shares and fractions."""
     missing, distance = 0, 0.0
     for label, indices in owners.items():
         have = Counter()

@@ -1,4 +1,4 @@
-"""What is missing or broken in a data set: the part that the converters of ``tools/data`` share."""
+"""Missing and broken files of a data set: code shared by the converters of ``tools/data``."""
 
 import argparse
 import json
@@ -22,17 +22,17 @@ from .unreadable import UnreadableFileError, check_regular
 from .video_reader import is_right_in_decord, open_video
 
 CHECKS = ('none', 'header', 'decode')
-#: In place of the reason why a video is broken: nothing is, but decord would show other frames.
+#: Result for a video that is not broken but that PyAV must read, as decord would show other frames.
 _BY_PYAV = ''
 
 
 def check_video(path: str | os.PathLike, check: str = 'header') -> str | None:
-    """Tell what is wrong with a video.
+    """Return the flaw of a video.
 
     Args:
         path: A video that exists.
-        check: ``'none'`` looks at the file size only; ``'header'`` also compares the length that
-            a container states with the file's, as the training's reader does, and opens it;
+        check: ``'none'`` looks at the file size only; ``'header'`` also compares the length stated
+            by the container with the file's, as the training's reader does, and opens the video;
             ``'decode'`` also decodes the first, the middle and the last frame.
 
     Returns:
@@ -56,7 +56,7 @@ def check_video(path: str | os.PathLike, check: str = 'header') -> str | None:
 
 
 def check_image(path: str | os.PathLike, check: str = 'header') -> str | None:
-    """Tell what is wrong with an image; any number of channels is fine.
+    """Return the flaw of an image; any number of channels is allowed.
 
     Args:
         path: An image that exists.
@@ -76,7 +76,7 @@ def check_image(path: str | os.PathLike, check: str = 'header') -> str | None:
     try:
         with Image.open(path) as image:
             if check == 'decode':
-                # OpenCV pads a truncated JPEG with grey and says nothing; Pillow refuses it.
+                # OpenCV pads a truncated JPEG with grey without an error; Pillow refuses it.
                 image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return f'Pillow: {_first_line(error)}'
@@ -95,9 +95,9 @@ def find_broken(
     """Inspect files in several processes, with a progress bar.
 
     A file on which the decoder itself crashes is reported like any other broken one:
-    :func:`mmengine.utils.track_parallel_progress` would wait for its worker for ever.
+    :func:`mmengine.utils.track_parallel_progress` would wait for its worker forever.
 
-    How many videos will be read by PyAV, as decord does not give their frames, is printed.
+    The number of videos that PyAV must read, as decord would show other frames, is printed.
 
     Args:
         root: The folder that ``names`` are relative to.
@@ -130,15 +130,15 @@ def _inspect(inspect: Callable[[Path, str], str | None], check: str, path: Path)
 def inspect_files(
     paths: Sequence[Path], inspect: Callable[[Path], str | None], num_workers: int
 ) -> dict[Path, str]:
-    """Ask of each file what is wrong with it, as :func:`find_broken`, by any function.
+    """Inspect files by any function, as :func:`find_broken` does.
 
     Args:
         paths (Sequence[Path]): The files.
-        inspect (Callable): Returns a reason or None; it can be pickled.
+        inspect (Callable): Function that returns a reason or None; picklable.
         num_workers (int): Number of processes.
 
     Returns:
-        dict[Path, str]: The reason for each file that has one.
+        dict[Path, str]: The reason for each file with a flaw.
     """
     broken = {}
     batch_size = 16 * num_workers
@@ -163,7 +163,7 @@ def inspect_files(
 
 @dataclass
 class ConversionReport:
-    """What a converter read, left out and wrote.
+    """The files that a converter read, left out and wrote.
 
     Attributes:
         dataset (str): Name of the data set.
@@ -171,7 +171,7 @@ class ConversionReport:
         counts (dict): For each list, the numbers ``listed``, ``published`` and ``written``.
         missing (list[str]): Listed files that are absent.
         broken (dict[str, str]): Files that are unusable, with the reason.
-        unlisted (list[str]): Files on disk that no list names. They are no fault.
+        unlisted (list[str]): Files on disk that no list names. They are allowed.
     """
 
     dataset: str
@@ -182,7 +182,7 @@ class ConversionReport:
     unlisted: list[str] = field(default_factory=list)
 
     def add_count(self, name: str, listed: int, published: int, written: int) -> None:
-        """Note how long a list is, how long the published one is, and what was written of it."""
+        """Add the lengths of a list, of the published list and of the written list."""
         self.counts[name] = dict(listed=listed, published=published, written=written)
 
     @property
@@ -192,7 +192,7 @@ class ConversionReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is missing or broken and every count is the published one."""
+        """Whether no file is missing or broken and every count equals the published one."""
         return not (self.missing or self.broken or self.wrong_counts)
 
     def summary(self, num_shown: int = 10) -> str:
@@ -227,10 +227,10 @@ class ConversionReport:
         Args:
             path: The report file.
             allow_missing: Whether missing or broken files and wrong counts are accepted.
-            fault: What is wrong then.
+            fault: Description of this fault.
 
         Returns:
-            int: 0 where all is well or accepted, else 1.
+            int: 0 if there is no fault or it is accepted, else 1.
         """
         path = Path(path)
         content = dict(asdict(self), wrong_counts=self.wrong_counts)
@@ -251,7 +251,7 @@ class ConversionReport:
 
 
 def add_check_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options on checking that all converters have."""
+    """Add the options for checks, which all converters have."""
     parser.add_argument(
         '--check',
         choices=CHECKS,
@@ -273,7 +273,7 @@ def add_check_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_converter(convert: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
-    """Run a converter and turn an unusable input into one sentence and exit code 2."""
+    """Run a converter; an unusable input gives one sentence and exit code 2."""
     try:
         return convert(args)
     except (OSError, ValueError) as error:
@@ -282,11 +282,11 @@ def run_converter(convert: Callable[[argparse.Namespace], int], args: argparse.N
 
 
 def read_lines(path: str | os.PathLike, remedy: str) -> list[str]:
-    """Read the non-empty lines of a published list, whatever its line ends.
+    """Read the non-empty lines of a published list, with any line ends.
 
     Args:
         path: The list.
-        remedy: Where to get the list, the end of the error message's sentence.
+        remedy: Source of the list, as the end of the error message.
 
     Raises:
         FileNotFoundError: If the list is absent.
@@ -321,7 +321,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _silence_decoders() -> None:
-    """Close the worker's stderr, where FFmpeg and libjpeg write past Python, over the bar."""
+    """Close the worker's stderr: FFmpeg and libjpeg write to it directly, over the progress bar."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 

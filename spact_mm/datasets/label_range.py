@@ -10,19 +10,19 @@ from .leaves import file_of, leaves
 
 
 def check_labels(dataset: Dataset, num_classes: int, key: str) -> None:
-    """Refuse labels that a head does not have.
+    """Refuse labels beyond the classes of a head.
 
-    It looks at all annotations of the data sets below wrappers, not at the samples themselves:
-    ``gt_label`` or ``label``, one class or several, from 0 on, and ``gt_score``, one number for
-    each attribute. Annotations without labels are fine.
+    The check reads all annotations of the data sets below wrappers, not the samples: ``gt_label``
+    or ``label``, one class or several, from 0 on, and ``gt_score``, one number for each attribute.
+    Annotations without labels are fine.
 
     Args:
-        dataset (Dataset): Any data set; those that are not MMEngine's are left alone.
+        dataset (Dataset): Any data set; data sets that are not MMEngine's are not checked.
         num_classes (int): Classes or attributes of the head.
         key (str): The config key of ``num_classes``, for the message.
 
     Raises:
-        ValueError: If a label is out of range, or attributes are more or fewer.
+        ValueError: If a label is out of range, or the number of attributes differs.
     """
     for leaf in leaves(dataset):
         if isinstance(leaf, BaseDataset):
@@ -36,7 +36,8 @@ def _check_entry(leaf: BaseDataset, index: int, num_classes: int, key: str) -> N
     if isinstance(label, Integral):
         outside = [] if 0 <= label < num_classes else [label]
     elif 'gt_score' in info or isinstance(label, torch.Tensor):
-        # One number for each attribute; MMAction2 makes them of the classes of `multi_class=True`.
+        # One number for each attribute; MMAction2 makes the scores of the classes for
+        # `multi_class=True`.
         scores = info.get('gt_score', label)
         if len(scores) != num_classes:
             raise ValueError(

@@ -1,10 +1,10 @@
-"""What is below the wrappers of a data set."""
+"""The data sets below wrappers."""
 
 from collections.abc import Iterator
 
 from torch.utils.data import Dataset
 
-#: Where an annotation of MMAction2 or MMPretrain has a file.
+#: Keys of the file in annotations of MMAction2 and MMPretrain.
 FILE_KEYS = ('filename', 'img_path')
 
 

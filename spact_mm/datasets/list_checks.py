@@ -1,4 +1,4 @@
-"""What is wrong with the lists and folders of a data set, before the first sample is read."""
+"""Checks of the lists and folders of a data set, before the first sample is read."""
 
 import os
 
@@ -12,12 +12,12 @@ from .list_entries import ListFormat, check_entry, check_list, data_root
 from .sample_errors import describe_reason
 from .unreadable import check_list_file
 
-#: Files looked for before training, spread evenly over the list.
+#: Number of files whose existence is checked before training, spread evenly over the list.
 _NUM_PROBED = 16
 
 
 def full_init(dataset: BaseDataset, allow_outside: bool) -> None:
-    """Initialize a data set; say in one sentence what is missing or wrong."""
+    """Initialize a data set; report a missing or wrong file in one sentence."""
     name, ann_file = type(dataset).__name__, dataset.ann_file
     if ann_file:
         content = _read_annotations(ann_file, name)
@@ -57,7 +57,7 @@ def _read_annotations(ann_file: str, name: str) -> bytes:
 
 
 def _check_lines(dataset: BaseDataset, content: bytes, allow_outside: bool) -> None:
-    """Check the list of a data set that reads it as MMAction2's do."""
+    """Check the list of a data set that reads lists in MMAction2's format."""
     reads = type(dataset).load_data_list
     if reads is VideoDataset.load_data_list:
         prefix, delimiter, num_counts = dataset.data_prefix['video'], dataset.delimiter, 0
@@ -73,7 +73,7 @@ def _check_lines(dataset: BaseDataset, content: bytes, allow_outside: bool) -> N
 
 
 def _check_entries(dataset: BaseDataset, allow_outside: bool) -> None:
-    """Check the files of other data sets, whose annotation files may be of any kind."""
+    """Check the files of a data set with an annotation file of any other kind."""
     prefix = next(iter(dataset.data_prefix.values()), None)
     root = data_root(dataset, prefix)
     if allow_outside or hasattr(dataset, 'allow_outside') or not root:
@@ -86,7 +86,7 @@ def _check_entries(dataset: BaseDataset, allow_outside: bool) -> None:
 
 
 def _check_files(dataset: BaseDataset) -> None:
-    """Look for the folders of a data set and for a few of its files."""
+    """Check that the folders of a data set and a few of its files exist."""
     name = type(dataset).__name__
     for key, folder in dataset.data_prefix.items():
         if folder and '://' not in folder and not os.path.isdir(folder):

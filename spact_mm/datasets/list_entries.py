@@ -1,33 +1,33 @@
-"""What stands in a list: names of files that stay in the data root, and labels."""
+"""Checks of the entries of a list: file names within the data root, and labels."""
 
 import os
 import re
 from dataclasses import dataclass
 
-#: A class index is below this; no set has as many classes.
+#: Bound on class indices; no data set has so many classes.
 MAX_LABEL = 1_000_000
 
 
 def check_entry(
     name, where: str, prefix: str | None = None, root: str | None = None, allow_outside=False
 ) -> str:
-    """Refuse an entry of a list that is no name of a file, or leads out of the data root.
+    """Refuse an entry of a list that is no file name, or leads out of the data root.
 
-    Links within the data root may lead elsewhere: they were put there by whoever owns the disk,
-    while a list may be a stranger's.
+    Links within the data root may lead elsewhere: the owner of the disk has made them, while a list
+    may come from a stranger.
 
     Args:
         name: The entry.
-        where (str): Which entry of which file, the beginning of the message.
-        prefix (str, optional): The folder that it is relative to.
-        root (str, optional): The folder that it may not leave, see :func:`data_root`.
-        allow_outside (bool): Whether it may lead anywhere. Defaults to False.
+        where (str): The file and the place of the entry, the beginning of the message.
+        prefix (str, optional): The folder that the entry is relative to.
+        root (str, optional): The folder that the entry may not leave, see :func:`data_root`.
+        allow_outside (bool): Whether the entry may lead anywhere. Defaults to False.
 
     Returns:
         str: The name.
 
     Raises:
-        ValueError: If it is no text, empty, cannot be a file name or leads out of ``root``.
+        ValueError: If the entry is no text, empty, no possible file name or leads out of ``root``.
     """
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f'{where} has {shorten(name)} in place of a file name; correct the file.')
@@ -46,11 +46,11 @@ def check_entry(
 def data_root(dataset, prefix: str | None) -> str | None:
     """Return the folder that the entries of a data set may not leave.
 
-    That is ``data_root``, or, where there is none or the files lie elsewhere, the folder of
-    ``data_prefix``. None if there is neither: then absolute paths and ``..`` lead outside.
+    The folder is ``data_root``, or the folder of ``data_prefix`` if there is no ``data_root`` or
+    the files lie elsewhere. None if there is neither: then absolute paths and ``..`` lead outside.
 
     Args:
-        dataset (BaseDataset): Its ``data_root`` counts.
+        dataset (BaseDataset): The data set, whose ``data_root`` is used.
         prefix (str, optional): The folder of its files, joined with ``data_root``.
     """
     root = getattr(dataset, 'data_root', '')
@@ -59,15 +59,15 @@ def data_root(dataset, prefix: str | None) -> str | None:
 
 @dataclass(frozen=True)
 class ListFormat:
-    """The lines of a list of MMAction2.
+    """The format of the lines of a list of MMAction2.
 
     Attributes:
-        delimiter (str, optional): Between the columns; None is any white space.
+        delimiter (str, optional): Delimiter of the columns; None for any white space.
         num_counts (int): Columns of frame numbers after the name. Defaults to 0.
         multi_class (bool): Whether a line may have any number of labels. Defaults to False.
-        num_classes (int, optional): Labels are below it; None: below :data:`MAX_LABEL`.
-        unlabelled (bool): Whether all lines may lack their label: a list to predict. Defaults to
-            False.
+        num_classes (int, optional): Bound on labels; None for :data:`MAX_LABEL`.
+        unlabelled (bool): Whether all lines may lack a label, as in a list for predictions.
+            Defaults to False.
     """
 
     delimiter: str | None
@@ -89,17 +89,17 @@ def check_list(
 
     Args:
         content (bytes): The list.
-        path: Its name, for messages.
-        format (ListFormat): What the columns are.
-        prefix (str, optional): As of :func:`check_entry`.
-        root (str, optional): As of :func:`check_entry`.
-        allow_outside (bool): As of :func:`check_entry`.
+        path: Name of the list, for messages.
+        format (ListFormat): Format of the lines.
+        prefix (str, optional): As for :func:`check_entry`.
+        root (str, optional): As for :func:`check_entry`.
+        allow_outside (bool): As for :func:`check_entry`.
 
     Raises:
-        ValueError: With the number of the line that is wrong.
+        ValueError: If a line is wrong; the message has its number.
     """
     try:
-        # str.splitlines would also break at characters that MMEngine takes for parts of names.
+        # str.splitlines would also split at characters that MMEngine treats as parts of names.
         lines = content.decode('utf-8').split('\n')
     except UnicodeDecodeError as error:
         raise ValueError(f'The list {path} is no text in UTF-8 ({error}); write it anew.') from (
@@ -141,7 +141,7 @@ def _check_columns(parts: list[str], where: str, format: ListFormat) -> None:
 
 
 def _check_number(text: str, where: str, what: str, limit: int) -> None:
-    # int() also takes signs, underscores and the digits of other scripts.
+    # int() would also accept signs, underscores and digits of other scripts.
     if not re.fullmatch(r'[0-9]{1,18}', text) or int(text) >= limit:
         raise ValueError(
             f'{where} has {shorten(text)} in place of {what}, a whole number in [0, {limit:,}); '
@@ -150,7 +150,7 @@ def _check_number(text: str, where: str, what: str, limit: int) -> None:
 
 
 def _leads_outside(name: str, prefix: str | None, root: str | None) -> bool:
-    """Return whether a name is that of something outside a folder; links are not followed."""
+    """Return whether a name leads outside of a folder; links are not followed."""
     if not os.path.isabs(name) and os.pardir not in name:
         return False
     if not root:
@@ -162,7 +162,7 @@ def _leads_outside(name: str, prefix: str | None, root: str | None) -> bool:
 
 
 def shorten(value) -> str:
-    """Return a value for a message."""
+    """Return a value, shortened for a message."""
     text = repr(value)
     return text if len(text) <= 80 else f'{text[:77]}...'
 

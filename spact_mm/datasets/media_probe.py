@@ -1,6 +1,6 @@
-"""What a video file says of itself: one judgement for training, testing and use.
+"""Facts about a video file without decoding: one check for training, testing and use.
 
-No picture is decoded: the sizes in the container's header, and one pass over its packets.
+The facts come from the sizes in the container's header and one pass over its packets.
 """
 
 import os
@@ -13,45 +13,46 @@ import numpy as np
 
 from .unreadable import UnreadableFileError, check_regular
 
-#: Containers that are opened. Playlists and scripts of FFmpeg are none: they name further files.
+#: Allowed containers, without FFmpeg's playlists and scripts: these name further files.
 _FORMATS = (
     '3g2,3gp,amv,apng,asf,av1,avi,dv,f4v,flv,gif,gxf,h263,h264,hevc,ivf,m4a,m4v,matroska,mj2,'
     'mjpeg,mov,mp4,mpeg,mpegps,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,vc1,wtv,y4m,yuv4mpegpipe,webm'
 )
-#: Options of FFmpeg's libraries by which a file opens no other.
+#: Options of FFmpeg's libraries that keep a file from opening other files.
 OPEN_OPTIONS = {'protocol_whitelist': 'file', 'format_whitelist': _FORMATS}
-#: Containers that state how long they are; of others FFmpeg makes a guess.
+#: Containers that state their length; for others FFmpeg guesses it.
 _STATING = {'avi', 'asf', 'flv', 'matroska,webm', 'mov,mp4,m4a,3gp,3g2,mj2'}
-#: Width times height that is read by default: three times that of 8K video, far below what a small
-#: file can claim.
+#: Default bound on width times height: three times that of 8K video, far below the size that a
+#: small file can declare.
 MAX_PIXELS = 100_000_000
-#: What may be missing at the end: durations are rounded, and the last frame's is a guess.
+#: Tolerated missing end, as a part of the length and in frames: durations are rounded, and the last
+#: frame's duration is a guess.
 _TOLERATED_PART, _TOLERATED_FRAMES = 0.1, 2
-#: Parts of a file that a walk through its header may visit.
+#: Bound on the parts of a file that are visited to find its stated length.
 _MAX_PARTS = 10_000
 
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What a video file says of itself.
+    """Facts about a video file.
 
     Attributes:
         format (str): FFmpeg's name of the container.
-        codec (str): FFmpeg's name of the codec, ``''`` if it has none.
-        width (int): As coded, in pixels.
-        height (int): As coded, in pixels.
-        num_streams (int): How many video streams there are, covers left out.
-        stream (int): Index of the first of them.
-        has_b_frames (bool): Whether frames are stored in another order than they are shown.
-        has_open_gops (bool): Whether frames that are shown before a whole picture are stored after
-            it, so that they refer to what is before both.
-        num_packets (int): Packets of the stream, those that an edit list hides included.
-        num_hidden (int): Packets that an edit list hides.
-        stamps (np.ndarray): Times of the frames shown, rising, int64 in units of the stream; empty
-            where they are not known.
-        key_stamps (np.ndarray): Those of the frames that can be decoded by themselves.
+        codec (str): FFmpeg's name of the codec; ``''`` if there is none.
+        width (int): Coded width in pixels.
+        height (int): Coded height in pixels.
+        num_streams (int): Number of video streams without cover pictures.
+        stream (int): Index of the first of these streams.
+        has_b_frames (bool): Whether the order of storage differs from the order of presentation.
+        has_open_gops (bool): Whether some frames are shown before a key frame but stored after it;
+            they may refer to frames before the key frame.
+        num_packets (int): Number of packets of the stream, including those that an edit list hides.
+        num_hidden (int): Number of packets that an edit list hides.
+        stamps (np.ndarray): Rising presentation times of the frames, int64 in units of the stream;
+            empty if unknown.
+        key_stamps (np.ndarray): Presentation times of the key frames.
         rate (float): Frames a second, on average.
-        truncation (str): What is missing at the end, empty if nothing is.
+        truncation (str): Description of a missing end; empty if the file is whole.
     """
 
     format: str
@@ -71,14 +72,14 @@ class VideoFacts:
 
 
 def probe_video(path: str | os.PathLike) -> VideoFacts:
-    """Look through a video file without decoding it; what is found is kept for the next time.
+    """Examine a video file without decoding it; the facts are cached.
 
     Args:
         path: The file.
 
     Raises:
-        UnreadableFileError: If it is no file, empty, of an unknown container or without a video
-            stream that a decoder knows.
+        UnreadableFileError: If the path is no file, or the file is empty, of an unknown container
+            or without a decodable video stream.
     """
     path = os.fspath(path)
     check_regular(path)
@@ -87,7 +88,7 @@ def probe_video(path: str | os.PathLike) -> VideoFacts:
 
 
 def read_stamps(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``stamps`` and ``key_stamps`` of :class:`VideoFacts`, which :func:`probe_video` drops.
+    """Return ``stamps`` and ``key_stamps`` of :class:`VideoFacts`; :func:`probe_video` drops them.
 
     Raises:
         av.FFmpegError: If it is no media file.
@@ -97,32 +98,32 @@ def read_stamps(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
 
 
 def open_container(path: str | os.PathLike, max_pixels: int = MAX_PIXELS):
-    """Open a file with PyAV such that it opens no other.
+    """Open a file with PyAV so that it cannot open other files.
 
     Args:
         path: The file.
-        max_pixels (int): No frame of more is decoded, also of those that FFmpeg decodes to find
-            out what is in a file. Defaults to :data:`MAX_PIXELS`.
+        max_pixels (int): Frames with more pixels are not decoded, not even when FFmpeg analyses the
+            file. Defaults to :data:`MAX_PIXELS`.
 
     Raises:
         av.FFmpegError: If it is no media file.
     """
-    # Without the scheme, FFmpeg takes what is before a colon in a name for one.
+    # Without ``file:`` FFmpeg would take the part of a name before a colon as a scheme.
     options = {**OPEN_OPTIONS, 'max_pixels': str(max_pixels)}
     return av.open(f'file:{path}', options=options, metadata_errors='replace')
 
 
 def video_streams(container) -> list:
-    """Return the video streams of a container without the pictures that belong to a sound."""
+    """Return the video streams of a container without cover pictures."""
     cover = av.stream.Disposition.attached_pic
     return [stream for stream in container.streams.video if not stream.disposition & cover]
 
 
 def stated_bytes(path: str | os.PathLike) -> int:
-    """Return how long a file's container says it is, 0 if it does not say.
+    """Return the length in bytes that a file's container states; 0 if it states none.
 
-    AVI (all of its RIFF lists), MP4 and MOV (all boxes) and Matroska state it. The largest number,
-    and zero, are what a muxer writes that cannot know: one that writes to a pipe.
+    AVI (all of its RIFF lists), MP4 and MOV (all boxes) and Matroska state a length. A muxer that
+    writes to a pipe cannot know the length and writes zero or the largest number.
 
     Args:
         path: A plain file.
@@ -169,7 +170,7 @@ def _probe(path: str, num_bytes: int, _time: int) -> VideoFacts:
             f'The video {path} is empty or no video that can be read ({truncation or reason}): it '
             'is of another kind, damaged or cut off.'
         ) from error
-    # Of many long videos the times would take gigabytes, and few are asked for them.
+    # For many long videos the times would take gigabytes, and few callers need them.
     none = np.zeros(0, np.int64)
     truncation = truncation or facts.truncation
     return replace(facts, truncation=truncation, stamps=none, key_stamps=none)
@@ -220,10 +221,10 @@ def _read_facts(path: str, container) -> VideoFacts:
         raise UnreadableFileError(f'The video {path} has no frame.')
     num_hidden = num_packets - len(stamps)
     is_known = bool(keys) and None not in stamps and len(set(stamps)) == len(stamps)
-    # AVI has none; those that FFmpeg makes up for it are wrong where the order is not that of
-    # showing.
+    # AVI has no presentation times; the times that FFmpeg invents are wrong if frames are
+    # reordered.
     is_known = is_known and container.format.name != 'avi'
-    # Pictures that refer to what is before the first whole one cannot be decoded.
+    # Frames before the first key frame cannot be decoded.
     stamps = sorted(stamp for stamp in stamps if stamp >= keys[0]) if is_known else []
     rate = float(stream.average_rate or stream.guessed_rate or 25)
     return VideoFacts(
@@ -245,19 +246,19 @@ def _read_facts(path: str, container) -> VideoFacts:
 
 
 def _missing_end(container, stream, ends: dict, rate: float) -> str:
-    """Compare the last packet's end with the length stated."""
+    """Compare the end of the last packet with the stated length."""
     if container.format.name not in _STATING:
         return ''
     if not ends:
         return ''
     if stream.duration or stream.frames:
-        # An AVI of unknown length still tells how many frames it has.
+        # An AVI of unknown length still states its number of frames.
         stated = float(stream.duration * stream.time_base if stream.duration else 0)
         stated = stated or stream.frames / rate
         start = (stream.start_time or 0) * stream.time_base
         present = float(ends.get(stream.index, start) - start)
     else:
-        # Of Matroska: that of the longest stream, from zero on.
+        # Matroska states the length of the longest stream, from zero on.
         stated = (container.duration or 0) / av.time_base
         present = float(max(ends.values()))
     if present < (1 - _TOLERATED_PART) * stated - _TOLERATED_FRAMES / rate:
@@ -266,7 +267,7 @@ def _missing_end(container, stream, ends: dict, rate: float) -> str:
 
 
 def _next_riff(header: bytes, position: int) -> int | None:
-    """Return where a RIFF list ends; there are further ones beyond a gigabyte."""
+    """Return the end of a RIFF list; further lists follow beyond a gigabyte."""
     if len(header) < 8 or header[:4] != b'RIFF':
         return None
     length = struct.unpack('<I', header[4:8])[0]
@@ -274,7 +275,7 @@ def _next_riff(header: bytes, position: int) -> int | None:
 
 
 def _next_box(header: bytes, position: int) -> int | None:
-    """Return where a box of an MP4 or MOV file ends."""
+    """Return the end of a box of an MP4 or MOV file."""
     if len(header) < 8 or not all(32 <= byte < 127 or byte == 0xA9 for byte in header[4:8]):
         return None
     length = struct.unpack('>I', header[:4])[0]
@@ -284,7 +285,7 @@ def _next_box(header: bytes, position: int) -> int | None:
 
 
 def _next_element(header: bytes, position: int) -> int | None:
-    """Return where a top element of a Matroska file ends."""
+    """Return the end of a top element of a Matroska file."""
     if not header or header[0] < 0x10:
         return None
     id_length = 9 - header[0].bit_length()

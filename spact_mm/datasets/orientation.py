@@ -1,4 +1,4 @@
-"""How a frame or picture is shown: the display matrix, or EXIF orientation, of its metadata."""
+"""Orientation of a frame or picture, by the display matrix or EXIF orientation in its metadata."""
 
 import struct
 
@@ -11,19 +11,19 @@ UPRIGHT = (False, False, False)
 
 
 def find_orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
-    """Return how to turn a decoded frame.
+    """Return the orientation of a decoded frame.
 
     Args:
-        frame (av.VideoFrame): The first of a video.
+        frame (av.VideoFrame): The first frame of a video.
 
     Returns:
-        tuple[bool, bool, bool]: Whether rows and columns change places, and whether the rows, and
-        the columns, are in reverse order after that. Turns are rounded to quarters.
+        tuple[bool, bool, bool]: Whether to transpose, and whether to reverse the rows, and the
+        columns, afterwards. Turns are rounded to quarters.
     """
     data = next((x for x in frame.side_data if x.type.name == 'DISPLAYMATRIX'), None)
     if data is None or len(bytes(data)) < 36:
         return UPRIGHT
-    # Where a point of the picture goes: x' = a x + c y, y' = b x + d y.
+    # The matrix maps a point of the picture: x' = a x + c y, y' = b x + d y.
     a, b, _, c, d = struct.unpack('=9i', bytes(data)[:36])[:5]
     if max(abs(a), abs(d)) >= max(abs(b), abs(c)):
         return False, d < 0, a < 0
@@ -31,7 +31,7 @@ def find_orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
 
 
 def turn_upright(picture: np.ndarray, orientation: tuple[bool, bool, bool]) -> np.ndarray:
-    """Turn and mirror a picture (H, W, C) as a player shows it; contiguous."""
+    """Turn and mirror a picture (H, W, C) as a player shows it; the result is contiguous."""
     swaps, rows, columns = orientation
     if swaps:
         picture = picture.swapaxes(0, 1)
@@ -39,18 +39,18 @@ def turn_upright(picture: np.ndarray, orientation: tuple[bool, bool, bool]) -> n
 
 
 def find_exif_orientation(image: Image.Image) -> int:
-    """Return the number that EXIF has for how a picture is turned, 1 to 8; 1 is upright.
+    """Return the EXIF orientation of a picture, 1 to 8; 1 is upright.
 
     Args:
-        image (Image.Image): Opened, not yet decoded.
+        image (Image.Image): The picture, opened, not yet decoded.
     """
     try:
         return image.getexif().get(0x0112, 1)
-    except Exception:  # Pillow raises whatever it comes upon; damaged EXIF data turn nothing
+    except Exception:  # Pillow raises errors of any class; damaged EXIF is ignored
         return 1
 
 
 def turn_by_exif(picture: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn and mirror a picture (H, W, C) by the number that EXIF has for it; contiguous."""
+    """Turn and mirror a picture (H, W, C) by its EXIF orientation; the result is contiguous."""
     swaps = orientation in (5, 6, 7, 8)
     return turn_upright(picture, (swaps, orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)))

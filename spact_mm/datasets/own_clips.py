@@ -1,4 +1,4 @@
-"""Clips of one's own: who or what is in them, and their division for attackers."""
+"""The user's own clips: their persons or attributes, and their division for attackers."""
 
 import os
 import random
@@ -8,30 +8,30 @@ from pathlib import PurePath
 
 from .tables import check_columns, read_table_rows
 
-#: Parts of a division: what attackers learn from, are chosen on and are measured on.
+#: Parts of a division: for training attackers, for selecting them and for measuring them.
 PARTS = ('train', 'val', 'test')
-#: Files of a person, and persons, that an attack on identities needs.
+#: Least number of files of a person, and of persons, for an attack on identities.
 MIN_CLIPS, MIN_PERSONS = 3, 2
-#: Part of each person's clips, or of the persons.
+#: Fraction of each person's clips, or of the persons.
 _TEST, _VAL = 0.3, 0.2
-#: Divisions of persons that are tried for one in which all attributes are on all sides.
+#: Number of divisions of persons that are tried to have all attributes in all parts.
 _ATTEMPTS = 200
 _FILE, _PERSON = 'file', 'person'
 
-#: The names of the clips of each part.
+#: Names of the clips by part.
 Division = dict[str, list[str]]
 
 
 @dataclass(frozen=True)
 class LabelledClips:
-    """Clips and what an attacker is to find out.
+    """Clips and the labels that an attacker is to find out.
 
     Attributes:
         attributes (tuple[str, ...]): Persons, or attributes.
-        labels (dict[str, tuple[str, ...]]): Of each clip, by its path below the folder.
-        groups (dict[str, list[str]]): Clips by person; each its own, where persons are unknown.
+        labels (dict[str, tuple[str, ...]]): Attributes of each clip, by its path below the folder.
+        groups (dict[str, list[str]]): Clips by person; one clip each if persons are unknown.
         is_identity (bool): Whether each clip has one of the attributes, the person.
-        has_persons (bool): Whether it is known whose clips are whose.
+        has_persons (bool): Whether the persons of the clips are known.
     """
 
     attributes: tuple[str, ...]
@@ -43,11 +43,11 @@ class LabelledClips:
     def divide(self, seed: int) -> Division:
         """Divide the clips for a seed.
 
-        Persons are all on all sides where they are to be named, by clips that are on one side only.
-        Where attributes are to be read, persons are on one side only.
+        For attacks on identities each person is in all parts, with different clips. For attacks on
+        attributes each person is in one part only.
 
         Raises:
-            ValueError: If there is too little of something.
+            ValueError: If there are too few persons or clips.
         """
         if self.is_identity:
             return divide_by_clip(self.groups, seed)
@@ -55,14 +55,14 @@ class LabelledClips:
 
 
 def find_persons(names: Iterable[str], folder: str | os.PathLike) -> LabelledClips:
-    """Take the first folder of each path for the person.
+    """Take the first folder of each path as the person.
 
     Args:
         names (Iterable[str]): Paths of the clips below the folder.
-        folder: What to call it in an error.
+        folder: Name of the folder in an error.
 
     Raises:
-        ValueError: If a clip lies in no folder, or there are too few persons or clips of one.
+        ValueError: If a clip lies in no folder, or there are too few persons or clips of a person.
     """
     groups: dict[str, list[str]] = {}
     for name in sorted(names):
@@ -81,21 +81,21 @@ def read_table(
 ) -> LabelledClips:
     """Read a table of attributes, or of persons.
 
-    A CSV file in UTF-8: a head, then a line a clip, with a column ``file`` (the path below the
-    folder), perhaps ``person``, and each other column an attribute, 0 or 1. Without an attribute it
-    is persons who are to be named.
+    The table is a CSV file in UTF-8 with a header and a line for each clip. It has a column
+    ``file`` (the path below the folder), an optional column ``person``, and a column of 0 or 1 for
+    each attribute. Without attributes the labels are the persons.
 
     Args:
         path: The table.
-        known (Iterable[str]): Paths of the clips below the folder; those that it does not name are
-            left out.
-        left_out (Iterable[str]): Paths that it may name, but that are left out, as they cannot be
-            read.
+        known (Iterable[str]): Paths of the clips below the folder; clips that are not in the table
+            are left out.
+        left_out (Iterable[str]): Paths that the table may name, but that are left out, as they
+            cannot be read.
 
     Raises:
         FileNotFoundError: If there is no such table.
-        ValueError: If it is none, names an unknown file, has another value, an attribute that all
-            clips or none have, or too few persons or clips of one.
+        ValueError: If the file is no table, names an unknown file, has another value, an attribute
+            that all clips or none have, or too few persons or clips of a person.
     """
     head, rows = read_table_rows(path)
     attributes = tuple(name for name in head if name not in (_FILE, _PERSON))
@@ -135,7 +135,7 @@ def read_table(
 def _name_persons(
     groups: dict[str, list[str]], whose: str, what: str, how: str = ''
 ) -> LabelledClips:
-    """Let persons be named, if there is enough of them and of their clips."""
+    """Return clips labelled by persons, if there are enough persons and clips."""
     needed = (
         f'an attack needs at least {MIN_PERSONS} persons, {how}with at least {MIN_CLIPS} clips '
         'each that can be read'
@@ -160,10 +160,10 @@ def _check_head(head: list[str], attributes: Sequence[str], path: str | os.PathL
 
 
 def divide_by_clip(groups: Mapping[str, Sequence[str]], seed: int) -> Division:
-    """Divide the clips of each person, so that everyone is on all sides.
+    """Divide the clips of each person, so that each person is in all parts.
 
-    The order is drawn once for a person, and each seed tests the next ones, so that as many
-    different clips as possible are tested over the seeds.
+    The order of a person's clips is drawn once, and each seed tests the next clips, so that the
+    seeds together test as many clips as possible.
 
     Args:
         groups (Mapping): Clips by person, at least :data:`MIN_CLIPS` each.
@@ -188,18 +188,18 @@ def divide_by_person(
     attributes: Sequence[str],
     seed: int,
 ) -> Division:
-    """Divide persons such that nobody is on two sides, and each attribute is on all, and is absent.
+    """Divide persons: each is in one part, and each part has clips with and without an attribute.
 
-    Of many divisions it is the one whose rarest label, or lack of one, is most frequent.
+    Of many divisions the one is taken whose rarest attribute, or absence of one, is most frequent.
 
     Args:
         groups (Mapping): Clips by person.
         labels (Mapping): Attributes of each clip.
-        attributes (Sequence[str]): All of them.
+        attributes (Sequence[str]): All attributes.
         seed (int): 0 or more.
 
     Raises:
-        ValueError: If none of the tried ones has each attribute, and its lack, in all parts.
+        ValueError: If no tried division has clips with and without each attribute in all parts.
     """
     best, best_count, rarest = {}, -1, ''
     for attempt in range(_ATTEMPTS if len(groups) >= len(PARTS) else 0):
@@ -233,11 +233,11 @@ def divide_by_person(
 
 
 def _count_rarer(names: Sequence[str], labels: Mapping[str, Sequence[str]], attribute: str) -> int:
-    """Return how many of some clips have an attribute, or have it not, whichever are fewer."""
+    """Return the number of clips with or without an attribute, whichever is smaller."""
     count = sum(attribute in labels[name] for name in names)
     return min(count, len(names) - count)
 
 
 def _counts(total: int) -> tuple[int, int]:
-    """Return how many of so many are for the test and for the validation."""
+    """Return the numbers of test and validation items for a total."""
     return max(1, round(_TEST * total)), max(1, round(_VAL * total))

@@ -11,14 +11,14 @@ from ..registration import register
 from .annotation_files import read_segment_file
 from .list_entries import check_entry, data_root
 
-#: The binary labels of both variants, in order; 6 tells complete faces from partial ones.
+#: The binary labels of both variants, in order; variant 6 distinguishes complete and partial faces.
 PA_HMDB51_ATTRIBUTES = {
     5: ('skin_color', 'face', 'gender', 'nudity', 'relationship'),
     6: ('skin_color', 'face_complete', 'face_partial', 'gender', 'nudity', 'relationship'),
 }
-#: ``columns`` of ``PrivacyAttributeMetric`` for an attacker with the seven outputs of VISPR1. It
-#: finds a face or a relationship where it finds either kind of it; ``attributes_pa_hmdb51.csv`` of
-#: the published set pairs the attributes in the same way.
+#: ``columns`` of ``PrivacyAttributeMetric`` for an attacker with the seven outputs of VISPR1. The
+#: attacker's score for a face or a relationship is that of either kind;
+#: ``attributes_pa_hmdb51.csv`` of the published set pairs the attributes in the same way.
 VISPR1_COLUMNS = {
     'skin_color': (0,),
     'gender': (1,),
@@ -28,7 +28,8 @@ VISPR1_COLUMNS = {
     'nudity': (4,),
     'relationship': (5, 6),
 }
-#: Which values of which annotated attribute a label is, where it is not its own, other than 0.
+#: The annotated attribute and its values for a label. Any other label is the attribute of the same
+#: name with any value other than 0.
 _SOURCES = {'face_complete': ('face', {2}), 'face_partial': ('face', {1})}
 
 
@@ -41,9 +42,9 @@ class PAHMDB51Dataset(BaseDataset):
     without suffix), ``gt_label`` (indices of the attributes present) and ``gt_score`` (the same
     as a multi-hot vector). An attribute is present where its value for any person is not 0.
 
-    15 videos are annotated from a later frame on only, and one has a gap of a frame. A frame
-    without a label for some attribute has no ground truth, so it is left out; of the published
-    52,533 frames 52,411 remain. ``metainfo`` counts ``num_videos``, ``num_frames`` (at the
+    15 videos are annotated only from a later frame on, and one has a gap of one frame. A frame
+    without a label for some attribute has no ground truth and is left out; of the published 52,533
+    frames 52,411 remain. ``metainfo`` counts ``num_videos``, ``num_frames`` (at the
     ``frame_interval``, before any is left out) and ``num_unlabelled``.
 
     An attacker trained on VISPR1 is evaluated by ``with_score=False`` and by the ``columns`` of
@@ -56,11 +57,11 @@ class PAHMDB51Dataset(BaseDataset):
             frames differ little. Defaults to 1, all.
         unlabelled (str): ``'skip'`` leaves frames without a label for some attribute out,
             ``'absent'`` keeps them as frames that do not show it. Defaults to ``'skip'``.
-        with_score (bool): Whether to give ``gt_score``. MMPretrain refuses predictions that are not
-            as many as its entries, so leave it out for a model of other attributes; ``gt_label``
-            says the same. Defaults to True.
-        data_prefix (dict, optional): Where HMDB51's videos are, relative to ``data_root``.
-            Defaults to ``dict(video='')``.
+        with_score (bool): Whether to give ``gt_score``. MMPretrain refuses a different number of
+            predictions, so leave it out for a model of other attributes; ``gt_label`` holds the
+            same labels. Defaults to True.
+        data_prefix (dict, optional): Folder of HMDB51's videos, relative to ``data_root``. Defaults
+            to ``dict(video='')``.
         allow_outside (bool): Whether entries of the file may lead out of the data root, by ``..``
             or an absolute path; links in it always may. Defaults to False.
         **kwargs: As :class:`mmengine.dataset.BaseDataset` (``pipeline``, ``data_root``,
@@ -68,7 +69,7 @@ class PAHMDB51Dataset(BaseDataset):
 
     Raises:
         FileNotFoundError: If the annotation file or the video folder does not exist.
-        ValueError: If an option is unknown, or the file is not one of PA-HMDB51.
+        ValueError: If an option is unknown, or the file is not of PA-HMDB51.
     """
 
     def __init__(
@@ -149,10 +150,9 @@ class PAHMDB51Dataset(BaseDataset):
         return frames
 
     def _label_frames(self, entry: Mapping) -> tuple[np.ndarray, np.ndarray]:
-        """Return the multi-hot labels of a video's frames and whether each is fully labelled.
+        """Return the multi-hot labels of a video's frames, and which frames are fully labelled.
 
-        Where segments overlap, as those of one published video do by a frame, the values of both
-        count.
+        Where segments overlap, as in one published video by a frame, the values of both are used.
         """
         score = np.zeros((entry['num_frames'], len(self.attributes)), np.float32)
         labelled = np.zeros_like(score, dtype=bool)

@@ -1,4 +1,4 @@
-"""PyAV's reader of videos: exact frames by their index, upright, of whatever FFmpeg decodes."""
+"""PyAV's reader of videos: exact frames by index, upright, of any format of FFmpeg."""
 
 import os
 from bisect import bisect_right
@@ -33,18 +33,18 @@ class Frames:
 class PyAVReader:
     """Frames by their index, upright, with the interface of :class:`decord.VideoReader`.
 
-    Where the times of all frames are known, it decodes from the last whole picture before the frame
-    asked for. Of an AVI, which has none, all frames are decoded once to find out which ones are
-    whole pictures. Of others without times it decodes from the beginning.
+    If the times of all frames are known, decoding starts at the last key frame before the requested
+    frame. An AVI has no such times; all of its frames are decoded once to find the key frames. In
+    other files without times decoding starts at the beginning.
 
     Args:
         path (str): The file.
-        facts (VideoFacts): What :func:`~.media_probe.probe_video` says of it.
+        facts (VideoFacts): Facts of :func:`~.media_probe.probe_video` about the file.
         num_threads (int): Decoding threads.
         max_pixels (int): Larger frames are refused.
 
     Raises:
-        UnreadableFileError: If it has no frame that can be decoded.
+        UnreadableFileError: If no frame can be decoded.
     """
 
     def __init__(self, path: str, facts: VideoFacts, num_threads: int, max_pixels: int) -> None:
@@ -80,7 +80,7 @@ class PyAVReader:
         """Return the next frame (H, W, 3).
 
         Raises:
-            StopIteration: After the last.
+            StopIteration: After the last frame.
         """
         if self._next >= self._length:
             raise StopIteration
@@ -92,7 +92,7 @@ class PyAVReader:
 
         Raises:
             IndexError: If there is no such frame.
-            UnreadableFileError: If one cannot be decoded.
+            UnreadableFileError: If a frame cannot be decoded.
         """
         return Frames(np.stack(self._read([self._checked(int(index)) for index in indices])))
 
@@ -126,14 +126,14 @@ class PyAVReader:
     def _pick_by_count(self, container, stream, wanted: list[int]) -> Iterator:
         for (start, time), group in self._group_by_key(wanted):
             if time is not None and not _enter(container, stream, time):
-                # The container has another index than its packets.
+                # The container's index does not match its packets.
                 self._key_frames = ()
                 container.seek(0, backward=True)
                 yield from self._pick_by_count(container, stream, wanted)
                 return
             chosen, index = set(group), start - 1
             for frame in decode_tolerantly(container, stream):
-                # What is shown before the whole picture belongs to the part before.
+                # Frames shown before the key frame belong to the previous part.
                 if time is not None and index < start and not frame.key_frame:
                     continue
                 index += 1
@@ -172,7 +172,7 @@ class PyAVReader:
                 if keys[np.searchsorted(keys, target, 'right') - 1] > max(key, frame.pts):
                     break
             if position == began:
-                # The container could not be entered there, or the frame is not in it.
+                # Seeking has failed, or the frame does not exist.
                 yield from self._pick_from_start(container, stream, wanted[position:])
                 return
 
@@ -189,14 +189,14 @@ class PyAVReader:
                 f'The video {self._path} has {frame.width} x {frame.height} pixels, more than '
                 f'max_pixels = {self._max_pixels:,}.'
             )
-        # A video may change its size on the way; a clip has one.
+        # Frames of a video may change their size; a clip has one size.
         size = self._facts.height, self._facts.width
         picture = to_rgb(frame, self._path, size if all(size) else None)
         return turn_upright(picture, self._orientation)
 
 
 def decode_tolerantly(container, stream) -> Iterator[av.VideoFrame]:
-    """Yield the frames of a stream from where the container stands, without damaged packets."""
+    """Yield the frames of a stream from the container's position, without damaged packets."""
     packets = container.demux(stream)
     while True:
         try:
@@ -209,7 +209,7 @@ def decode_tolerantly(container, stream) -> Iterator[av.VideoFrame]:
 
 @lru_cache(maxsize=100_000)
 def orientation_of(path: str, _time: int) -> tuple[bool, bool, bool]:
-    """Return how the frames of a video are turned, as its first one says."""
+    """Return the orientation of a video by its first frame."""
     try:
         with open_container(path) as container:
             stream = video_streams(container)[0]
@@ -227,7 +227,7 @@ def orientation_of(path: str, _time: int) -> tuple[bool, bool, bool]:
 
 
 def _enter(container, stream, time: int) -> bool:
-    """Seek a packet by its time of decoding; return whether it is there."""
+    """Seek a packet by its decoding time; return whether it was found."""
     container.seek(time, stream=stream)
     packet = next(container.demux(stream), None)
     container.seek(time, stream=stream)
@@ -236,11 +236,12 @@ def _enter(container, stream, time: int) -> bool:
 
 @lru_cache(maxsize=1_000)
 def _index_frames(path: str, _time: int) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """Decode a video without times of showing.
+    """Decode a video without presentation times.
 
     Returns:
-        tuple: How many frames there are, and of each whole picture its index and the time of its
-        packet; none where a container cannot be entered by that, or they are not as many.
+        tuple: The number of frames, and the index and packet time of each key frame. No key frames
+        if the container cannot seek by these times, or the numbers of key frames and packets
+        differ.
     """
     times, indices, count = [], [], 0
     try:

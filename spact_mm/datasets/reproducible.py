@@ -1,4 +1,4 @@
-"""Make a data set a function of seed, epoch and index, and robust against broken files."""
+"""A wrapper that makes a data set a function of seed, epoch and index, and handles broken files."""
 
 from collections.abc import Callable
 
@@ -15,44 +15,44 @@ from .sample_seeds import SampleSeeds
 
 @register(DATASETS)
 class ReproducibleDataset(Dataset):
-    """A data set whose randomness is a function of seed, epoch and index, whatever its workers do.
+    """A data set whose randomness depends only on seed, epoch and index, not on its workers.
 
     While a sample is made, Python's, NumPy's and torch's CPU generators are seeded by the seed and
-    epoch of :meth:`set_epoch` and the index; afterwards they go on where they were. Until the
-    first :meth:`set_epoch` they are left alone, as a loop that never calls it would get the same
+    epoch of :meth:`set_epoch` and the index; afterwards their states are restored. Before the first
+    :meth:`set_epoch` they are not seeded: a loop that never calls this method would get the same
     augmentations in every epoch.
 
-    A file that cannot be read is replaced in training by another one, itself a function of seed,
-    epoch and index. The sample that takes its place carries the report,
-    ``bad_files=[(path, reason), ...]``, in its metainfo, on which
-    :class:`~spact_mm.engine.BadSampleHook` acts. In evaluation it is an error. What says that a
-    file cannot be read is :class:`~.unreadable.UnreadableFileError`, which the loading transforms
-    of this package raise, and the errors of MMAction2's and MMCV's loading transforms. Any other
-    error, such as a slip in a transform, stops the run with the transform and the file named.
+    In training a file that cannot be read is replaced by another one, also a function of seed,
+    epoch and index. The replacing sample has a report, ``bad_files=[(path, reason), ...]``, in its
+    metainfo, for :class:`~spact_mm.engine.BadSampleHook`. In evaluation an unreadable file is an
+    error. A file counts as unreadable if a loading transform of this package raises
+    :class:`~.unreadable.UnreadableFileError`, or a loading transform of MMAction2 or MMCV fails.
+    Any other error, such as a bug in a transform, stops the run with a message that names the
+    transform and the file.
 
     The annotation files are checked line by line before they are read.
 
-    It goes around all other dataset wrappers. Where it is around a data set alone, the settings of
-    that may stand beside its name, so that tools and child configs find ``pipeline``, ``ann_file``
-    and ``data_prefix`` where those of MMAction2 and MMPretrain look for them.
+    This wrapper must be the outermost one. If it wraps a data set directly, the data set's settings
+    may be given as arguments of the wrapper, so that tools and child configs of MMAction2 and
+    MMPretrain find ``pipeline``, ``ann_file`` and ``data_prefix`` in their usual place.
 
     Args:
         dataset (str | dict | Dataset): Any data set; its pipeline ends in a packing transform. A
-            name is the type of one that has the ``settings``. Defaults to ``'VideoDataset'``:
-            where a tool asks for this as the type, the type alone has to be changed.
+            name is the type of a data set with the ``settings``. Defaults to ``'VideoDataset'``: a
+            config with this type needs only a change of the type.
         on_bad (str, optional): ``'skip'`` or ``'raise'``. None, the default, means ``'raise'`` if
-            the data set is in test mode, which allows nothing else, else ``'skip'``.
-        lazy_init (bool): Whether to leave the annotation file unread. Defaults to False.
+            the data set is in test mode, which allows only ``'raise'``, else ``'skip'``.
+        lazy_init (bool): Whether to read the annotation file later. Defaults to False.
         allow_outside (bool): Whether entries of the annotation file may lead out of the data root,
             by ``..`` or an absolute path; links in it always may. This package's data sets have
             the same option. Defaults to False.
-        **settings: As of the data set that is named.
+        **settings: Arguments of the named data set.
 
     Raises:
-        FileNotFoundError: If an annotation file, a data folder or every file looked for is missing.
-        ValueError: If an annotation file is empty, not understood or has a wrong entry, which is
-            named, ``on_bad`` is unknown or ``'skip'`` in test mode, or there are settings beside a
-            data set that has its own.
+        FileNotFoundError: If an annotation file, a data folder or all checked files are missing.
+        ValueError: If an annotation file is empty, of an unknown format or has a wrong entry
+            (named), ``on_bad`` is unknown or ``'skip'`` in test mode, or settings are given in
+            addition to a data set with its own settings.
 
     Example:
         >>> train_dataloader = dict(
@@ -86,7 +86,7 @@ class ReproducibleDataset(Dataset):
             )
         if isinstance(dataset, dict):
             dataset = dataset.copy()
-            # So that the files can be checked before they are read.
+            # The files are checked before they are read.
             dataset['lazy_init'] = True
             dataset = DATASETS.build(dataset)
         self.dataset = dataset
@@ -105,7 +105,7 @@ class ReproducibleDataset(Dataset):
             self.full_init()
 
     def set_epoch(self, epoch: int, seed: int) -> None:
-        """Make all samples drawn from here on those of ``epoch`` under ``seed``, both >= 0."""
+        """Set ``epoch`` and ``seed``, both >= 0, of all following samples."""
         self._seeds.set_epoch(epoch, seed)
 
     def full_init(self) -> None:
@@ -126,10 +126,10 @@ class ReproducibleDataset(Dataset):
 
     @property
     def pipeline(self) -> Callable:
-        """The transforms of the data set, below other wrappers too; tools exchange them.
+        """The transforms of the data set, also below other wrappers; tools replace them.
 
         Raises:
-            AttributeError: If there are several data sets, or it has none.
+            AttributeError: If there are several data sets, or the data set has no pipeline.
         """
         return self._leaf.pipeline
 
@@ -164,8 +164,8 @@ class ReproducibleDataset(Dataset):
 
         Raises:
             IndexError: If there is no such sample.
-            RuntimeError: If a file cannot be read and ``on_bad`` is ``'raise'``, or if that many
-                in a row cannot, or a transform fails.
+            RuntimeError: If a file cannot be read and ``on_bad`` is ``'raise'``, if too many
+                replacements in a row cannot be read either, or if a transform fails.
         """
         if not -len(self) <= idx < len(self):
             raise IndexError(f'There is no sample {idx}; the data set has {len(self)}.')

@@ -1,4 +1,4 @@
-"""Whether an error of a pipeline is a file that cannot be read, or a slip."""
+"""Distinguish unreadable files from bugs among the errors of a pipeline."""
 
 import re
 
@@ -10,7 +10,8 @@ from mmengine.dataset import Compose
 
 from .unreadable import UnreadableFileError
 
-#: MMAction2's and MMCV's transforms that open files or decode; they have no error of their own.
+#: Transforms of MMAction2 and MMCV that open files or decode; they have no error class of their
+#: own.
 _LOADING = (
     LoadImageFromFile,
     mmaction_loading.ArrayDecode,
@@ -27,8 +28,8 @@ _LOADING = (
     mmaction_loading.PyAVInit,
     mmaction_loading.RawFrameDecode,
 )
-#: What they raise for a file they cannot read. MMCV's image loader asserts; decord says IndexError
-#: for a video without frames.
+#: Errors of these transforms for an unreadable file. MMCV's image loader uses an assertion; decord
+#: raises IndexError for a video without frames.
 _THEIR_ERRORS = (
     OSError,
     EOFError,
@@ -43,7 +44,7 @@ _THEIR_ERRORS = (
 
 
 def find_transform(error: BaseException):
-    """Return the innermost transform that an error comes from, None if it comes from none."""
+    """Return the innermost transform that has raised an error; None if no transform has."""
     found, trace = None, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code is Compose.__call__.__code__:
@@ -53,11 +54,11 @@ def find_transform(error: BaseException):
 
 
 def is_unreadable(error: Exception, transform) -> bool:
-    """Return whether an error says that a sample's file cannot be read.
+    """Return whether an error means that a sample's file cannot be read.
 
     Args:
-        error (Exception): What the pipeline raised.
-        transform: The transform that did (:func:`find_transform`).
+        error (Exception): The error of the pipeline.
+        transform: The transform that raised it (:func:`find_transform`).
     """
     if isinstance(error, UnreadableFileError):
         return True
@@ -66,7 +67,7 @@ def is_unreadable(error: Exception, transform) -> bool:
 
 
 def describe_transform(transform) -> str:
-    """Return what to call a transform in a message."""
+    """Return the name of a transform for a message."""
     if transform is None:
         return 'The data set'
     named = transform if hasattr(transform, '__name__') else type(transform)
@@ -74,12 +75,12 @@ def describe_transform(transform) -> str:
 
 
 def describe_reason(error: Exception) -> str:
-    """Return the first line of an error, without the time and place that decord puts before."""
+    """Return the first line of an error, without decord's prefix of time and place."""
     text = re.sub(r'\[\d\d:\d\d:\d\d\] \S+:\d+: ', '', str(error)).strip()
     if not text:
         return type(error).__name__
     line = text.splitlines()[0]
-    # What is meant for readers needs no name; the text of a KeyError is the key alone.
+    # Errors with a sentence need no class name; the text of a KeyError is only the key.
     is_sentence = type(error) in (OSError, RuntimeError, UnreadableFileError, ValueError)
     return line if is_sentence else f'{type(error).__name__}: {line}'
 

@@ -1,4 +1,4 @@
-"""Small copies of videos and images, for those who read the same clips many times."""
+"""Small copies of videos and images, for reading the same clips many times."""
 
 import hashlib
 import json
@@ -18,29 +18,29 @@ from .transforms.loading import LoadImageRGB
 from .unreadable import UnreadableFileError
 from .video_reader import DecordReader, PyAVReader, open_video
 
-#: Frames a second that are kept of a video, and frames in all: the middle of a longer one.
+#: Frames kept of a video: the rate in frames a second, and the largest number, from the middle.
 RATE, MAX_FRAMES = 12.5, 300
-#: Frames a video has before its rate is lowered.
+#: Videos with fewer frames keep their rate.
 _MIN_FRAMES = 16
-#: Frames that are decoded at a time.
+#: Number of frames that are decoded at a time.
 _CHUNK = 16
 
 
 class SmallClips:
-    """Small copies of clips, which are made where they are needed and removed after.
+    """Small copies of clips, made when they are needed and removed afterwards.
 
-    What cannot be read is remembered beside the folder, in ``clips.json``, so that nothing is
-    decoded again to find it out. A copy's name tells the state of its source.
+    Clips that cannot be read are listed beside the folder, in ``clips.json``, so that they are not
+    decoded again. A copy's name depends on the state of its source.
 
     Args:
-        folder: Of the copies; it holds raw frames.
-        sources (Mapping[str, Path]): The clips by their names, which are paths.
-        size (int): As of :func:`copy_clip`.
+        folder: Folder of the copies, which are raw frames.
+        sources (Mapping[str, Path]): The clips by their names (relative paths).
+        size (int): As for :func:`copy_clip`.
         images (Collection[str]): Endings of images, in lower case.
-        num_workers (int): Number of processes that copy. Defaults to 1.
+        num_workers (int): Number of copying processes. Defaults to 1.
 
     Raises:
-        OSError: If a clip is gone.
+        OSError: If a clip no longer exists.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class SmallClips:
         num_workers: int = 1,
     ) -> None:
         self.folder, self.size, self.num_workers = Path(folder), size, num_workers
-        #: The name of each copy, below the folder.
+        #: Path of each copy below the folder.
         self.copies = {name: _copy_name(name, path, size) for name, path in sources.items()}
         self._sources, self._images = sources, frozenset(images)
         self._memory = self.folder.with_name('clips.json')
 
     def find_unreadable(self) -> dict[str, str]:
-        """Return why, for each clip that cannot be read; copy those of which it is not known."""
+        """Return the reason for each unreadable clip; clips not tried before are copied."""
         known = self._recall()
         todo = [name for name, copy in self.copies.items() if copy not in known]
         if todo:
@@ -70,7 +70,7 @@ class SmallClips:
         return {name: reason for name, reason in reasons.items() if reason is not None}
 
     def write(self) -> None:
-        """Write the copies that are not there, but of clips that cannot be read."""
+        """Write missing copies, except of unreadable clips."""
         unreadable = self.find_unreadable()
         todo = [
             name
@@ -93,7 +93,7 @@ class SmallClips:
     def _recall(self) -> dict[str, str | None]:
         try:
             content = json.loads(self._memory.read_text(encoding='utf-8'))
-        except (OSError, ValueError):  # absent or damaged: it is found out again
+        except (OSError, ValueError):  # absent or damaged: the clips are tried again
             return {}
         return content if isinstance(content, dict) else {}
 
@@ -101,9 +101,10 @@ class SmallClips:
 def copy_clip(
     source: str | os.PathLike, target: str | os.PathLike, size: int, is_image: bool = False
 ) -> int:
-    """Write a small copy of a video or image, of the whole frame, without loss.
+    """Write a small, lossless copy of a video or image.
 
-    The frames are made square: nobody at the border is cut off, but what is wide is squeezed.
+    Whole frames are resized to squares: nobody at the border is cut off, but wide frames are
+    squeezed.
 
     Args:
         source: A video or image.
@@ -131,8 +132,8 @@ def choose_frames(total: int, rate: float) -> np.ndarray:
     """Return the indices of the frames that are kept of a video.
 
     Args:
-        total (int): Number of its frames.
-        rate (float): Its frames a second; 0 or less where that is not known.
+        total (int): Number of the video's frames.
+        rate (float): Frames a second of the video; 0 or less if unknown.
     """
     stride = round(rate / RATE) if np.isfinite(rate) else 1
     stride = max(1, min(stride, total // _MIN_FRAMES))
@@ -151,7 +152,7 @@ def _copy_name(name: str, source: Path, size: int) -> str:
 def _try_copy(
     source: Path, targets: Mapping[Path, Path], size: int, images: frozenset[str]
 ) -> str | None:
-    """Copy one of several clips; return why it cannot be read, if so."""
+    """Copy one of several clips; return the reason if it cannot be read."""
     if targets[source].exists():
         return None
     try:

@@ -1,4 +1,4 @@
-"""Tables of strangers: CSV files, read row by row."""
+"""Untrusted CSV tables, read row by row."""
 
 import csv
 import os
@@ -12,18 +12,18 @@ from .unreadable import check_list_file
 def read_table_rows(
     path: str | os.PathLike,
 ) -> tuple[list[str], Iterator[tuple[str, dict[str, str]]]]:
-    """Read a CSV file in UTF-8 with a head.
+    """Read a CSV file in UTF-8 with a header.
 
     Args:
         path: The table.
 
     Returns:
-        tuple: The head, and an iterator over the rows that are not blank: what to call the row in
-        an error, and its cells by column, without blanks around them.
+        tuple: The header, and an iterator over the non-blank rows: the row's name for errors, and
+        its cells by column, stripped of blanks.
 
     Raises:
         FileNotFoundError: If there is no such table.
-        ValueError: If it is none, or a row has another number of cells than the head.
+        ValueError: If the file is no table, or a row has another number of cells than the header.
     """
     check_list_file(path, 'table')
     try:
@@ -48,10 +48,10 @@ def read_table_rows(
 
 
 def check_columns(head: list[str], path: str | os.PathLike) -> None:
-    """Refuse a head with a column twice or without a name.
+    """Refuse a header with a repeated or unnamed column.
 
     Raises:
-        ValueError: If it is one.
+        ValueError: If there is such a column.
     """
     if len(set(head)) < len(head) or '' in head:
         raise ValueError(f'The head of {path} has a column twice or without a name; correct it.')

@@ -6,13 +6,14 @@ import numpy as np
 
 #: Codes of ITU-T H.273 for transfer functions.
 PQ, HLG = 16, 18
-#: Candela per square metre of white: of standard range within HDR (ITU-R BT.2408), of HLG's peak.
+#: Candela per square metre: of the white of standard range in HDR (ITU-R BT.2408), and of HLG's
+#: peak.
 _WHITE, _HLG_PEAK = 203, 1000
-#: Brightness, of white, up to which nothing is compressed.
+#: Brightness relative to white above which light is compressed.
 _KNEE = 0.7
-#: Exponent of a display of standard range (ITU-R BT.1886).
+#: Gamma of a display of standard range (ITU-R BT.1886).
 _GAMMA = 2.4
-#: Linear RGB of these primaries to that of BT.709, by their codes: BT.2020 and Display P3.
+#: Codes of primaries; below, matrices from linear RGB of BT.2020 and Display P3 to BT.709.
 _BT2020, _BT709, _P3 = 9, 1, 12
 _TO_BT709 = {
     _BT709: np.eye(3),
@@ -24,22 +25,22 @@ _LEVELS = 1 << 16
 
 
 def map_to_sdr(values: np.ndarray, transfer: int, primaries: int) -> np.ndarray:
-    """Map HDR to what a display of standard range shows.
+    """Map HDR to the range of a standard display.
 
-    Up to 0.7 of white the brightness stays; above it is compressed, by the largest of the three
-    channels, so that hues stay. Colours beyond BT.709 are cut off at its border.
+    Brightness up to 0.7 of white stays. Above, it is compressed by the largest of the three
+    channels, so that hues stay. Colours beyond BT.709 are clipped.
 
     Args:
-        values (np.ndarray): RGB uint16, (H, W, 3), as coded.
+        values (np.ndarray): Coded RGB, uint16, (H, W, 3).
         transfer (int): :data:`PQ` or :data:`HLG`.
-        primaries (int): Code of ITU-T H.273; of unknown ones, those of BT.2020 are taken.
+        primaries (int): Code of ITU-T H.273; unknown primaries are treated as BT.2020.
 
     Returns:
         np.ndarray: RGB uint8, (H, W, 3), for BT.709.
     """
     light = _decoder(transfer)[values]
     if transfer == HLG:
-        # What a display adds to the scene (BT.2100, the OOTF), relative to white.
+        # The OOTF of BT.2100, from scene light to display light relative to white.
         brightness = light @ _LUMINANCE
         light = light * (_HLG_PEAK / _WHITE * brightness**0.2)[..., None]
     matrix = np.asarray(_TO_BT709.get(primaries, _TO_BT709[_BT2020]), np.float32)
@@ -57,7 +58,7 @@ def _compress(light: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _decoder(transfer: int) -> np.ndarray:
-    """Return the light of each number: of PQ relative to white, of HLG that of the scene."""
+    """Return the light of each coded number: relative to white for PQ, scene light for HLG."""
     x = np.arange(_LEVELS) / (_LEVELS - 1)
     if transfer == PQ:
         m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875

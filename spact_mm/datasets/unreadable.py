@@ -1,4 +1,4 @@
-"""The one error of an unreadable file."""
+"""The error class for unreadable files."""
 
 import os
 import stat
@@ -16,30 +16,30 @@ _KINDS = {
 class UnreadableFileError(OSError):
     """A media file that cannot be read: absent, of another kind, damaged, cut off or too large.
 
-    Loading transforms raise it, and nothing else tells
-    :class:`~spact_mm.datasets.ReproducibleDataset` that a sample is bad and may be replaced. A
-    loading transform of one's own raises it likewise.
+    Loading transforms raise this error to tell :class:`~spact_mm.datasets.ReproducibleDataset` that
+    a sample is bad and may be replaced. A user's own loading transform has to raise it too.
     """
 
 
 def check_regular(path: str | os.PathLike) -> int:
-    """Refuse what is no plain file before it is opened: a pipe would wait for its writer for ever.
+    """Refuse a path that is no plain file: opening a pipe would wait for its writer forever.
 
     Args:
         path: A local path; links are followed.
 
     Returns:
-        int: Its size in bytes.
+        int: Size of the file in bytes.
 
     Raises:
-        UnreadableFileError: If it is absent, out of reach, a folder, a pipe, a socket or a device.
+        UnreadableFileError: If the path is absent, inaccessible, a folder, a pipe, a socket or a
+            device.
     """
     try:
         state = os.stat(path)
     except FileNotFoundError:
         raise UnreadableFileError(f'There is no file {path}.') from None
     except (OSError, ValueError) as error:
-        # A ValueError is a name that no file system can hold.
+        # A ValueError means a name that no file system allows.
         reason = getattr(error, 'strerror', None) or error
         raise UnreadableFileError(f'{path} cannot be opened ({reason}).') from error
     if not stat.S_ISREG(state.st_mode):
@@ -53,11 +53,11 @@ def check_list_file(path: str | os.PathLike, what: str = 'annotation file') -> N
 
     Args:
         path: A local path.
-        what (str): What it is called in the message.
+        what (str): Name of the kind of file in the message.
 
     Raises:
         FileNotFoundError: If it is absent.
-        ValueError: If it is a folder, a pipe, a socket, a device or out of reach.
+        ValueError: If the path is a folder, a pipe, a socket, a device or inaccessible.
     """
     if not os.path.lexists(path):
         raise FileNotFoundError(

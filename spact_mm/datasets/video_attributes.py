@@ -1,4 +1,4 @@
-"""Single frames of videos with privacy labels, for attackers that look at images."""
+"""Single frames of videos with privacy labels, for attackers on images."""
 
 import os
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from .attribute_dataset import AttributeDataset
 class VideoAttributeDataset(AttributeDataset):
     """Frames of videos that are labelled as a whole; ``LoadVideoFrame`` begins their pipeline.
 
-    The file is that of :class:`VISPRDataset`, with the videos' paths as ``img_path``; names with
-    spaces or ``#!(&;`` are fine. Samples hold
+    The annotation file has the format of :class:`VISPRDataset`, with the videos' paths as
+    ``img_path``; names with spaces or ``#!(&;`` are allowed. Samples hold
 
     - ``filename``,
     - ``video_id``, the path as in the file, without suffix,
@@ -22,10 +22,10 @@ class VideoAttributeDataset(AttributeDataset):
       ``frames_per_video`` equal parts of the video, as a fraction in [0, 1),
     - ``gt_label`` and ``gt_score``, as in :class:`VISPRDataset`; with ``single_label``,
       ``gt_label`` is one class index,
-    - ``action``, what is done in the video, where the file says it.
+    - ``action``, the action in the video, if the file has it.
 
     The frames of a video follow one another. ``PrivacyAttributeMetric(level='video')`` averages
-    over them, by the ``video_id`` that ``PackInputs`` is to be given::
+    over them by the ``video_id``, which ``PackInputs`` must pass on::
 
         dict(type='LoadVideoFrame'),
         dict(type='SquareCrop', scale=0.8, random=False),
@@ -38,9 +38,9 @@ class VideoAttributeDataset(AttributeDataset):
             order. None, the default, means all of the file, in its order.
         single_label (bool): Whether each video has exactly one of the attributes, for instance
             its person's identity. Defaults to False.
-        frames_per_video (int): How often each video occurs. Defaults to 1.
-        data_prefix (dict, optional): Where the videos are, relative to ``data_root``.
-            Defaults to ``dict(video='')``.
+        frames_per_video (int): Number of samples of each video. Defaults to 1.
+        data_prefix (dict, optional): Folder of the videos, relative to ``data_root``. Defaults to
+            ``dict(video='')``.
         allow_outside (bool): Whether entries of the file may lead out of the data root, by ``..``
             or an absolute path; links in it always may. Defaults to False.
         **kwargs: As :class:`mmengine.dataset.BaseDataset` (``pipeline``, ``data_root``,
@@ -48,8 +48,8 @@ class VideoAttributeDataset(AttributeDataset):
 
     Raises:
         FileNotFoundError: If the annotation file or the video folder does not exist.
-        ValueError: If the file lists no video or not the attributes asked for, if a video has
-            several labels or none though ``single_label``, or if ``frames_per_video`` is below 1.
+        ValueError: If the file lists no video or lacks a requested attribute, if a video has no or
+            several labels with ``single_label``, or if ``frames_per_video`` is below 1.
     """
 
     _prefix_key = 'video'

@@ -1,4 +1,4 @@
-"""Frames of a video by their index: decord where its frames are right, PyAV for the rest."""
+"""Frames of a video by index: by decord where its frames are right, else by PyAV."""
 
 import logging
 import os
@@ -23,13 +23,13 @@ from .orientation import UPRIGHT
 from .pyav_reader import PyAVReader, decode_tolerantly, orientation_of
 from .unreadable import UnreadableFileError
 
-#: Where decord gives the frame that is asked for.
+#: Containers in which decord finds the requested frame.
 _DECORD_FORMATS = {'avi', 'matroska,webm', 'mov,mp4,m4a,3gp,3g2,mj2'}
 _DECORD_CODECS = {'h264', 'hevc', 'mpeg4', 'mjpeg', 'vp8', 'vp9', 'msmpeg4v3', 'mpeg2video'}
-#: Where its frames are compared with PyAV's: of an AVI, whose frames PyAV can only count from the
-#: beginning, none beyond so many.
+#: Bound on the frames of an AVI in which decord is compared with PyAV: PyAV can only count an AVI's
+#: frames from the beginning.
 _MAX_COMPARED = 128
-#: By how much two versions of FFmpeg may round differently, of 255: anywhere, and on average.
+#: Allowed rounding difference between two versions of FFmpeg, in 255 levels: largest and mean.
 _MAX_ROUNDING, _MEAN_ROUNDING = 8, 0.1
 #: Videos of this process that PyAV reads.
 _by_pyav: set[str] = set()
@@ -38,24 +38,24 @@ _by_pyav: set[str] = set()
 def open_video(
     path: str | os.PathLike, num_threads: int = 1, max_pixels: int = MAX_PIXELS
 ) -> 'DecordReader | PyAVReader':
-    """Open a video for frames by their index, upright, in the order in which they are shown.
+    """Open a video for reading upright frames by their index in order of presentation.
 
-    A file that ends before the length it states is refused: what is left of it is another video.
-    Durations may be off by a tenth and two frames; sizes in a container's header may not.
+    A file that ends before its stated length is refused: the rest is another video. Durations may
+    differ by a tenth and two frames; sizes in a container's header must be exact.
 
-    The first time in a process, some of decord's frames are compared with PyAV's. How many videos
-    PyAV reads is logged at the first one, the tenth, the hundredth and so on.
+    When a process first opens a video, some of decord's frames are compared with PyAV's. The number
+    of videos that PyAV reads is logged at the first, the tenth, the hundredth and so on.
 
     Args:
         path: The file.
         num_threads (int): Decoding threads. Defaults to 1.
-        max_pixels (int): Larger frames are refused before one is decoded.
+        max_pixels (int): Frames with more pixels are refused before they are decoded.
 
     Returns:
         DecordReader | PyAVReader: Both have the interface of :class:`decord.VideoReader`.
 
     Raises:
-        UnreadableFileError: If it is no video, cut off, without a frame or too large.
+        UnreadableFileError: If the file is no video, truncated, without a frame or too large.
     """
     path = os.fspath(path)
     facts = probe_video(path)
@@ -73,14 +73,14 @@ def open_video(
 
 
 def is_right_in_decord(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> bool:
-    """Return whether decord gives the frames of a video that a player shows, in its colours.
+    """Return whether decord gives the same frames of a video as a player, in the same colours.
 
     Args:
         path: The file.
-        max_pixels (int): As of :func:`open_video`.
+        max_pixels (int): As for :func:`open_video`.
 
     Raises:
-        UnreadableFileError: If it cannot be read at all.
+        UnreadableFileError: If the file cannot be read at all.
     """
     path = os.fspath(path)
     facts = probe_video(path)
@@ -107,7 +107,7 @@ def _agrees(path: str, max_pixels: int, _num_bytes: int, _time: int) -> bool:
         else:
             expected = PyAVReader(path, facts, 1, max_pixels).get_batch(indices).asnumpy()
     except (IndexError, UnreadableFileError, av.FFmpegError, *DECORD_ERRORS):
-        # Of one of both; PyAV says which frame it is where that is asked for.
+        # One of both has failed; PyAV will name the frame if it is requested.
         return False
     if found.shape != expected.shape:
         return False
@@ -116,13 +116,13 @@ def _agrees(path: str, max_pixels: int, _num_bytes: int, _time: int) -> bool:
 
 
 def _choose_indices(path: str, total: int) -> list[int]:
-    """Return frames around a whole picture in the middle, the second and the last one."""
+    """Return frames around a key frame in the middle, the second and the last frame."""
     stamps, keys = read_stamps(path)
     places = np.searchsorted(stamps, keys) if len(stamps) else np.zeros(0, int)
     places = places[(places > 1) & (places < total - 1)]
     middle = int(places[len(places) // 2]) if len(places) else total // 2
     chosen = {min(1, total - 1), max(0, middle - 1), min(middle + 1, total - 1), total - 1}
-    # Backwards, so that decord has to seek.
+    # In reverse order, so that decord has to seek.
     return sorted(chosen, reverse=True)
 
 
@@ -153,11 +153,11 @@ def _count_pyav(path: str) -> None:
 
 
 def _is_for_decord(facts: VideoFacts) -> bool:
-    """Return whether decord counts and finds the frames of such a file as a player shows them.
+    """Return whether decord counts and finds the frames of such a file as a player does.
 
-    It counts what an edit list hides, takes the order of storage for that of showing in AVI, seeks
-    wrongly where a stream of a broadcast does not begin at zero or frames lead a whole picture
-    (open groups of pictures), and takes some narrow frames for those of four channels.
+    decord counts frames that an edit list hides. In AVI it takes the order of storage as the order
+    of presentation. It seeks wrongly in broadcast streams that do not begin at zero and in open
+    groups of pictures. It reads some narrow frames as four channels.
     """
     return (
         facts.format in _DECORD_FORMATS
@@ -171,5 +171,5 @@ def _is_for_decord(facts: VideoFacts) -> bool:
 
 
 def _is_upright(path: str, facts: VideoFacts) -> bool:
-    # AVI cannot say otherwise, and a picture need not be decoded.
+    # AVI stores no orientation, so no frame needs to be decoded.
     return facts.format == 'avi' or orientation_of(path, os.stat(path).st_mtime_ns) == UPRIGHT

@@ -19,7 +19,8 @@ VISPR1_ATTRIBUTES = (
     'a64_rel_personal',
     'a65_rel_social',
 )
-#: The attributes of the "novel attributes" protocol. Unconfirmed: no primary text was checked.
+#: The attributes of the "novel attributes" protocol. Unconfirmed: not checked against a primary
+#: source.
 VISPR2_ATTRIBUTES = (
     'a6_hair_color',
     'a16_race',
@@ -36,18 +37,18 @@ class VISPRDataset(AttributeDataset):
     """Images of VISPR, or of any set with the same annotation file, with or without labels.
 
     The file is written by ``tools/data/vispr`` (see :mod:`spact_mm.datasets.annotation_files`).
-    Samples hold ``img_path`` and ``img_id`` (the file's stem) and, where attributes are asked for,
-    ``gt_label`` (indices of those present) and ``gt_score`` (the same as a multi-hot vector), what
-    MMPretrain's multi-label heads and metrics take. ``metainfo['classes']`` are the attributes
-    asked for, ``metainfo['attributes']`` all of the file.
+    Samples hold ``img_path`` and ``img_id`` (the file's stem) and, with requested attributes,
+    ``gt_label`` (indices of present attributes) and ``gt_score`` (the same as a multi-hot vector),
+    as MMPretrain's multi-label heads and metrics need them. ``metainfo['classes']`` are the
+    requested attributes, ``metainfo['attributes']`` all attributes of the file.
 
     Args:
         ann_file (str): The annotation file, relative to ``data_root``.
         attributes (Sequence[str], optional): Ids of the attributes that become the labels, in this
             order; also ``'VISPR1'`` or ``'VISPR2'``. None, the default, gives no labels:
             contrastive training needs none.
-        data_prefix (dict, optional): Where the images are, relative to ``data_root``.
-            Defaults to ``dict(img_path='')``.
+        data_prefix (dict, optional): Folder of the images, relative to ``data_root``. Defaults to
+            ``dict(img_path='')``.
         allow_outside (bool): Whether entries of the file may lead out of the data root, by ``..``
             or an absolute path; links in it always may. Defaults to False.
         **kwargs: As :class:`mmengine.dataset.BaseDataset` (``pipeline``, ``data_root``,
@@ -55,7 +56,7 @@ class VISPRDataset(AttributeDataset):
 
     Raises:
         FileNotFoundError: If the annotation file or the image folder does not exist.
-        ValueError: If the file lists no image or not the attributes asked for.
+        ValueError: If the file lists no image or lacks a requested attribute.
     """
 
     _prefix_key = 'img_path'

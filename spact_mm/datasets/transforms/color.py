@@ -16,14 +16,14 @@ _LUMA = (0.299, 0.587, 0.114)
 
 @register(TRANSFORMS)
 class ClipColorJitter(BaseTransform):
-    """Change colours with one draw for all frames of a clip.
+    """Change colours by the same random changes for all frames of a clip.
 
-    MMAction2's ``ColorJitter`` always changes everything and has no gamma; here each change has
-    its own probability. They are applied in the order of the arguments. The defaults are SPAct's
-    (official code). There gamma follows grayscale: it is drawn for clips that have just been
-    turned grey, and for no others.
+    MMAction2's ``ColorJitter`` always changes everything and has no gamma; here each change has its
+    own probability. The changes are applied in the order of the arguments. The defaults are SPAct's
+    (official code). As in that code, gamma follows grayscale: only clips that have just been turned
+    grey may get it.
 
-    Each argument but ``grayscale`` is ``(probability, low, high)``; the value f is uniform in
+    Each argument except ``grayscale`` is ``(probability, low, high)``; the value f is uniform in
     [low, high]. Results are rounded and clipped to [0, 255].
 
     Required Keys:
@@ -45,7 +45,7 @@ class ClipColorJitter(BaseTransform):
             Defaults to (0.75, 0.85, 1.15).
 
     Raises:
-        ValueError: If a probability or range is not one.
+        ValueError: If a probability or range is invalid.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ClipColorJitter(BaseTransform):
         if not changes:
             return results
         frames = get_frames(results)
-        # One tall image, so that OpenCV is called once for all frames.
+        # All frames form one tall image, so that OpenCV is called once.
         image = np.concatenate(frames)
         for change, factor in changes:
             image = change(image, factor)
@@ -141,7 +141,7 @@ def _map_values(image: np.ndarray, table: np.ndarray) -> np.ndarray:
 
 
 def _turn_hue(frames: Tensor, factor: float) -> Tensor:
-    # torchvision looks for its binary when it is imported, which takes a second.
+    # Importing torchvision takes a second, as it looks for its binary.
     from torchvision.transforms.functional import adjust_hue
 
     return adjust_hue(frames, factor)
@@ -152,7 +152,7 @@ def _luma(frames: Tensor) -> Tensor:
     return torch.tensordot(frames, frames.new_tensor(_LUMA), dims=([-3], [0])).unsqueeze(-3)
 
 
-#: The same changes of frames (T, 3, H, W) in [0, 1].
+#: The same changes for frames (T, 3, H, W) in [0, 1].
 _ON_DEVICE = {
     adjust_contrast: lambda x, f: (f * x + (1 - f) * _luma(x).mean()).clamp(0, 1),
     adjust_hue: _turn_hue,
@@ -163,7 +163,7 @@ _ON_DEVICE = {
 
 
 def _check(name: str, setting: tuple, lowest: float = 0) -> tuple[float, float, float]:
-    """Return the setting as (probability, low, high) if it is one."""
+    """Return a valid setting as (probability, low, high)."""
     if len(setting) == 3 and 0 <= setting[0] <= 1 and lowest <= setting[1] <= setting[2]:
         return tuple(setting)
     expected = 'a probability' if name == 'grayscale' else f'(probability, {lowest} <= low, high)'

@@ -14,8 +14,8 @@ from .person_boxes import crop_person_boxes
 class SquareCrop(BaseTransform):
     """Crop a square whose side is a fraction of the shorter side of the frame.
 
-    One draw serves all frames of a clip. A random crop may lie anywhere in the frame (the official
-    code of SPAct never reached the right edge of a video).
+    All frames of a clip get the same crop. A random crop may lie anywhere in the frame (the
+    official code of SPAct never reached the right edge of a video).
 
     Required Keys:
 
@@ -25,12 +25,12 @@ class SquareCrop(BaseTransform):
 
     - imgs or img
     - img_shape
-    - person_boxes, where it is there
+    - person_boxes, if present
 
     Args:
-        scale (float | tuple[float, float]): Side over the shorter side of the frame, in (0, 1], or
-            the range it is drawn from. Defaults to (0.6, 1.0), SPAct's training crop.
-        random (bool): Whether the position is drawn; else the crop is central. Defaults to True.
+        scale (float | tuple[float, float]): Side relative to the shorter side of the frame, in (0,
+            1], or a range for a random side. Defaults to (0.6, 1.0), SPAct's training crop.
+        random (bool): Whether the position is random; else the crop is central. Defaults to True.
 
     Raises:
         ValueError: If ``scale`` is out of range, or a range although ``random`` is False.
@@ -60,7 +60,7 @@ class SquareCrop(BaseTransform):
         return set_frames(results, [x[top : top + side, left : left + side] for x in frames])
 
     def augment(self, frames: Tensor) -> Tensor:
-        """Crop frames (T, 3, H, W) that are on a device."""
+        """Crop frames (T, 3, H, W) on a device."""
         top, left, side = self._draw(*frames.shape[-2:])
         return frames[..., top : top + side, left : left + side]
 

@@ -15,8 +15,8 @@ from .person_boxes import flip_person_boxes
 class FlipOrErase(BaseTransform):
     """Flip a clip horizontally, or erase a rectangle of it, or neither; never both.
 
-    One draw serves all frames of a clip. The defaults are SPAct's (official code), whose sizes are
-    for frames of 112 x 112 pixels: put it after the resize, or give fractions.
+    All frames of a clip get the same change. The defaults are SPAct's (official code). Their sizes
+    are for frames of 112 x 112 pixels: put this transform after the resize, or give fractions.
 
     Required Keys:
 
@@ -25,18 +25,18 @@ class FlipOrErase(BaseTransform):
     Modified Keys:
 
     - imgs or img
-    - person_boxes, where it is there
+    - person_boxes, if present
 
     Args:
         flip (float): Probability of a flip. Defaults to 0.5.
         erase (float): Probability of erasing. Defaults to 0.25.
-        erase_size (tuple[int, int] | tuple[float, float]): Range, both ends included, of the sides
-            of the rectangle: two ints are pixels, two floats are fractions of the shorter side of
-            the frame. Defaults to (9, 18).
-        value (int): What the rectangle is filled with, in [0, 255]. Defaults to 0.
+        erase_size (tuple[int, int] | tuple[float, float]): Range of the rectangle's sides,
+            including both ends: two ints are pixels, two floats are fractions of the shorter side
+            of the frame. Defaults to (9, 18).
+        value (int): Value of the filled rectangle, in [0, 255]. Defaults to 0.
 
     Raises:
-        ValueError: If the probabilities exceed 1 together, or the sizes are no range.
+        ValueError: If the sum of the probabilities exceeds 1, or the sizes are no range.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class FlipOrErase(BaseTransform):
         return results
 
     def augment(self, frames: Tensor) -> Tensor:
-        """Flip, erase or leave frames (T, 3, H, W) in [0, 1] that are on a device."""
+        """Flip, erase or leave frames (T, 3, H, W) in [0, 1] on a device."""
         draw = np.random.rand()
         if draw < self.flip:
             return frames.flip(-1)

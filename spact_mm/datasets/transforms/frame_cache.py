@@ -1,4 +1,4 @@
-"""Decoded frames that are kept, for data sets that fit into memory."""
+"""A cache of decoded frames, for data sets that fit into memory."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ from ..video_reader import DecordReader, PyAVReader
 class FrameCache:
     """Decode each video once in a process and keep its frames.
 
-    Frames are kept as they are decoded: what is hidden here, as a crop, would be lost to tools that
-    put another decoder in place of ours.
+    The cache keeps whole decoded frames, without a crop or another change: tools that use another
+    decoder would miss such a change.
 
     Args:
-        max_gib (float): Gibibytes to keep at most; videos beyond are decoded each time. Each data
-            worker has a cache of its own. Defaults to 1.0.
+        max_gib (float): Size of the cache in gibibytes; further videos are decoded each time. Each
+            data worker has its own cache. Defaults to 1.0.
 
     Raises:
         ValueError: If ``max_gib`` is not positive.
@@ -28,7 +28,7 @@ class FrameCache:
         self._videos = {}
 
     def find(self, filename: str) -> 'KeptFrames | None':
-        """Return the frames of a video if they are here."""
+        """Return the frames of a video if they are in the cache."""
         return self._videos.get(filename)
 
     def add(self, filename: str, reader: DecordReader | PyAVReader) -> 'KeptFrames':

@@ -1,4 +1,4 @@
-"""The frames of a sample, be it a clip of MMAction2 or an image of MMCV."""
+"""The frames of a sample: a clip of MMAction2 or an image of MMCV."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,12 @@ import numpy as np
 
 
 def get_frames(results: dict) -> Sequence[np.ndarray]:
-    """Return the frames (H, W, 3) of a clip (``imgs``), or the one of an image (``img``)."""
+    """Return the frames (H, W, 3) of a clip (``imgs``), or an image (``img``) as one frame."""
     return results['imgs'] if 'imgs' in results else [results['img']]
 
 
 def set_frames(results: dict, frames: Sequence[np.ndarray]) -> dict:
-    """Put frames back to where :func:`get_frames` took them from and update ``img_shape``."""
+    """Put frames back to the key of :func:`get_frames` and update ``img_shape``."""
     if 'imgs' in results:
         results['imgs'] = list(frames)
     else:

@@ -1,4 +1,4 @@
-"""Read images and open videos, in RGB; errors name the file."""
+"""Transforms that read images and open videos, in RGB; errors name the file."""
 
 import warnings
 from io import BytesIO
@@ -19,9 +19,9 @@ from ..unreadable import UnreadableFileError, check_regular
 from ..video_reader import DecordReader, PyAVReader, open_video
 from .frame_cache import FrameCache, KeptFrames
 
-#: Twice what Pillow warns of; it opens nothing beyond.
+#: Pillow refuses images above twice its limit for warnings.
 _PILLOW_LIMIT = 2 * Image.MAX_IMAGE_PIXELS
-#: Formats whose orientation OpenCV leaves out, by its version.
+#: Formats whose orientation OpenCV ignores, depending on its version.
 _TURNED_HERE = ('PNG', 'WEBP')
 _AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _JPEG = b'\xff\xd8'
@@ -34,16 +34,16 @@ _REDUCED = {
 
 @register(TRANSFORMS)
 class LoadImageRGB(LoadImageFromFile):
-    """Load an image as RGB, whatever its number of channels, turned as its EXIF orientation says.
+    """Load an image with any number of channels as RGB, turned by its EXIF orientation.
 
-    OpenCV decodes from memory, where it refuses a truncated file; from a path it would pad a JPEG
-    with grey.
+    OpenCV decodes from memory, as it then refuses a truncated file; from a path it would pad a
+    truncated JPEG with grey.
 
-    A file of several pictures is refused, as one of them would stand for all; what lies beside a
-    JPEG (previews, depth, gain) is left out.
+    A file of several pictures is refused, as only one of them would be read. Previews, depth and
+    gain maps in a JPEG are ignored.
 
-    Where an image is there already, it is taken for BGR: MMPretrain's inferencers read files
-    themselves, as :func:`mmcv.imread` does.
+    An image that is loaded already is taken as BGR: MMPretrain's inferencers read files by
+    :func:`mmcv.imread`.
 
     Required Keys:
 
@@ -57,11 +57,11 @@ class LoadImageRGB(LoadImageFromFile):
 
     Args:
         min_size (int, optional): A JPEG is decoded at a half, a quarter or an eighth of its size,
-            which is faster, as long as its shorter side keeps this many pixels: give the size the
-            network sees, over the smallest crop. ``ori_shape`` is that of the decoded image then.
-            None, the default, decodes at full size.
+            which is faster, as long as its shorter side keeps this many pixels: give the network's
+            input size divided by the smallest crop. ``ori_shape`` is then the size of the decoded
+            image. None, the default, decodes at full size.
         backend_args (dict, optional): File backend, see :func:`mmengine.fileio.get`.
-        max_pixels (int): An image of more pixels is unreadable; its header tells. Files of a few
+        max_pixels (int): An image with more pixels, by its header, is unreadable: a file of a few
             kilobytes can hold gigabytes of one colour. Defaults to 100 million.
 
     Raises:
@@ -128,9 +128,9 @@ class LoadImageRGB(LoadImageFromFile):
         return results
 
     def _read_header(self, content: bytes, path: str) -> tuple[str, tuple[int, int], int]:
-        """Return format, size and orientation, and refuse what is large or more than a picture."""
+        """Return format, size and orientation; refuse large files and files of several pictures."""
         with warnings.catch_warnings():
-            # Of an image that is large to Pillow; here max_pixels decides.
+            # Pillow warns of large images; here max_pixels decides.
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
             try:
                 with Image.open(BytesIO(content)) as header:
@@ -159,7 +159,7 @@ class LoadImageRGB(LoadImageFromFile):
         return kind, size, turn
 
     def _find_reduction(self, content: bytes, size: tuple[int, int]) -> int:
-        """Return by how much an image's sides may be divided: 1, 2, 4 or 8."""
+        """Return the divisor of an image's sides: 1, 2, 4 or 8."""
         if self.min_size is None or not content.startswith(_JPEG):
             return 1
         return next((n for n in (8, 4, 2) if min(size) >= n * self.min_size), 1)
@@ -168,12 +168,12 @@ class LoadImageRGB(LoadImageFromFile):
 def _count_pages(image: Image.Image) -> int:
     try:
         return getattr(image, 'n_frames', 1)
-    except Exception as error:  # Pillow raises whatever it comes upon
+    except Exception as error:  # Pillow raises errors of any class
         raise ValueError('its pages are damaged') from error
 
 
 def _decode_by_pillow(content: bytes, path: str) -> np.ndarray:
-    """Decode what OpenCV's wheel does not read."""
+    """Decode a file that OpenCV's wheel does not read."""
     try:
         with Image.open(BytesIO(content)) as image:
             return np.array(ImageOps.exif_transpose(image).convert('RGB'))
@@ -183,13 +183,13 @@ def _decode_by_pillow(content: bytes, path: str) -> np.ndarray:
 
 @register(TRANSFORMS)
 class DecordInitFromPath(DecordInit):
-    """Open a video by its path, upright and frame by frame as ``tools/anonymize.py`` shows it.
+    """Open a video by its path, with the same upright frames as ``tools/anonymize.py``.
 
-    MMAction2's ``DecordInit`` hands decord the bytes of the file. On a truncated AVI decord 0.6
-    then reads beyond their end and the process dies. Here the file is looked through first: one
-    that is cut off is refused, and where decord would give other frames than asked for (turned or
-    mirrored videos, edit lists, AVI with B-frames, broadcast streams, codecs it lacks) PyAV reads.
-    ``DecordDecode`` takes the frames from either.
+    MMAction2's ``DecordInit`` passes the bytes of the file to decord. For a truncated AVI decord
+    0.6 then reads beyond the end and the process crashes. Here the file is examined first. A
+    truncated file is refused. PyAV reads files for which decord would return wrong frames (turned
+    or mirrored videos, edit lists, AVI with B-frames, broadcast streams, missing codecs).
+    ``DecordDecode`` takes the frames from either reader.
 
     Required Keys:
 

@@ -16,7 +16,7 @@ from .frames import get_frames
 
 _VERSION = 1
 _ABSENT_FRAMES = ('no_person', 'earlier')
-#: Larger ones, infinity and NaN included, are no pixels.
+#: Bound on coordinates; larger numbers, infinity and NaN are no pixels.
 _MAX_NUMBER = 1e9
 _NO_BOXES = np.zeros((0, 4), np.float32)
 
@@ -25,17 +25,16 @@ _NO_BOXES = np.zeros((0, 4), np.float32)
 class LoadPersonBoxes(BaseTransform):
     """Look up the boxes of the persons in the frames of a clip, or in an image.
 
-    The file is described in ``docs/person_boxes.md``. A video is found in it by the end of its
-    path, the longest that matches. It goes right after the frames are decoded or the image is
-    loaded. Of the transforms after it, ``SquareCrop``, ``FlipOrErase`` and those that move no
-    pixels to another place of the frame (``Resize``, colours, erasing) keep the boxes right; the
-    crops and flips of MMAction2 and MMPretrain do not. The packing transform hands them on by
-    ``meta_keys``.
+    ``docs/person_boxes.md`` describes the file. A video is found in it by the longest matching end
+    of its path. This transform must follow directly after the frames are decoded or the image is
+    loaded. After it, ``SquareCrop``, ``FlipOrErase`` and transforms that move no pixels within the
+    frame (``Resize``, colours, erasing) keep the boxes correct; the crops and flips of MMAction2
+    and MMPretrain do not. The packing transform passes the boxes on by ``meta_keys``.
 
     Required Keys:
 
-    - imgs (list[np.ndarray]) and frame_inds, or img (np.ndarray), which is frame 0 or, of
-      ``LoadVideoFrame``, frame_index.
+    - imgs (list[np.ndarray]) and frame_inds, or img (np.ndarray), which is frame 0, or frame_index
+      after ``LoadVideoFrame``.
     - filename, frame_dir or img_path
 
     Added Keys:
@@ -45,13 +44,13 @@ class LoadPersonBoxes(BaseTransform):
 
     Args:
         box_file (str): The JSON file.
-        min_score (float): Boxes of a lower score are left out. Defaults to 0.
-        missing (str): What to do where the file lacks a video: ``'error'``, the default, or
+        min_score (float): Boxes with a lower score are left out. Defaults to 0.
+        missing (str): Handling of videos that the file lacks: ``'error'``, the default, or
             ``'none'``, for no persons.
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If it is no box file, or ``missing`` is unknown.
+        ValueError: If the file is no box file, or ``missing`` is unknown.
     """
 
     def __init__(self, box_file: str, min_score: float = 0.0, missing: str = 'error') -> None:
@@ -68,7 +67,7 @@ class LoadPersonBoxes(BaseTransform):
         """Add the boxes.
 
         Raises:
-            ValueError: If the video is missing in the file, or the frames are not those decoded.
+            ValueError: If the file lacks the video, or the frames have changed after decoding.
         """
         path = results.get('filename') or results.get('frame_dir') or results['img_path']
         num_frames = len(get_frames(results))
@@ -111,10 +110,10 @@ class LoadPersonBoxes(BaseTransform):
 
 
 def crop_person_boxes(results: dict, x1: float, y1: float, x2: float, y2: float) -> None:
-    """Express ``person_boxes`` in the crop x1, y1, x2, y2, as fractions of the frame before it.
+    """Convert ``person_boxes`` to the crop x1, y1, x2, y2, given as fractions of the frame.
 
-    Parts outside the crop are cut off, and boxes wholly outside left out. Does nothing where there
-    are no boxes.
+    Parts outside the crop are cut off, and boxes wholly outside are left out. Without boxes nothing
+    changes.
     """
     if 'person_boxes' not in results:
         return
@@ -126,7 +125,7 @@ def crop_person_boxes(results: dict, x1: float, y1: float, x2: float, y2: float)
 
 
 def flip_person_boxes(results: dict) -> None:
-    """Mirror ``person_boxes`` from left to right, where there are any."""
+    """Mirror ``person_boxes`` from left to right, if there are any."""
     if 'person_boxes' in results:
         results['person_boxes'] = [
             np.stack([1 - boxes[:, 2], boxes[:, 1], 1 - boxes[:, 0], boxes[:, 3]], 1)
@@ -142,8 +141,8 @@ def _read_box_file(path: str, min_score: float) -> tuple[bool, dict[str, dict[in
     """Read a box file.
 
     Returns:
-        tuple: Whether the boxes of a frame also hold for those after it that have no entry; for
-        each video and frame index the boxes as fractions, (K, 4) float32.
+        tuple: Whether the boxes of a frame also hold for the following frames without an entry; and
+        the boxes of each video and frame index as fractions, (K, 4) float32.
     """
     content = read_json(path, 'box file')
     header = content if isinstance(content, dict) else {}
@@ -158,7 +157,7 @@ def _read_box_file(path: str, min_score: float) -> tuple[bool, dict[str, dict[in
             f'absent_frames one of {list(_ABSENT_FRAMES)} (docs/person_boxes.md).'
         )
     videos = header['videos']
-    # The JSON of a large data set takes many times the memory of its arrays.
+    # Converted to arrays: the JSON of a large data set takes many times their memory.
     return absent == 'earlier', {
         name: _read_video(path, name, videos.pop(name), min_score) for name in list(videos)
     }
@@ -183,7 +182,7 @@ def _read_video(path: str, name: str, video: dict, min_score: float) -> dict[int
 
 
 def _read_index(text: str) -> int:
-    # int() also takes signs, blanks, underscores and the digits of other scripts.
+    # int() would also accept signs, blanks, underscores and digits of other scripts.
     if not re.fullmatch('[0-9]{1,9}', text):
         raise ValueError(f'{shorten(text)} is no index of a frame')
     return int(text)
@@ -195,7 +194,7 @@ def _is_number(value) -> bool:
 
 
 def _read_boxes(boxes: Sequence, size: np.ndarray, min_score: float) -> np.ndarray:
-    """Return the boxes (K, 4) as fractions, without those that score too low or lie outside."""
+    """Return the boxes (K, 4) as fractions, without boxes of a low score or outside the frame."""
     if not isinstance(boxes, list):
         raise ValueError(f'{shorten(boxes)} is no list of boxes')
     if not boxes:

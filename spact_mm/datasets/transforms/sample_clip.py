@@ -1,4 +1,4 @@
-"""Consecutive frames of a video at a place that the data set names."""
+"""Sampling of a clip at a position given by the data set."""
 
 import math
 
@@ -14,15 +14,15 @@ from .sampling import reflect
 class SampleClip(BaseTransform):
     """Choose a clip by ``frame_position``, as ``LoadVideoFrame`` chooses a frame.
 
-    So that an attacker looks at several clips of a video, each a sample of its own. Videos shorter
-    than the clip go on by reflection, as in ``ReflectSampleFrames``.
+    So an attacker can look at several clips of a video, each as a separate sample. Videos shorter
+    than the clip are extended by reflection, as in ``ReflectSampleFrames``.
 
     Required Keys:
 
     - total_frames
     - start_index (int, optional): Number of the first frame. Defaults to 0.
-    - frame_position (float, optional): In [0, 1): the part of the possible first frames that lie
-      before this one. None, or no such key: a random one.
+    - frame_position (float, optional): Position of the first frame among the possible ones, in [0,
+      1). Without the key, or with None, the position is random.
 
     Added Keys:
 

@@ -1,4 +1,4 @@
-"""Which frames of a video make a clip."""
+"""Sampling of a clip's frames from a video."""
 
 import numpy as np
 from mmaction.datasets.transforms import SampleFrames
@@ -12,10 +12,10 @@ from ..unreadable import UnreadableFileError
 class ReflectSampleFrames(SampleFrames):
     """Sample clips as MMAction2's ``SampleFrames``, but pad short videos by reflection.
 
-    A video of 4 frames goes on as 0 1 2 3 2 1 0 1 ..., as in the official code of SPAct, where
-    ``SampleFrames`` jumps back to the first frame or stands still. The first frame of a training
-    clip is uniform; test clips are spread evenly from the first to the last possible one (the
-    official code stops 10 frames earlier).
+    A video of 4 frames is extended to 0 1 2 3 2 1 0 1 ..., as in the official code of SPAct;
+    ``SampleFrames`` would jump back to the first frame or repeat the last. The first frame of a
+    training clip is drawn uniformly; test clips are spread evenly from the first to the last
+    possible one (the official code stops 10 frames earlier).
 
     Required Keys:
 
@@ -33,7 +33,7 @@ class ReflectSampleFrames(SampleFrames):
         clip_len (int): Frames of a clip.
         frame_interval (int): Distance of consecutive frames. Defaults to 1.
         num_clips (int): Clips of a video. Defaults to 1.
-        test_mode (bool): Whether the clips are spread evenly instead of drawn. Defaults to False.
+        test_mode (bool): Whether the clips are spread evenly instead of random. Defaults to False.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class ReflectSampleFrames(SampleFrames):
 
 
 def reflect(indices: np.ndarray, total: int) -> np.ndarray:
-    """Fold indices >= ``total`` back into the video; its ends are not repeated."""
+    """Reflect indices >= ``total`` back into the video; the end frames are not repeated."""
     period = max(2 * (total - 1), 1)
     indices = indices % period
     return np.minimum(indices, period - indices) if total > 1 else np.zeros_like(indices)

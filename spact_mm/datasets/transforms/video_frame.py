@@ -16,9 +16,9 @@ class LoadVideoFrame(DecordInitFromPath):
     Required Keys:
 
     - filename
-    - frame_index (int, optional): Which frame, from 0.
-    - frame_position (float, optional): Where no index is given, the part of the video in [0, 1)
-      that precedes the frame. None, or no such key: a random frame.
+    - frame_index (int, optional): Index of the frame, from 0.
+    - frame_position (float, optional): Without an index, the fraction of the video before the
+      frame, in [0, 1). Without the key, or with None, the frame is random.
 
     Added Keys:
 
@@ -29,8 +29,8 @@ class LoadVideoFrame(DecordInitFromPath):
 
     Args:
         num_threads (int): Decoding threads. Defaults to 1.
-        cache (dict, optional): As of :class:`DecordInitFromPath`.
-        max_pixels (int): As of :class:`DecordInitFromPath`.
+        cache (dict, optional): As for :class:`DecordInitFromPath`.
+        max_pixels (int): As for :class:`DecordInitFromPath`.
     """
 
     def transform(self, results: dict) -> dict:

@@ -13,12 +13,12 @@ from ...registration import register
 class TwoViews(BaseTransform):
     """Augment an image twice, or two frames of a video once each, with transforms made for clips.
 
-    The transforms see the image as a clip of one frame (``imgs``), so images go through the same
-    augmentations as clips, MMAction2's included. (MMPretrain's ``MultiView`` shows them ``img``,
-    which MMAction2's transforms, such as ``Resize``, pass over without a word.) In the official
-    code of SPAct the two views share the origin of the crop and gamma; here they share nothing.
-    Two frames of a video are the views of the paper; between them people move, so f_B has to find
-    what stays: the person, not the pose.
+    The transforms get the image as a clip of one frame (``imgs``), so images pass the same
+    augmentations as clips, including MMAction2's. (MMPretrain's ``MultiView`` passes ``img``, which
+    MMAction2's transforms, such as ``Resize``, ignore silently.) In the official code of SPAct the
+    two views share the origin of the crop and gamma; here they share nothing. The paper's views are
+    two frames of a video. People move between these frames, so f_B has to rely on what stays the
+    same: the person, not the pose.
 
     Required Keys:
 
