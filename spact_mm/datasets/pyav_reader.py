@@ -143,7 +143,7 @@ class PyAVReader:
                     break
 
     def _group_by_key(self, wanted: list[int]) -> list[tuple[tuple[int, int | None], list[int]]]:
-        """Return indices by the last whole picture, its index and time, from which they come."""
+        """Return indices grouped by their last key frame (index, time), where decoding starts."""
         groups: dict[tuple[int, int | None], list[int]] = {}
         for index in wanted:
             place = bisect_right(self._key_frames, index, key=lambda key: key[0])

@@ -1,4 +1,4 @@
-"""Gradients that are accumulated over the batches of each player."""
+"""Gradient accumulation over the batches of each player."""
 
 from collections import Counter
 
@@ -27,7 +27,7 @@ def check_accumulation(runner: Runner) -> None:
         return
     hook = find_phase_hook(runner)
     for stage in hook.stages:
-        # Where the turns of an epoch begin repeats after as many epochs as there are phases.
+        # The first turn of an epoch repeats with a period of as many epochs as there are phases.
         for epoch in range(stage.begin, min(stage.end, stage.begin + len(stage.phases))):
             turns = _turns(runner, epoch)
             for name, count in _accumulating(runner).items():
@@ -42,14 +42,14 @@ def check_accumulation(runner: Runner) -> None:
 
 
 def begin_accumulation(runner: Runner, done: int = 0) -> None:
-    """Begin the sums of gradients of an epoch anew, for each player of the minimax.
+    """Restart the accumulated gradients at the beginning of an epoch, for each player.
 
-    Each counts its own turns. What remains when the epoch's last turn of a player comes is an
-    update too, by the mean of its batches.
+    Each player counts its own turns. The batches that remain at a player's last turn of the epoch
+    also make an update, by their mean.
 
     Args:
         runner (Runner): The runner.
-        done (int): Iterations of the epoch that are done already. Defaults to 0.
+        done (int): Finished iterations of the epoch. Defaults to 0.
     """
     accumulates = bool(_accumulating(runner))
     turns, before = (
@@ -64,12 +64,13 @@ def begin_accumulation(runner: Runner, done: int = 0) -> None:
 
 @register(HOOKS)
 class GradientAccumulationHook(Hook):
-    """Keep what is accumulated over the end of an epoch in its checkpoint.
+    """Save gradients that are accumulated beyond the end of an epoch in its checkpoint.
 
-    MMEngine's loops accumulate on from epoch to epoch (``accumulative_counts``), and a resumed run
-    lost what was not applied yet. :class:`~spact_mm.engine.MinimaxTrainLoop` leaves nothing over.
-    With several processes each has a sum of its own; that of the main one is kept and stands for
-    all after ``--resume``.
+    MMEngine's loops continue an accumulation in the next epoch (``accumulative_counts``); without
+    this hook a resumed run loses the gradients that are not applied yet.
+    :class:`~spact_mm.engine.MinimaxTrainLoop` ends each epoch without such gradients. With several
+    processes each has its own sums; only the main process's sums are saved, and all processes use
+    them after ``--resume``.
     """
 
     def __init__(self) -> None:
@@ -111,7 +112,7 @@ class GradientAccumulationHook(Hook):
 
 
 def _accumulating(runner: Runner) -> dict[str, int]:
-    """Return the players that accumulate, and how many batches."""
+    """Return the players that accumulate gradients, and their numbers of batches."""
     counts = {name: w._accumulative_counts for name, w in runner.optim_wrapper.items()}
     return {name: count for name, count in counts.items() if count > 1}
 

@@ -1,4 +1,4 @@
-"""Training iterations that happen whole or not at all."""
+"""Training iterations that are done completely or not at all."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -10,27 +10,28 @@ from mmengine.dist import all_reduce, get_world_size
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
-#: Buffers that hold what a network has seen so far, in layers of PyTorch.
+#: Names of running statistics in PyTorch's layers.
 STATISTICS = ('running_mean', 'running_var')
 
 
 class _NonFiniteStep(ArithmeticError):
-    """Leaves ``train_step`` before anything is updated."""
+    """Raised to leave ``train_step`` before anything is updated."""
 
 
 class AtomicStep:
-    """A model's ``train_step`` that leaves no trace where a loss or gradient is not finite.
+    """A model's ``train_step`` that changes nothing if a loss or gradient is not finite.
 
-    The losses that go to ``OptimWrapper.backward``, the gradients of the optimizers that got one,
-    and the running statistics of BatchNorm are checked before the first optimizer steps, which
-    costs one wait for the device in an iteration. If one of them is not finite no optimizer steps,
-    all buffers of the model (running statistics, counters, running means) are again what they were
-    before, and the gradients are dropped. With several processes all of them skip if one has to.
+    Before the first optimizer steps, three things are checked: the losses passed to
+    ``OptimWrapper.backward``, the gradients of their optimizers, and the running statistics of
+    BatchNorm. The check costs one synchronisation with the device in an iteration. If a number is
+    not finite, no optimizer steps, all buffers of the model (running statistics, counters, running
+    means) are restored, and the gradients are dropped. If one of several processes has to skip, all
+    of them skip.
 
     Gradients under a dynamic loss scale (``AmpOptimWrapper`` with float16) may overflow: the scaler
-    skips those steps and lowers the scale by itself. They count only where the scale is 1 or less,
-    or does not change. Where gradients are accumulated over batches, a bad batch takes what has
-    been accumulated before it along.
+    skips those steps and lowers the scale by itself. Such gradients count as an error only if the
+    scale is 1 or less, or constant. With gradient accumulation a bad batch also discards the
+    gradients accumulated before it.
 
     Args:
         model (nn.Module): The model as the runner holds it, wrapped or not.
@@ -39,7 +40,7 @@ class AtomicStep:
 
     def __init__(self, model: nn.Module, optim_wrapper: OptimWrapper | OptimWrapperDict) -> None:
         self.train_step = model.train_step
-        #: Why the last step was skipped; None if it was not.
+        #: Reason why the last step was skipped; None if it was not.
         self.problem: str | None = None
         named = isinstance(optim_wrapper, OptimWrapperDict)
         self._wrappers = dict(optim_wrapper.items() if named else [('model', optim_wrapper)])
@@ -80,8 +81,8 @@ class AtomicStep:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """Let the optimizer wrappers tell what they do, in the context."""
-        # Schedulers have put methods of their own into the wrappers, which count the steps.
+        """Intercept ``backward`` and ``step`` of the optimizer wrappers within the context."""
+        # Schedulers have replaced methods of the wrappers by their own, which count the steps.
         before = [
             {name: vars(wrapper)[name] for name in ('backward', 'step') if name in vars(wrapper)}
             for wrapper in self._wrappers.values()
@@ -102,7 +103,7 @@ class AtomicStep:
         alike = defaultdict(list)
         for _, _, buffer in self._before:
             alike[buffer.dtype, buffer.device].append(buffer)
-        # One copy for all of a kind: there are hundreds, and most are small.
+        # All buffers of one type and device are copied together: there are hundreds of small ones.
         self._copies = {
             key: torch.cat([buffer.detach().reshape(-1) for buffer in buffers])
             for key, buffers in alike.items()
@@ -116,7 +117,7 @@ class AtomicStep:
             copy = self._copies[key][offsets[key] : offsets[key] + buffer.numel()]
             offsets[key] += buffer.numel()
             buffer.copy_(copy.view(buffer.shape))
-            # A layer may have put another tensor in its place.
+            # A layer may have replaced the buffer by another tensor.
             module._buffers[name] = buffer
         for name in self._losses:
             self._wrappers[name].zero_grad()
@@ -134,10 +135,10 @@ class AtomicStep:
 
     @torch.no_grad()
     def _check(self) -> None:
-        """Raise what :meth:`__call__` catches, unless all numbers since the last check are finite.
+        """Check that all numbers since the last check are finite.
 
         Raises:
-            _NonFiniteStep: If one is not.
+            _NonFiniteStep: If a number is not finite; :meth:`__call__` catches it.
         """
         if self._is_checked:
             return
@@ -161,17 +162,17 @@ class AtomicStep:
             raise _NonFiniteStep(self._describe())
 
     def _statistics(self) -> list[Tensor]:
-        """Return the running statistics as they are now."""
+        """Return the current running statistics."""
         return [module._buffers[name] for module, name in self._buffers if name in STATISTICS]
 
     def _scaler_helps(self) -> bool:
-        """Tell whether lower loss scales are to come for the gradients that are not finite."""
+        """Tell whether scalers will lower the loss scales of all gradients that are not finite."""
         wrappers = [self._wrappers[name] for name in self._losses]
         bad = [w for w in wrappers if _is_scaled(w) and not _all_finite(_gradients(w))]
         return all(w._scale_update_param is None and w.loss_scaler.get_scale() > 1 for w in bad)
 
     def _describe(self) -> str:
-        """Say what is not finite."""
+        """Return a description of the numbers that are not finite."""
         found = []
         for name, losses in self._losses.items():
             if not _all_finite(losses):
@@ -195,9 +196,9 @@ def _gradients(wrapper: OptimWrapper) -> list[Tensor]:
 
 
 def _norms(tensors: Iterable[Tensor], order: int = 2) -> list[Tensor]:
-    """Return norms, which are finite where the tensors are.
+    """Return norms, which are finite if the tensors are.
 
-    Those of order 2 are not where squares are not: Adam's second moments would not be, either.
+    Norms of order 2 are infinite if squares are: Adam's second moments would be infinite, too.
     """
     alike = defaultdict(list)
     for tensor in tensors:
@@ -206,7 +207,7 @@ def _norms(tensors: Iterable[Tensor], order: int = 2) -> list[Tensor]:
 
 
 def _are_finite(scalars: list[Tensor], device: torch.device) -> Tensor:
-    """Return 1 or 0, int32, without waiting for the device."""
+    """Return 1 if all are finite, else 0, int32, without synchronising with the device."""
     alike = defaultdict(list)
     for scalar in scalars:
         alike[scalar.dtype, scalar.device].append(scalar)

@@ -1,4 +1,4 @@
-"""Report training files that cannot be read, and stop when they are many."""
+"""Report training files that cannot be read, and stop if there are too many."""
 
 import json
 from collections.abc import Iterator
@@ -18,19 +18,17 @@ Listed = dict[str, dict[str, dict]]
 
 @register(HOOKS)
 class BadSampleHook(Hook):
-    """Name each broken training file once, count them, and stop the run when they are too many.
+    """Report each broken training file once, and stop the run if there are too many.
 
-    :class:`~spact_mm.datasets.ReproducibleDataset` replaces a broken file and puts the report into
-    the sample that takes its place; this hook reads it from the batches. With several processes
-    each sees its own batches; they exchange what they found at the end of each epoch.
-
+    :class:`~spact_mm.datasets.ReproducibleDataset` replaces a broken file and adds a report to the
+    replacing sample; this hook reads the reports from the batches. Each of several processes sees
+    its own batches; the processes exchange their reports at the end of each epoch.
     ``bad_samples.json`` in the work directory lists the files of all processes for each loader,
-    with the reason and how often each was replaced, also over ``--resume``.
+    with the reason and the number of replacements, also across ``--resume``.
 
     Args:
-        max_bad_fraction (float): The run stops as soon as the files found broken since it started
-            are more than this fraction of the samples of their data set; one in ten is too many
-            for 0.05. Defaults to 0.05.
+        max_bad_fraction (float): Largest fraction of broken files among the samples of their data
+            set, counted since the run started; for 0.05 one in ten is too many. Defaults to 0.05.
 
     Raises:
         ValueError: If ``max_bad_fraction`` is not in [0, 1].
@@ -44,12 +42,12 @@ class BadSampleHook(Hook):
             )
         self.max_bad_fraction = max_bad_fraction
         self._bad_files: dict[str, dict[str, str]] = {}
-        #: How often each file was replaced since processes last exchanged it.
+        #: Number of replacements of each file since the last exchange of processes.
         self._counts: dict[str, dict[str, int]] = {}
         self._listed: Listed = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Go on with the list of a run that is resumed."""
+        """Continue the list of a resumed run."""
         path = _list_path(runner)
         if runner._resume and path.is_file():
             self._listed = json.loads(path.read_text(encoding='utf-8'))
@@ -57,7 +55,7 @@ class BadSampleHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
-        """Look through a batch.
+        """Read the reports in a batch.
 
         Raises:
             RuntimeError: If too many files are broken.
@@ -69,7 +67,7 @@ class BadSampleHook(Hook):
                 self._add(runner, name, path, reason)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Merge what all processes found and log the count.
+        """Merge the reports of all processes and log the count.
 
         Raises:
             RuntimeError: If too many files are broken.
@@ -107,7 +105,7 @@ class BadSampleHook(Hook):
             )
 
     def _list(self, found: dict[str, dict[str, str]], counts: dict[str, dict[str, int]]) -> None:
-        """Add what a process found to the list."""
+        """Add the reports of a process to the list."""
         for name, files in counts.items():
             listed = self._listed.setdefault(name, {})
             for path, count in files.items():
@@ -137,7 +135,7 @@ def _batches(data_batch: dict | None) -> Iterator[tuple[str, dict]]:
 
 
 def _reports(batch: dict) -> Iterator[tuple[str, str]]:
-    """Yield path and reason of the files that samples of a batch replace."""
+    """Yield path and reason of the files that are replaced in a batch."""
     for sample in batch.get('data_samples') or ():
         if sample is not None:
             yield from sample.get('bad_files', ())

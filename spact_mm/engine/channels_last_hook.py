@@ -1,4 +1,4 @@
-"""Channels-last for models that have no switch for it."""
+"""Channels-last for models without a setting for it."""
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
@@ -10,11 +10,11 @@ from ..registration import register
 
 @register(HOOKS)
 class ChannelsLastHook(Hook):
-    """Store a model's convolutions channels-last; what they compute stays the same.
+    """Store the weights of a model's convolutions channels-last; the results stay the same.
 
-    For the recognizers and classifiers of MMAction2 and MMPretrain; of
-    :class:`MinimaxAnonymization` it is an argument. See
-    :func:`spact_mm.models.memory_format.use_channels_last` for where it is faster.
+    For recognizers and classifiers of MMAction2 and MMPretrain; :class:`MinimaxAnonymization` has
+    an argument for it. :func:`spact_mm.models.memory_format.use_channels_last` describes where this
+    format is faster.
     """
 
     def before_run(self, runner: Runner) -> None:

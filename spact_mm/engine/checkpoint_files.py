@@ -1,4 +1,4 @@
-"""Checkpoint files on disk: written whole or not at all, and found again."""
+"""Writing checkpoint files whole or not at all, and finding them."""
 
 import json
 import os
@@ -11,8 +11,8 @@ from mmengine.fileio import LocalBackend, register_backend
 
 from ..files import write_whole
 
-#: The file beside the checkpoints that names them in the order in which they were written, which
-#: neither a clock that was set back nor a copy of the folder changes.
+#: The file beside the checkpoints that lists them in the order of writing. Unlike file dates, this
+#: order survives a clock that is set back and a copy of the folder.
 ORDER = 'checkpoints.json'
 
 
@@ -21,7 +21,7 @@ class AtomicLocalBackend(LocalBackend):
     """Local files that are either old or new, never half written, even after a kill."""
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write ``obj`` beside ``filepath``, then put it in its place.
+        """Write ``obj`` beside ``filepath``, then rename it.
 
         Args:
             obj (bytes): The whole contents.
@@ -37,11 +37,11 @@ def read_order(folder: str | os.PathLike) -> list[str] | None:
         folder: Where the checkpoints lie.
 
     Returns:
-        list[str] | None: Names of files, some of which may be gone, the last one perhaps not there
-        yet. None where no order was written.
+        list[str] | None: Names of files; some may be removed, and the last may not exist yet. None
+        if no order was written.
 
     Raises:
-        ValueError: If the file of the order is damaged.
+        ValueError: If the file with the order is damaged.
     """
     path = Path(folder) / ORDER
     try:
@@ -58,7 +58,7 @@ def read_order(folder: str | os.PathLike) -> list[str] | None:
 
 
 def write_order(folder: str | os.PathLike, names: Iterable[str]) -> None:
-    """Write what :func:`read_order` reads.
+    """Write the order that :func:`read_order` reads.
 
     Args:
         folder: Where the checkpoints lie.
@@ -70,16 +70,16 @@ def write_order(folder: str | os.PathLike, names: Iterable[str]) -> None:
 def list_checkpoints(folder: str, filename_tmpl: str) -> list[Path]:
     """List the checkpoints of the last run in a folder, newest first.
 
-    The run's own order decides. Where none was written, files of a higher number than
-    ``last_checkpoint`` names, which were written before it, are left out: they belong to an
-    earlier, longer run in the same folder.
+    The run's own order decides. If none was written, files with a higher number than the one in
+    ``last_checkpoint`` that are older are left out: they belong to an earlier, longer run in the
+    same folder.
 
     Args:
-        folder (str): Where the checkpoints and ``last_checkpoint`` lie.
-        filename_tmpl (str): Template of their names, for instance ``epoch_{}.pth``.
+        folder (str): Folder of the checkpoints and ``last_checkpoint``.
+        filename_tmpl (str): Template of the names, for instance ``epoch_{}.pth``.
 
     Returns:
-        list[Path]: The files, whole or not.
+        list[Path]: The files, complete or not.
     """
     order = read_order(folder)
     if order is not None:
@@ -105,7 +105,7 @@ def list_checkpoints(folder: str, filename_tmpl: str) -> list[Path]:
 
 
 def is_whole(path: str | Path) -> bool:
-    """Tell whether a file is a complete checkpoint, whose zip directory is written last."""
+    """Tell whether a checkpoint file is complete, by its zip directory, which is written last."""
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith('data.pkl') for name in archive.namelist())

@@ -1,4 +1,4 @@
-"""Checkpoints that survive a kill, fit their model and load without running anyone's code."""
+"""Checkpoints that survive a kill, fit their model and load without running code."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -19,7 +19,7 @@ from .resumable_loop import ResumableTrainLoop
 from .state_dicts import flattener, load_flat, renamed, without_functions
 from .work_dir_lock import hold_folder, let_folder_go
 
-#: How the name begins of what a signal leaves where checkpoints are written by epoch.
+#: Prefix of checkpoints that are saved at a signal in a run with checkpoints by epoch.
 _INTERRUPTED = 'interrupted_iter_'
 
 
@@ -29,36 +29,37 @@ class PlainCheckpointHook(CheckpointHook):
 
     - *Plain*: only tensors and Python's own types are stored, so that every file loads with
       ``torch.load(weights_only=True)``; the message hub is rebuilt at ``--resume``.
-    - *Flat*: the keys are those of the unwrapped model, whatever is wrapped for distributed
-      training, so that a run may be resumed with another number of processes.
-    - *Atomic*: a file is written under another name and then put in place, and outdated files are
-      removed only afterwards, so that a kill at any time leaves a whole newest checkpoint.
-    - *Strict*: a checkpoint that does not fill the model is an error, where MMEngine warns and goes
-      on with random weights.
-    - *In order*: ``checkpoints.json`` beside the files names them as they were written.
-      ``--resume`` without a path takes the newest whole one, whatever the files' dates are.
-    - *Exact*: with ``by_epoch=False``, and after a signal, a checkpoint holds what the loop needs
-      to go on in the middle of the epoch; see :class:`~spact_mm.engine.ResumableTrainLoop`.
+    - *Flat*: the keys are those of the model without wrappers for distributed training, so that a
+      run can be resumed with another number of processes.
+    - *Atomic*: a file is written under another name and then renamed, and outdated files are
+      removed only afterwards. So a kill at any time leaves the newest checkpoint whole.
+    - *Strict*: a checkpoint that lacks weights of the model is an error; MMEngine would warn and
+      continue with random weights.
+    - *In order*: ``checkpoints.json`` beside the files lists them in the order of writing.
+      ``--resume`` without a path takes the newest whole one, independent of the files' dates.
+    - *Exact*: with ``by_epoch=False``, and after a signal, a checkpoint holds the state that the
+      loop needs to continue in the middle of an epoch; see
+      :class:`~spact_mm.engine.ResumableTrainLoop`.
     - *Alone*: two trainings in one work directory, which would overwrite each other's files, are
       refused.
     - *Finite*: weights or optimizer states that are not finite numbers are not written.
 
-    Checkpoints of an unmodified MMEngine can be loaded and resumed, too. Priority: ``VERY_LOW``, as
-    its base class.
+    Checkpoints of an unmodified MMEngine can also be loaded and resumed. Priority: ``VERY_LOW``, as
+    in the base class.
 
     Args:
         *args: As those of :class:`mmengine.hooks.CheckpointHook`.
-        strict (bool): Whether a checkpoint must hold every parameter and buffer of the model in its
-            shape, and at ``--resume`` nothing else. Defaults to True.
-        **kwargs: As those of :class:`mmengine.hooks.CheckpointHook`, but ``save_best``, and but
+        strict (bool): Whether a checkpoint must hold all parameters and buffers of the model in
+            their shapes, and at ``--resume`` no others. Defaults to True.
+        **kwargs: Arguments of :class:`mmengine.hooks.CheckpointHook`, except ``save_best``,
             ``out_dir``, ``backend_args`` and ``file_client_args``: checkpoints lie in the work
             directory.
 
     Attributes:
-        saved_iter (int | None): Iterations done when this process saved last.
+        saved_iter (int | None): Number of finished iterations at the last save of this process.
 
     Raises:
-        ValueError: If one of these is set.
+        ValueError: If one of these arguments is set.
 
     Examples:
         >>> checkpoint = dict(type='PlainCheckpointHook', interval=5, max_keep_ckpts=3)
@@ -89,15 +90,15 @@ class PlainCheckpointHook(CheckpointHook):
         self._mid_epoch: dict | None = None
 
     def before_run(self, runner) -> None:
-        """Take the work directory, and choose the checkpoint of a ``--resume`` without a path.
+        """Lock the work directory, and choose the checkpoint for a ``--resume`` without a path.
 
         Args:
             runner (Runner): The runner.
 
         Raises:
             RuntimeError: If another process trains in the work directory.
-            ValueError: If the checkpoints are to be written by iteration and the loop could not go
-                on from them.
+            ValueError: If checkpoints are written by iteration and the loop cannot continue from
+                them.
         """
         loop = runner._train_loop
         if isinstance(loop, BaseLoop):
@@ -120,7 +121,7 @@ class PlainCheckpointHook(CheckpointHook):
                 broken.append(path.name)
         if broken:
             runner.logger.warning(f'Skipped {", ".join(broken)} in {folder}: truncated or damaged.')
-        # Another process may see the folder of a network file system later.
+        # On a network file system another process may see the files later.
         broadcast_object_list(chosen)
         if chosen[0] is None:
             runner.logger.info(
@@ -142,7 +143,7 @@ class PlainCheckpointHook(CheckpointHook):
         self._order = self._find_order(runner)
 
     def after_run(self, runner) -> None:
-        """Let other trainings have the work directory.
+        """Release the work directory for other trainings.
 
         Args:
             runner (Runner): The runner.
@@ -154,7 +155,7 @@ class PlainCheckpointHook(CheckpointHook):
 
         Args:
             runner (Runner): The runner.
-            checkpoint (dict): What will be saved; changed in place.
+            checkpoint (dict): The checkpoint to save; changed in place.
 
         Raises:
             RuntimeError: If a weight, a running statistic or an optimizer state is not finite.
@@ -174,14 +175,15 @@ class PlainCheckpointHook(CheckpointHook):
             checkpoint[name] = flat if name == 'state_dict' else to_plain(value, name)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Rebuild what :meth:`before_save_checkpoint` made plain, and check that the weights fit.
+        """Undo the conversion of :meth:`before_save_checkpoint`, and check that the weights fit.
 
         Args:
             runner (Runner): The runner.
             checkpoint (dict): The loaded checkpoint; changed in place.
 
         Raises:
-            ValueError: If it does not fit the model (with ``strict``), or cannot be resumed.
+            ValueError: If the checkpoint does not fit the model (with ``strict``), or cannot be
+                resumed.
         """
         is_first = not runner._has_loaded and runner._load_from is not None
         source = runner._load_from if is_first else 'The loaded checkpoint'
@@ -227,7 +229,7 @@ class PlainCheckpointHook(CheckpointHook):
     def _place_in_epoch(self, runner, checkpoint: dict) -> None:
         """Tell the loop if the checkpoint was written in the middle of an epoch."""
         meta, hub = checkpoint['meta'], checkpoint['message_hub']
-        # Between epochs the one that is over is counted already.
+        # In a checkpoint between epochs, ``meta`` counts the finished epoch already.
         if hub['runtime_info'].get('epoch') != meta['epoch']:
             return
         loop = runner.train_loop
@@ -241,7 +243,7 @@ class PlainCheckpointHook(CheckpointHook):
             )
 
     def find_last(self, runner) -> str | None:
-        """Return the newest whole checkpoint of the run, None where there is none.
+        """Return the newest whole checkpoint of the run; None if there is none.
 
         Args:
             runner (Runner): The runner.
@@ -250,10 +252,10 @@ class PlainCheckpointHook(CheckpointHook):
         return next((str(path) for path in paths if is_whole(path)), None)
 
     def save_now(self, runner) -> None:
-        """Save between two iterations, where it was not done.
+        """Save between two iterations, unless this was done already.
 
-        With ``by_epoch=True`` the file is ``interrupted_iter_<n>.pth``, which is removed as soon as
-        the next epoch is saved.
+        With ``by_epoch=True`` the file is ``interrupted_iter_<n>.pth``. It is removed when the next
+        epoch is saved.
 
         Args:
             runner (Runner): The runner, which has counted the iteration.
@@ -267,7 +269,7 @@ class PlainCheckpointHook(CheckpointHook):
             self._save_checkpoint_with_step(runner, runner.iter, meta)
 
     def _find_order(self, runner) -> list[str]:
-        """Return the names of the run's checkpoints up to the one that it goes on from."""
+        """Return the names of the run's checkpoints up to the resumed one."""
         if self._resumed_from is None:
             return []
         source, folder = Path(self._resumed_from).resolve(), runner.work_dir
@@ -277,7 +279,7 @@ class PlainCheckpointHook(CheckpointHook):
         return names[: names.index(source.name) + 1]
 
     def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
-        """Save what is due, and only then remove what is outdated."""
+        """Save a due checkpoint, and only then remove outdated ones."""
         outdated = [name for name in self._order if name.startswith(_INTERRUPTED)]
         if self.max_keep_ckpts > 0:
             numbers = [number for number in self.keep_ckpt_ids if number != step] + [step]
@@ -287,9 +289,9 @@ class PlainCheckpointHook(CheckpointHook):
         self._save(runner, self.filename_tmpl.format(step), outdated, meta)
 
     def _save(self, runner, name: str, outdated: list[str], meta: dict) -> None:
-        """Note the name, save, say so in ``last_checkpoint``, and remove what is outdated."""
+        """Append the name to the order, save, update ``last_checkpoint``, remove outdated files."""
         loop, folder = runner.train_loop, Path(runner.work_dir)
-        # A whole epoch is counted in meta already, and has no middle.
+        # After a whole epoch, which meta counts already, there is no state within an epoch to save.
         if isinstance(loop, ResumableTrainLoop) and meta['epoch'] == runner.epoch:
             self._mid_epoch = loop.capture()
         self.last_ckpt = str(folder / name)
@@ -321,10 +323,10 @@ class PlainCheckpointHook(CheckpointHook):
                 (folder / old).unlink(missing_ok=True)
 
     def _note(self, folder: Path, name: str) -> None:
-        """Make a name the last one of the order, before there is a file of this name.
+        """Append a name to the order, before a file of this name exists.
 
-        A kill at any time then leaves an order without files of other runs: what lies there by the
-        name, but was written by an earlier run, goes first.
+        A file of this name from an earlier run is removed first. So after a kill at any time the
+        order has no files of other runs.
         """
         if name not in self._order:
             (folder / name).unlink(missing_ok=True)

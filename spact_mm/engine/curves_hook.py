@@ -20,11 +20,11 @@ Curves = dict[str, dict[str, list[list[float]]]]
 
 @register(HOOKS)
 class TrainingCurvesHook(Hook):
-    """Draw the losses of each phase, the mean of each epoch, to ``<work_dir>/curves.png``.
+    """Draw the mean losses of each epoch, by phase, to ``<work_dir>/curves.png``.
 
     The losses of each iteration go to the visualizer's backends (TensorBoard, ...) by MMEngine's
-    ``LoggerHook``. The means are kept in MMEngine's message hub, and by it in checkpoints, so a
-    resumed run's picture begins where the training began.
+    ``LoggerHook``. The means are kept in MMEngine's message hub, which checkpoints hold, so a
+    resumed run's picture shows the training from its beginning.
 
     Args:
         interval (int): Draw after each ``interval`` epochs, and after the last. Defaults to 10.
@@ -33,7 +33,7 @@ class TrainingCurvesHook(Hook):
         ValueError: If ``interval`` is below 1.
     """
 
-    # After the phase hook, which clears the histories of phases that are over.
+    # Runs after the phase hook, which clears the histories of finished phases.
     priority = 'LOW'
 
     def __init__(self, interval: int = 10) -> None:
@@ -42,13 +42,13 @@ class TrainingCurvesHook(Hook):
         self.interval = interval
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Note how many values of each loss there were before the epoch."""
+        """Remember the number of values of each loss before the epoch."""
         if not batches_done(runner):
             before = {name: len(values) for name, values in _losses(runner).items()}
             runner.message_hub.update_info('curves_before', before)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Add the epoch's means, and draw if it is time."""
+        """Add the epoch's means, and draw if it is due."""
         epoch = runner.epoch + 1
         curves: Curves = runner.message_hub.runtime_info.get('curves', {})
         before: dict[str, int] = runner.message_hub.runtime_info.get('curves_before', {})
@@ -74,10 +74,9 @@ def _losses(runner: Runner) -> dict:
 
 
 def draw_curves(curves: Mapping, path: Path) -> None:
-    """Draw a panel for each phase; losses that are the same all along are one line.
+    """Draw a panel for each phase; losses with equal values share a line.
 
-    Where other phases began before f_A's step against the adversaries, a line marks that step's
-    begin.
+    If other phases precede the phase ``anonymizer``, a line marks the beginning of that phase.
 
     Args:
         curves (Mapping): ``{phase: {loss: [[epoch, mean], ...]}}``.

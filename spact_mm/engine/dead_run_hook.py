@@ -1,4 +1,4 @@
-"""Warn of trainings that go on, but from which nothing comes."""
+"""Warnings about running trainings that cannot give a result."""
 
 import math
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from ..models.unwrapped import unwrapped
 from ..registration import register
 from .phase_hook import MinimaxPhaseHook, ScheduleStage
 
-#: A grey level: pictures whose values differ by less look the same.
+#: One grey level: pictures that differ by less look the same.
 _VISIBLE = 1 / 255
-#: What raw frames have to differ by, to be compared with.
+#: Least difference of raw frames for a comparison.
 _DIFFERENT = 0.02
-#: How near a loss has to be to a bound, as a fraction of what lies between both.
+#: Distance at which a loss counts as at a bound, as a fraction of the range between the bounds.
 _NEAR = 0.02
 
 
@@ -27,12 +27,12 @@ _NEAR = 0.02
 class DeadRunHook(Hook):
     """Warn while f_A is constant, f_T is at chance in the minimax, or L_B is at a bound.
 
-    Of L_T and L_B it takes the mean over the last ``window`` iterations of ``adversaries`` in the
-    stage that runs, which are logged anyway; f_A it runs on two clips, in eval mode, once in
-    ``window`` iterations, and it is constant if it was so twice in a row. Each warning comes once
+    The hook uses the mean of the logged L_T and L_B over the last ``window`` iterations of
+    ``adversaries`` in the current stage. Once in ``window`` iterations it runs f_A on two clips in
+    eval mode; f_A counts as constant if it was constant twice in a row. Each warning is given once
     in an epoch while its cause lasts. No weight and no random state is changed. The bounds of L_B
-    are the privacy branch's own, ``loss_bounds``; where a branch has none, or L_T is no plain cross
-    entropy, nothing is said of them.
+    come from the privacy branch's ``loss_bounds``. There is no warning for a branch without bounds,
+    nor for an L_T that is no plain cross entropy.
 
     Args:
         window (int): Number of iterations. Defaults to 50.
@@ -41,7 +41,7 @@ class DeadRunHook(Hook):
         ValueError: If ``window`` is below 1.
     """
 
-    # After the values are logged.
+    # Runs after the values are logged.
     priority = 'LOW'
 
     def __init__(self, window: int = 50) -> None:
@@ -51,13 +51,14 @@ class DeadRunHook(Hook):
             )
         self.window = window
         self._stage: ScheduleStage | None = None
-        #: How many values there were when the stage began, and when each warning came last.
+        #: Number of values of each loss when the stage began, and epoch of the last warning of a
+        #: kind.
         self._begin: dict[str, int] = {}
         self._warned: dict[str, int] = {}
         self._was_constant = False
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Note where the stage begins."""
+        """Remember where the stage begins."""
         hook = next((hook for hook in runner.hooks if isinstance(hook, MinimaxPhaseHook)), None)
         stage = None if hook is None else hook.stage_at(runner.epoch)
         if stage is not self._stage:
@@ -68,7 +69,7 @@ class DeadRunHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs: dict | None = None
     ) -> None:
-        """Look at the numbers if it is time."""
+        """Check the numbers if a check is due."""
         if self._stage is None or not is_main_process() or not self.every_n_train_iters(
             runner, self.window
         ):  # fmt: skip
@@ -77,7 +78,8 @@ class DeadRunHook(Hook):
         findings = [*self._about_losses(runner, model, data_batch)]
         if set(self._stage.phases) & {'reconstruction', 'anonymizer'}:
             found = [*_about_frames(model, data_batch)]
-            # The running statistics of a network that has just begun may say so once.
+            # A network at the start of its training may look constant once, by its running
+            # statistics.
             findings += found if self._was_constant else []
             self._was_constant = bool(found)
         for kind, text in findings:
@@ -86,7 +88,7 @@ class DeadRunHook(Hook):
                 runner.logger.warning(f'Epoch {runner.epoch + 1}: {text}')
 
     def _about_losses(self, runner: Runner, model, data_batch) -> Iterator[tuple[str, str]]:
-        """Yield kind and text of what is wrong with L_T and L_B."""
+        """Yield kind and text of warnings about L_T and L_B."""
         chance = _chance(unwrapped(model.recognizer))
         loss = self._mean(runner, 'loss_cls')
         loss = self._mean(runner, 'loss_action') if loss is None else loss
@@ -122,12 +124,12 @@ class DeadRunHook(Hook):
             )
 
     def _mean(self, runner: Runner, name: str) -> float | None:
-        """Return the mean of the last values of this stage, None while they are too few."""
+        """Return the mean of the last values of this stage; None while there are too few."""
         name = f'train/adversaries/{name}'
         history = runner.message_hub.log_scalars.get(name)
         if history is None or 'adversaries' not in self._stage.phases:
             return None
-        # Where values were dropped in between, those that are there are all new.
+        # If values were dropped in between, all present values are new.
         values = history.data[0]
         begin = self._begin.get(name, 0)
         values = values[begin if begin <= len(values) else 0 :][-self.window :]
@@ -135,7 +137,7 @@ class DeadRunHook(Hook):
 
 
 def _about_frames(model, data_batch: dict) -> Iterator[tuple[str, str]]:
-    """Yield kind and text of what is wrong with f_A."""
+    """Yield kind and text of warnings about f_A."""
     raw, anonymized = _two_clips(model, data_batch)
     remedy = (
         'Nothing can be learnt from it: load the last good checkpoint, lower the learning rate of '
@@ -158,7 +160,7 @@ def _about_frames(model, data_batch: dict) -> Iterator[tuple[str, str]]:
 
 @torch.no_grad()
 def _two_clips(model, data_batch: dict) -> list[Tensor]:
-    """Return two clips, or the only one, raw and as f_A in eval mode rewrites them."""
+    """Return two clips, or the only one, raw and anonymized by f_A in eval mode."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     clips = model.data_preprocessor(data_batch, False)['action']['inputs'][:2]
@@ -181,7 +183,7 @@ def _distance(clips: Tensor) -> float:
 
 
 def _bounds(model, data_batch: dict) -> tuple[float, float] | None:
-    """Ask the privacy branch for what L_B can be."""
+    """Return the bounds of L_B by the privacy branch; None if it has none."""
     branch = unwrapped(model.privacy_branch)
     if not hasattr(branch, 'loss_bounds'):
         return None
@@ -191,7 +193,7 @@ def _bounds(model, data_batch: dict) -> tuple[float, float] | None:
 
 
 def _chance(recognizer: nn.Module) -> float | None:
-    """Return the loss of guessing, None where the recognizer does not choose one of its classes."""
+    """Return the loss of guessing; None if the recognizer is no plain classifier."""
     head = getattr(recognizer, 'cls_head', None)
     loss = getattr(head, 'loss_cls', None)
     if type(loss).__name__ != 'CrossEntropyLoss' or head.multi_class:

@@ -1,4 +1,4 @@
-"""One small batch through all that a training will do, before it does anything."""
+"""A test of all steps of a training by a small batch, before the training."""
 
 import copy
 import time
@@ -19,46 +19,46 @@ from .explain import describe, explain
 from .phase_hook import MinimaxPhaseHook
 from .unchanged import exchanges_gradients, resting, unchanged
 
-#: Samples of the batch: BatchNorm needs two.
+#: Number of samples in the batch: BatchNorm needs two.
 _SAMPLES = 2
 
 
 @register(HOOKS)
 class EarlyCheckHook(Hook):
-    """Find in seconds what would end a training, or a test, after hours.
+    """Find errors within seconds that would end a training or a test after hours.
 
-    Before the training it compares the labels with the classes of the heads and passes a batch of
-    two samples through forward and backward pass and one prediction through the evaluator; nothing
-    is changed by it, so the training is the same, bit for bit. Before a test it compares the
-    labels. It does not find out whether a whole batch fits into the memory.
-
-    ``MinimaxTrainLoop`` checks all phases to come by itself, without this hook.
+    Before a training the hook compares the labels with the classes of the heads, and runs a forward
+    and backward pass of two samples and one prediction with its evaluation. The check changes
+    nothing, so the training is the same, bit for bit. Before a test the hook compares the labels.
+    It does not check whether a whole batch fits into the memory. ``MinimaxTrainLoop`` checks all
+    coming phases itself, without this hook.
 
     Raises:
         ValueError: If labels are out of range.
         RuntimeError: If a phase or the prediction fails: one sentence, from the original error.
     """
 
-    # After the hooks that change the model.
+    # Runs after the hooks that change the model.
     priority = 'LOWEST'
 
     def before_train(self, runner: Runner) -> None:
-        """Check a training whose loop does not do so itself."""
+        """Check a training, unless its loop does so itself."""
         if not isinstance(unwrapped(runner.model), MinimaxAnonymization):
             check_early(runner)
 
     def before_test(self, runner: Runner) -> None:
-        """Compare the labels of the test with the classes."""
+        """Compare the labels of the test with the model's classes."""
         _check_labels(runner, dict(action=runner.test_loop.dataloader))
 
 
 def check_early(runner: Runner) -> None:
-    """Pass a small batch through each phase to come and one prediction, and change nothing.
+    """Run a small batch through each coming phase and one prediction, without changing anything.
 
-    Samples are made in this process, so that the workers' stay as they are.
+    Samples are made in this process, so that the state of the workers does not change.
 
     Args:
-        runner (Runner): With the model, optimizers and loops of a training, weights loaded.
+        runner (Runner): The runner of a training, with model, optimizers and loops built and
+            weights loaded.
 
     Raises:
         ValueError: If labels are out of range.
@@ -81,7 +81,7 @@ def check_early(runner: Runner) -> None:
             runner.logger.warning('Early check: data sets without an order are not checked.')
             return
         for phase in phases:
-            # Mixing of samples writes into their labels.
+            # Blending of samples changes their labels in place.
             batch = copy.deepcopy(batches)
             if is_minimax:
                 model.set_phase(phase)
@@ -114,9 +114,9 @@ def _phases_to_come(runner: Runner) -> list[str]:
 
 
 def _small_batch(name: str, loader: DataLoader, least: int = 1) -> dict | None:
-    """Return a batch of a few samples, no more than the loader's smallest batch has.
+    """Return a batch of a few samples, at most as many as in the loader's smallest batch.
 
-    Samples of a data set without an order would be lost for the training: None.
+    None for a data set without indices, as its samples would be lost for the training.
     """
     dataset = loader.dataset
     if isinstance(dataset, IterableDataset):
@@ -130,7 +130,7 @@ def _small_batch(name: str, loader: DataLoader, least: int = 1) -> dict | None:
 
 
 def _check_prediction(runner: Runner, model: nn.Module, batch: dict) -> None:
-    """Predict as the validation does, or with training samples where there is none."""
+    """Predict as in the validation; without a validation, predict training samples."""
     loop = runner.val_loop
     if loop is not None:
         batch = _small_batch('validation', loop.dataloader)
@@ -141,19 +141,19 @@ def _check_prediction(runner: Runner, model: nn.Module, batch: dict) -> None:
     with explain('a prediction', 'model', model, inputs):
         with torch.no_grad(), autocast(enabled=getattr(loop, 'fp16', False)):
             predictions = runner.model.val_step(copy.deepcopy(batch))
-    # The metrics keep what they are given.
+    # Copied, as metrics keep the predictions.
     evaluator = copy.deepcopy(getattr(loop, 'evaluator', None))
     if evaluator is not None:
         with explain('a prediction', 'val_evaluator', evaluator, 'what the model predicts'):
             evaluator.process(data_samples=predictions, data_batch=batch)
             for metric in evaluator.metrics:
-                # It takes labels of any kind, and fails when it counts.
+                # This metric accepts labels of any kind and fails only when it is computed.
                 if isinstance(metric, AccMetric):
                     metric.compute_metrics(metric.results)
 
 
 def _check_gradients(wrapped: nn.Module) -> None:
-    """Refuse what distributed training does not survive: parameters that get no gradient."""
+    """Refuse parameters without a gradient, with which distributed training fails."""
     for name, child in wrapped.named_modules():
         if not exchanges_gradients(child) or child.find_unused_parameters or child.static_graph:
             continue

@@ -1,4 +1,4 @@
-"""The averaged weights of an ``EMAHook``, which validations see."""
+"""The averaged weights of an ``EMAHook``, which validations use."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ from .state_dicts import flattener
 
 @contextmanager
 def evaluated_weights(runner: Runner) -> Iterator[None]:
-    """Give the model the averaged weights inside the context if an ``EMAHook`` keeps such.
+    """Give the model the averaged weights inside the context if there is an ``EMAHook``.
 
-    MMEngine's validation and its checkpoints' ``state_dict`` have them; while training the model
-    holds its own.
+    MMEngine's validation and the ``state_dict`` of checkpoints use averaged weights; during
+    training the model has its own weights.
 
     Args:
         runner (Runner): The runner.
@@ -33,18 +33,18 @@ def evaluated_weights(runner: Runner) -> Iterator[None]:
 
 @register(HOOKS)
 class FlatAveragesHook(Hook):
-    """Store the averages of an ``EMAHook`` under the names of a model that nothing is wrapped in.
+    """Store the averages of an ``EMAHook`` under the names of a model without wrappers.
 
-    As :class:`~spact_mm.engine.PlainCheckpointHook` does with the weights, so that a run may be
-    resumed with another number of processes, and with several at all: MMEngine's hook looks for
-    the wrapped names.
+    :class:`~spact_mm.engine.PlainCheckpointHook` does the same with the weights. So a run can be
+    resumed with another number of processes. Without this hook it could not be resumed with several
+    processes: MMEngine's hook expects the wrapped names.
     """
 
-    # After MMEngine's hook has built and saved its average.
+    # Runs after MMEngine's hook, which builds and saves the average.
     priority = 'BELOW_NORMAL'
 
     def before_run(self, runner: Runner) -> None:
-        """Let each average be loaded from flat names."""
+        """Make each average load from flat names."""
         for hook in _averages(runner):
             flatten = flattener(hook.ema_model)
             names = {flatten(name): name for name in hook.ema_model.state_dict()}

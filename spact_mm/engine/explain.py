@@ -1,4 +1,4 @@
-"""An error of somebody's network as one sentence that names the config key and the remedy."""
+"""Errors of networks as one sentence that names the config key and the remedy."""
 
 import inspect
 import traceback
@@ -10,7 +10,7 @@ from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-#: Arguments of networks that depend on what they are fed.
+#: Arguments of networks that depend on their input size.
 _SIZE_KEYS = (
     'img_size',
     'input_size',
@@ -27,16 +27,16 @@ _SIZE_KEYS = (
 
 @contextmanager
 def explain(what: str, name: str, thing: object, inputs: str) -> Iterator[None]:
-    """Turn an error inside into one sentence.
+    """Turn an error in the context into one sentence.
 
     Args:
-        what (str): What is done inside, such as ``"the phase 'adversaries'"``.
-        name (str): The config key of what is at work inside, such as ``'model'``.
-        thing (object): What that key makes; the children of a module have keys of their own.
-        inputs (str): What it is given, in words.
+        what (str): The action in the context, such as ``"the phase 'adversaries'"``.
+        name (str): The config key of the object that acts in the context, such as ``'model'``.
+        thing (object): The object of that key; the children of a module have keys of their own.
+        inputs (str): Its inputs, in words.
 
     Raises:
-        RuntimeError: From the original error. Errors that this package has put into words stay.
+        RuntimeError: From the original error. Errors raised by this package are not changed.
     """
     try:
         yield
@@ -54,16 +54,16 @@ def explain(what: str, name: str, thing: object, inputs: str) -> Iterator[None]:
 
 
 def describe(batches: dict) -> str:
-    """Say of which shape the inputs of each batch are.
+    """Return the shapes of the inputs of each batch as text.
 
     Args:
-        batches (dict): Batches by the name of their loader.
+        batches (dict): Batches by the names of their loaders.
     """
     return ' and '.join(f'the {name} inputs of {_shape(one)}' for name, one in batches.items())
 
 
 def _is_ours(error: Exception) -> bool:
-    """Tell whether this package raised an error by itself."""
+    """Tell whether this package itself has raised an error."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return _PACKAGE in Path(frame.filename).resolve().parents and frame.line.startswith('raise')
 
@@ -74,7 +74,7 @@ def _frames(error: Exception) -> list[dict]:
 
 
 def _innermost(frames: list[dict], name: str, model: nn.Module) -> tuple[str, nn.Module]:
-    """Return the innermost module at work that the config names, and its key.
+    """Return the innermost active module that has a config key, and this key.
 
     The layers of a network have no key.
     """
@@ -83,7 +83,7 @@ def _innermost(frames: list[dict], name: str, model: nn.Module) -> tuple[str, nn
     for variables in frames:
         module = variables.get('self')
         keys = [key for key in names.get(id(module), '').split('.') if key not in ('', 'module')]
-        # The networks of the minimax are built of networks themselves.
+        # These networks of the minimax consist of further networks with keys.
         nested = bool(keys) and keys[0] in ('recognizer', 'privacy_branch')
         if keys and not is_model_wrapper(module) and len(keys) <= 1 + nested:
             place = '.'.join([name, *keys]), module
@@ -110,7 +110,7 @@ def _remedy(error: Exception, frames: list[dict], name: str, thing: object, inpu
 
 
 def _is_misfit(variables: dict) -> bool:
-    """Tell whether a frame is that of a linear layer that got other features than it takes."""
+    """Tell whether a frame is of a linear layer with a wrong number of input features."""
     layer, given = variables.get('self'), variables.get('input')
     return (
         isinstance(layer, nn.Linear)

@@ -1,4 +1,4 @@
-"""Checkpoints hold finite numbers only, and errors name the last one."""
+"""Checks that checkpoints hold only finite numbers."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -15,12 +15,12 @@ def find_non_finite(parts: dict, buffers: Iterable[str]) -> str:
     Infinities are allowed in buffers other than running statistics: attention masks have them.
 
     Args:
-        parts (dict): ``state_dict``, and ``ema_state_dict`` and ``optimizer`` if they are wanted.
-            Anything else is not looked at.
+        parts (dict): ``state_dict``, and optionally ``ema_state_dict`` and ``optimizer``. Other
+            entries are not checked.
         buffers (Iterable[str]): The names of buffers in ``state_dict``.
 
     Returns:
-        str: The first names and how many more there are; empty if all is finite.
+        str: The first names and the number of further ones; empty if all numbers are finite.
     """
     allowed = {name for name in buffers if name.rpartition('.')[2] not in STATISTICS}
     allowed |= {f'ema_state_dict.module.{name}' for name in allowed}
@@ -39,11 +39,11 @@ def find_non_finite(parts: dict, buffers: Iterable[str]) -> str:
 
 
 def refuse_non_finite(runner, checkpoint: dict, buffers: Iterable[str]) -> None:
-    """Stop the run rather than write numbers that are not finite.
+    """Stop the run instead of writing numbers that are not finite.
 
     Args:
         runner (Runner): The runner.
-        checkpoint (dict): What will be saved.
+        checkpoint (dict): The checkpoint to save.
         buffers (Iterable[str]): The names of buffers in its ``state_dict``.
 
     Raises:
@@ -59,10 +59,10 @@ def refuse_non_finite(runner, checkpoint: dict, buffers: Iterable[str]) -> None:
 
 
 def refuse_to_begin(model: nn.Module) -> None:
-    """Stop before the first iteration where weights that were loaded are not finite.
+    """Stop before the first iteration if loaded weights are not finite.
 
     Args:
-        model (nn.Module): The model that is to be trained.
+        model (nn.Module): The model to train.
 
     Raises:
         ValueError: If a parameter or running statistic is not finite.
@@ -76,10 +76,10 @@ def refuse_to_begin(model: nn.Module) -> None:
 
 
 def last_checkpoint(runner) -> str:
-    """Say which checkpoint this run wrote last, or began with; all its numbers are finite."""
+    """Return a sentence on the last checkpoint of this run, or the one it began with."""
     note = Path(runner.work_dir) / 'last_checkpoint'
     path = runner._load_from if runner._resume else None
-    # An older run in this folder may have left one.
+    # Older files are from another run in this folder.
     start = time.mktime(time.strptime(runner.timestamp, '%Y%m%d_%H%M%S'))
     if note.is_file() and note.stat().st_mtime >= start:
         path = note.read_text().strip()
@@ -87,13 +87,13 @@ def last_checkpoint(runner) -> str:
 
 
 def phase_of(runner) -> str:
-    """Return `` (phase ...)`` where the training has phases."""
+    """Return `` (phase ...)`` if the training has phases."""
     phase = runner.message_hub.runtime_info.get('phase')
     return f' (phase {phase})' if phase else ''
 
 
 def _tensors(value, name: str) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors in nested containers with dotted names."""
+    """Yield the tensors in nested containers, with dotted names."""
     if isinstance(value, Tensor):
         yield name, value
     elif isinstance(value, dict):

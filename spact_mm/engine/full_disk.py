@@ -1,4 +1,4 @@
-"""A full disk ends a training with one sentence."""
+"""Ending a training with one sentence if the disk is full."""
 
 import errno
 import logging
@@ -10,15 +10,15 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Tell whether an error says that no more can be written: the disk, a quota, a limit."""
+    """Tell whether an error means that nothing more can be written (disk, quota or limit)."""
     return isinstance(error, OSError) and error.errno in _FULL
 
 
 def full_disk_error(error: OSError, what: str, last_checkpoint: str | None) -> OSError:
-    """Return the one sentence that a full disk is.
+    """Return the error with one sentence for a full disk.
 
     Args:
-        error (OSError): One for which :func:`is_full` is true.
+        error (OSError): An error for which :func:`is_full` is true.
         what (str): What was to be written, where the error does not name a file.
         last_checkpoint (str, optional): The last whole checkpoint.
     """
@@ -35,15 +35,17 @@ def full_disk_error(error: OSError, what: str, last_checkpoint: str | None) -> O
 def refuse_full_disk(
     logger: logging.Logger, what: str, last_checkpoint: Callable[[], str | None]
 ) -> Iterator[None]:
-    """Say in one sentence that the disk is full, whatever was to be written.
+    """Turn errors of a full disk into one sentence, for checkpoints and logs alike.
 
     Args:
-        logger (logging.Logger): Its files count, too; they are not written any more afterwards.
+        logger (logging.Logger): The logger, whose files are included; they are no longer written
+            after such an error.
         what (str): What was to be written, where the error does not name a file.
-        last_checkpoint (Callable): Returns the last whole checkpoint, None where there is none.
+        last_checkpoint (Callable): Function that returns the last whole checkpoint, None if there
+            is none.
 
     Raises:
-        OSError: With the sentence.
+        OSError: With this sentence.
     """
     files = [handler for handler in logger.handlers if isinstance(handler, logging.FileHandler)]
     for handler in files:
@@ -61,11 +63,11 @@ def refuse_full_disk(
 
 
 def _raise_if_full(record: logging.LogRecord) -> None:
-    """Stand in for ``Handler.handleError``, which prints a traceback for each line and goes on."""
+    """Replace ``Handler.handleError``, which prints a traceback for each line and continues."""
     if is_full(sys.exc_info()[1]):
         raise
     logging.lastResort.handleError(record)
 
 
 def _ignore(record: logging.LogRecord) -> None:
-    """Leave out a line of the log, as the sentence has been said."""
+    """Ignore a line of the log, as the error has been reported."""

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as the wish to save and to end."""
+"""SIGTERM and SIGINT as requests to save and end."""
 
 import os
 import signal
@@ -12,21 +12,22 @@ from mmengine.dist import all_reduce, get_world_size, is_main_process
 from torch.utils.data import DataLoader
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-#: Iterations between two exchanges of several processes, each of which waits for the slowest.
+#: Iterations between two exchanges of several processes; each exchange waits for the slowest
+#: process.
 _EXCHANGE_INTERVAL = 5
-#: A terminal and a launcher both pass a signal on; a second one that soon is the same wish.
+#: A second signal within this time counts as the first: a terminal and a launcher both pass it on.
 _REPEAT_SECONDS = 1.0
 
 
 class Interruption:
-    """Note a SIGTERM (Slurm preempts by it) or SIGINT (Ctrl-C) instead of ending by it.
+    """Record a SIGTERM (sent by Slurm for a preemption) or SIGINT (Ctrl-C) instead of ending.
 
-    Used as a context, in the main thread; elsewhere signals are left alone. A second signal, a
-    second or more after the first, ends the process at once.
+    A context for the main thread; in other threads it does nothing. A second signal, a second or
+    more after the first, ends the process at once.
 
     Attributes:
-        has_work (bool): Whether there is something to save. While there is not, a signal ends the
-            process by ``SystemExit``.
+        has_work (bool): Whether there is something to save. If not, a signal ends the process by
+            ``SystemExit``.
     """
 
     def __init__(self) -> None:
@@ -45,13 +46,14 @@ class Interruption:
             signal.signal(number, handler)
 
     def wanted(self, iteration: int) -> int:
-        """Tell whether all processes are to end now.
+        """Tell whether all processes have to end now.
 
         Args:
-            iteration (int): Iterations done, the same in all processes, which ask after each.
+            iteration (int): Number of finished iterations, the same in all processes. All processes
+                must call this method after each iteration.
 
         Returns:
-            int: The signal, 0 where there was none.
+            int: The signal; 0 if there was none.
         """
         if get_world_size() == 1:
             return self._signal
@@ -76,27 +78,28 @@ class Interruption:
 
 
 def _say(sentence: str) -> None:
-    """Write to stderr, past the buffers that the signal may have come in the middle of."""
+    """Write to stderr without a buffer: the signal may have interrupted a write to a buffer."""
     if is_main_process():
         os.write(2, f'{sentence}\n'.encode())
 
 
 def shield_workers(loader: DataLoader) -> None:
-    """Keep a loader's workers alive when a signal comes to all processes of a job at once.
+    """Keep a loader's workers alive when all processes of a job get a signal at once.
 
-    The main process could not finish its iteration without them. Workers start afterwards.
+    The main process could not finish its iteration without them. Call this before the workers
+    start.
 
     Args:
         loader (DataLoader): The loader.
     """
-    # Tools that draw schedules have stand-ins for loaders.
+    # Tools that draw schedules have no real loader.
     if getattr(loader, 'num_workers', 0):
         loader.worker_init_fn = partial(_start_shielded, loader.worker_init_fn)
 
 
 def _start_shielded(worker_init_fn: Callable[[int], None] | None, worker_id: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Blocked, it waits for the thread, which can see who has sent it.
+    # A blocked signal is received by the thread, which can see its sender.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=_end_by_parent, args=(os.getppid(),), daemon=True).start()
     if worker_init_fn is not None:
@@ -104,7 +107,7 @@ def _start_shielded(worker_init_fn: Callable[[int], None] | None, worker_id: int
 
 
 def _end_by_parent(parent: int) -> None:
-    """End this process as soon as its parent, and nobody else, sends SIGTERM."""
+    """End this process when its parent sends SIGTERM; ignore SIGTERM from others."""
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
         pass
     os._exit(0)

@@ -1,4 +1,4 @@
-"""Passes over a loader that begin in the middle."""
+"""Passes over a loader that start in the middle."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -7,7 +7,7 @@ from torch.utils.data import BatchSampler, DataLoader
 
 
 class _LateSampler:
-    """A sampler whose next pass leaves out the first samples; for all else it is the sampler."""
+    """A wrapper of a sampler whose next pass skips the first samples."""
 
     def __init__(self, sampler) -> None:
         self.sampler = sampler
@@ -22,23 +22,24 @@ class _LateSampler:
 
 
 def iterate_from(loader: DataLoader, first: int) -> Iterator:
-    """Start a pass at a batch; those before it are not loaded.
+    """Start a pass at a batch; earlier batches are not loaded.
 
     Args:
-        loader (DataLoader): Its order must not depend on what was loaded.
-        first (int): The 0-based batch. A batch sampler that is not torch's own may draw batches of
-            any length: there, what comes before is loaded and dropped.
+        loader (DataLoader): The loader; its order must not depend on earlier batches.
+        first (int): 0-based index of the batch. A batch sampler that is not torch's own may draw
+            batches of any length: with such a sampler earlier batches are loaded and dropped.
 
     Returns:
-        Iterator: Over the batches from ``first`` on.
+        Iterator: Iterator over the batches from ``first`` on.
     """
     sampler = getattr(loader, 'batch_sampler', None)
     if type(sampler) is not BatchSampler:
         return islice(iter(loader), first, None)
     if first > 0 and not isinstance(sampler.sampler, _LateSampler):
-        # Persistent workers keep the batch sampler that they have begun with.
+        # Changed in place, as persistent workers keep their first batch sampler.
         sampler.sampler = _LateSampler(sampler.sampler)
     if isinstance(sampler.sampler, _LateSampler):
-        # Also 0, as a pass that was to begin at its very end has not been begun.
+        # Also set to 0: an earlier value is still there if a pass at the very end was never
+        # started.
         sampler.sampler.skipped = first * sampler.batch_size
     return iter(loader)

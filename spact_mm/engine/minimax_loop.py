@@ -17,7 +17,7 @@ from .reproducible_epoch_hook import seed_epoch
 from .resumable_loop import ResumableTrainLoop
 from .stage_schedulers import resolve_stages
 
-#: Tells that an argument was not given from None, which stands for views from the clips.
+#: Default that differs from None, as None means views from the clips.
 _TOP_LEVEL = 'top level'
 
 
@@ -25,21 +25,21 @@ _TOP_LEVEL = 'top level'
 class MinimaxTrainLoop(ResumableTrainLoop):
     """Epochs over the action loader, zipped with a privacy loader.
 
-    Each batch is ``dict(action=..., privacy=...)``. Everything random in an epoch is seeded by the
-    run's seed, the epoch and the rank when it starts, so a resumed run goes on as if it had not
-    been interrupted.
+    Each batch is ``dict(action=..., privacy=...)``. At its start an epoch is seeded by the run's
+    seed, the epoch and the rank, so a resumed run gives the same result as an uninterrupted one.
 
-    It needs a :class:`MinimaxPhaseHook`, takes its epochs from there, and replaces the names of
-    stages in the runner's ``param_scheduler`` (:func:`resolve_stages`) before they are built.
+    The loop needs a :class:`MinimaxPhaseHook` and takes its epochs from there. It replaces the
+    names of stages in the runner's ``param_scheduler`` (:func:`resolve_stages`) before the
+    schedulers are built.
 
     Args:
         runner (Runner): The runner.
         dataloader (DataLoader | dict): The action loader (the runner passes ``train_dataloader``).
-        max_epochs (int, optional): Epochs in all. None, the default, is the sum of the schedule;
-            fewer need ``allow_partial=True`` of the hook.
+        max_epochs (int, optional): Number of epochs. None, the default, means the sum of the
+            schedule; fewer need ``allow_partial=True`` of the hook.
         privacy_dataloader (DataLoader | dict, optional): The privacy loader; None takes the views
-            from the clips. By default it is the config's ``privacy_dataloader``, beside
-            ``train_dataloader``, which is the place for it.
+            from the clips. By default it is the config's ``privacy_dataloader``, the usual place,
+            beside ``train_dataloader``.
         epoch_length (str): ``'action'`` (the privacy loader cycles) or ``'shortest'``.
             Defaults to ``'action'``.
         **kwargs: As those of :class:`ResumableTrainLoop`.
@@ -47,8 +47,8 @@ class MinimaxTrainLoop(ResumableTrainLoop):
     Raises:
         ValueError: If there is not exactly one :class:`MinimaxPhaseHook`, ``max_epochs`` or a
             scheduler does not fit its schedule, the privacy loader is given twice, a loader is
-            empty, ``epoch_length`` is unknown or without effect, or a batch can be smaller than
-            what the privacy branch needs.
+            empty, ``epoch_length`` is unknown or without effect, or a batch can be smaller than the
+            privacy branch needs.
     """
 
     def __init__(
@@ -82,22 +82,22 @@ class MinimaxTrainLoop(ResumableTrainLoop):
         _check_batch_sizes(paired, least)
         _check_view_distance(runner, paired)
         super().__init__(runner, paired, max_epochs, **kwargs)
-        # The runner builds them next.
+        # The runner builds the schedulers next.
         runner.param_schedulers = resolve_stages(
             runner.param_schedulers, hook.all_stages, len(paired)
         )
 
     def run(self) -> nn.Module:
-        """Run all epochs, if a small batch passes all that they will do.
+        """Run all epochs, after a test of all phases by a small batch.
 
-        Before, it is checked that each player gets the batches that it accumulates.
+        Another check before is that each player gets enough batches for its gradient accumulation.
         """
         check_accumulation(self.runner)
         check_early(self.runner)
         return super().run()
 
     def run_epoch(self) -> None:
-        """Run one epoch, or what is left of it."""
+        """Run one epoch, or the rest of an interrupted one."""
         self.seed_epoch()
         begin_accumulation(self.runner, self.batches_done)
         super().run_epoch()
@@ -106,12 +106,12 @@ class MinimaxTrainLoop(ResumableTrainLoop):
         return self.dataloader.iterate_from(first)
 
     def seed_epoch(self) -> None:
-        """Make data, dropout and draws a function of seed, epoch and rank from here on."""
+        """Seed data, dropout and other random numbers by seed, epoch and rank."""
         seed_epoch(self.runner, self.dataloader, self.epoch)
 
 
 def _count_epochs(hook: MinimaxPhaseHook, max_epochs: int | None) -> int:
-    """Return the epochs of the run; refuse a number that is not the schedule's."""
+    """Return the epochs of the run; refuse a number that contradicts the schedule."""
     planned = hook.all_stages[-1].end
     if max_epochs is None:
         return planned
@@ -127,7 +127,7 @@ def _count_epochs(hook: MinimaxPhaseHook, max_epochs: int | None) -> int:
 def _choose_privacy_loader(
     runner: Runner, given: DataLoader | dict | str | None
 ) -> DataLoader | dict | None:
-    """Return the privacy loader of the config, wherever it stands."""
+    """Return the privacy loader of the config, from either place."""
     at_top = runner.cfg.get('privacy_dataloader', _TOP_LEVEL)
     if isinstance(given, str):
         return None if isinstance(at_top, str) else at_top
@@ -140,7 +140,7 @@ def _choose_privacy_loader(
 
 
 def _check_view_distance(runner: Runner, paired: PairedDataLoader) -> None:
-    """Refuse a distance of views that come from the privacy loader."""
+    """Refuse ``view_distance`` if the views come from the privacy loader."""
     model = runner.cfg.get('model')
     if 'privacy' in paired.loaders and isinstance(model, Mapping) and 'view_distance' in model:
         raise ValueError(
@@ -150,7 +150,7 @@ def _check_view_distance(runner: Runner, paired: PairedDataLoader) -> None:
 
 
 def _check_batch_sizes(paired: PairedDataLoader, least: int) -> None:
-    """Refuse loaders one of whose batches is too small for the privacy branch."""
+    """Refuse loaders with a batch that is too small for the privacy branch."""
     name = 'privacy' if 'privacy' in paired.loaders else 'action'
     loader = paired.loaders[name]
     key = 'privacy_dataloader' if name == 'privacy' else 'train_dataloader'

@@ -1,4 +1,4 @@
-"""A training that begins with less noise than it ends with."""
+"""A linear ramp of the noise at the beginning of a training."""
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
@@ -12,26 +12,26 @@ from .stage_schedulers import resolve_epoch
 
 @register(HOOKS)
 class NoiseRampHook(Hook):
-    """Raise the noise of a :class:`GaussianChannel` from a part of it to all, linearly.
+    """Raise the noise of a :class:`GaussianChannel` linearly from a part to the full noise.
 
-    What starts from nothing in full noise may learn nothing, though there is something to learn.
-    For the training of f_A and f_T, of fresh action targets and of attackers alike. Validation and
-    tests have all of the noise, and f_A is charged for what it tells through all of it.
+    Untrained networks may learn nothing in full noise, although there is something to learn. This
+    hook is for the training of f_A and f_T, of fresh action targets and of attackers. Validation
+    and tests have the full noise, and f_A's price on information is for the full noise.
 
     Args:
         low (float): Share of the noise's standard deviation until ``begin``, in [0, 1). Defaults to
             0.1.
-        begin (int | float | str): Epoch at whose begin the noise starts to rise, or in a minimax
-            training a name of its schedule, such as ``'minimax'`` or ``'minimax+2'``, as schedulers
-            have them. Defaults to 0.
-        end (int | float | str): Epoch, likewise, from whose begin all of it is there. Defaults to
-            1.
+        begin (int | float | str): Epoch at whose beginning the noise starts to rise; in a minimax
+            training also a name of its schedule, such as ``'minimax'`` or ``'minimax+2'``, as for
+            schedulers. Defaults to 0.
+        end (int | float | str): Epoch, given in the same way, from which on the noise is full.
+            Defaults to 1.
 
     Raises:
         ValueError: If ``low`` is out of range.
     """
 
-    # Before the phase hook, who measures whether f_T is ready.
+    # Runs before the phase hook, which measures whether f_T is ready.
     priority = 'VERY_HIGH'
 
     def __init__(
@@ -44,11 +44,11 @@ class NoiseRampHook(Hook):
         self._epochs = (0.0, 0.0)
 
     def before_train(self, runner: Runner) -> None:
-        """Look for the channels, and for the epochs of the ramp.
+        """Find the channels and the epochs of the ramp.
 
         Raises:
-            ValueError: If there is no channel, or the ramp does not end after it begins and before
-                the run does.
+            ValueError: If there is no channel, or the ramp does not end between its beginning and
+                the end of the run.
         """
         self._channels = [m for m in runner.model.modules() if isinstance(m, GaussianChannel)]
         if not self._channels:
@@ -69,22 +69,22 @@ class NoiseRampHook(Hook):
             )
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Set the noise, which a validation has changed."""
+        """Set the noise, as a validation has changed it."""
         self.before_train_iter(runner, 0)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
-        """Set the noise of this iteration, which depends on nothing but its place in the run."""
+        """Set the noise of this iteration, which depends only on its position in the run."""
         begin, end = self._epochs
         epoch = runner.epoch + batch_idx / len(runner.train_dataloader)
         risen = min(max((epoch - begin) / (end - begin), 0.0), 1.0)
         self._set(self.low + (1 - self.low) * risen)
 
     def before_val(self, runner: Runner) -> None:
-        """Let a validation have all of the noise."""
+        """Set the full noise for a validation."""
         self._set(1.0)
 
     def after_train(self, runner: Runner) -> None:
-        """Leave the model with all of it."""
+        """Set the full noise at the end."""
         self._set(1.0)
 
     def _set(self, scale: float) -> None:

@@ -1,4 +1,4 @@
-"""Skip iterations that would poison the networks, and stop when they do not end."""
+"""Skip iterations with NaN or infinity, and stop if there are too many in a row."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from ..registration import register
 from .atomic_step import AtomicStep
 from .finite import last_checkpoint, phase_of, refuse_to_begin
 
-#: Where the file of a sample stands, in MMAction2 and MMPretrain.
+#: Keys of a sample's file in MMAction2 and MMPretrain.
 _NAMES = ('filename', 'img_path', 'frame_dir', 'video_id')
 
 
@@ -21,21 +21,21 @@ class NonFiniteHook(Hook):
     """Skip iterations with a loss, gradient or running statistic that is NaN or infinite.
 
     For any model and any epoch or iteration loop. A skipped iteration updates no network, no
-    optimizer state, no running statistic and no logged mean (:class:`AtomicStep` says how); it is
-    counted and logged with its phase, its number and what is known of its batch. The counts are
-    kept in MMEngine's message hub, and by it in checkpoints, so that a resumed run goes on with
-    them. What gets past it, such as an optimizer's own overflow,
-    :class:`~spact_mm.engine.PlainCheckpointHook` does not write.
+    optimizer state, no running statistic and no logged mean (see :class:`AtomicStep`). It is
+    counted and logged with its phase, its number and facts about its batch. The counts are kept in
+    MMEngine's message hub, which checkpoints hold, so a resumed run continues them. Other numbers
+    that are not finite, such as an optimizer's own overflow, are not written by
+    :class:`~spact_mm.engine.PlainCheckpointHook`.
 
     Args:
-        max_bad_steps (int): The run stops when this many iterations of one phase in a row were
-            skipped; one or two may be bad luck, more do not heal. Defaults to 10.
+        max_bad_steps (int): The run stops when this many iterations of one phase in a row are
+            skipped: one or two may be accidental, a long row does not recover. Defaults to 10.
 
     Raises:
         ValueError: If ``max_bad_steps`` is below 1.
     """
 
-    # What was skipped is not to be logged.
+    # Runs first, so that a skipped iteration is not logged.
     priority = 'HIGHEST'
 
     def __init__(self, max_bad_steps: int = 10) -> None:
@@ -48,21 +48,21 @@ class NonFiniteHook(Hook):
         self._step: AtomicStep | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Look at the weights that were loaded.
+        """Check the loaded weights.
 
         Raises:
-            ValueError: If they are not finite to begin with.
+            ValueError: If they are not finite.
         """
         refuse_to_begin(runner.model)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Put the check around the training step."""
+        """Replace the training step by one with the check."""
         if self._step is None:
             self._step = AtomicStep(runner.model, runner.optim_wrapper)
             runner.model.train_step = self._step
 
     def after_train(self, runner: Runner) -> None:
-        """Take it off."""
+        """Restore the training step."""
         if self._step is not None:
             runner.model.train_step = self._step.train_step
             self._step = None
@@ -101,7 +101,7 @@ class NonFiniteHook(Hook):
 
 
 def _samples(batch, loader: str = '') -> Iterator[str]:
-    """Name the samples of a batch that are not finite themselves, or all where none is."""
+    """Yield the names of samples with inputs that are not finite, or of all samples if none has."""
     if not isinstance(batch, dict):
         return
     if 'inputs' not in batch:
@@ -125,7 +125,7 @@ def _name(sample) -> str | None:
 
 
 def _non_finite(inputs) -> set[int]:
-    """Return the numbers of the samples with inputs that are not finite."""
+    """Return the indices of the samples with inputs that are not finite."""
     if isinstance(inputs, Tensor):
         return {i for i, x in enumerate(inputs) if x.is_floating_point() and not _is_finite(x)}
     views = inputs if len(inputs) and isinstance(inputs[0], (list, tuple)) else [inputs]

@@ -7,8 +7,8 @@ from torch import nn
 from ..models.unwrapped import unwrapped
 from ..registration import register
 
-#: Settings that may stand outside the children: they hold for each child that does not set them.
-#: MMAction2's ``tools/train.py --amp`` puts ``type`` and ``loss_scale`` there.
+#: Settings that are allowed beside the children, as defaults for children that do not set them.
+#: MMAction2's ``tools/train.py --amp`` sets ``type`` and ``loss_scale`` there.
 _SHARED = ('type', 'loss_scale', 'dtype', 'clip_grad', 'accumulative_counts')
 
 
@@ -17,14 +17,14 @@ class MinimaxOptimWrapperConstructor:
     """Build an ``OptimWrapperDict`` with one optimizer wrapper per child of the model.
 
     Args:
-        optim_wrapper_cfg (dict): Child name to the config of its optimizer wrapper, each with its
-            own ``optimizer`` and whatever else MMEngine takes. ``type``, ``loss_scale``,
+        optim_wrapper_cfg (dict): Config of the optimizer wrapper by name of the child, each with
+            its own ``optimizer`` and any other setting of MMEngine. ``type``, ``loss_scale``,
             ``dtype``, ``clip_grad`` and ``accumulative_counts`` beside the children are defaults
-            for all.
+            for all children.
         paramwise_cfg (dict, optional): Default ``paramwise_cfg`` of all children.
 
     Raises:
-        ValueError: If the names are not exactly those of the children that have parameters.
+        ValueError: If the names are not exactly the names of the children with parameters.
 
     Example:
         >>> optim_wrapper = dict(

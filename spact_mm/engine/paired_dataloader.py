@@ -1,4 +1,4 @@
-"""The action and the privacy loader as one."""
+"""The action and the privacy loader as one loader."""
 
 from collections.abc import Iterator
 
@@ -13,9 +13,9 @@ EPOCH_LENGTHS = ('action', 'shortest')
 class PairedDataLoader:
     """Zip the action loader with a privacy loader.
 
-    It looks like the action loader to hooks (``dataset``, ``sampler``, ``len``). Both loaders
-    start anew with each iteration over it; a privacy loader that ends early starts again, in a new
-    order. Order and augmentation are a function of the seed, the epoch and the position alone.
+    Hooks see the attributes of the action loader (``dataset``, ``sampler``, ``len``). Each
+    iteration over the pair restarts both loaders; a privacy loader that ends early starts again, in
+    a new order. Order and augmentation depend only on the seed, the epoch and the position.
 
     Args:
         action (DataLoader): Clips.
@@ -53,7 +53,7 @@ class PairedDataLoader:
         self._epoch = 0
 
     def set_epoch(self, epoch: int, seed: int) -> None:
-        """Make the next pass that of ``epoch`` (0-based) under ``seed``."""
+        """Set ``epoch`` (0-based) and ``seed`` of the next pass."""
         self._epoch, self._seed = epoch, seed
 
     def __len__(self) -> int:
@@ -64,7 +64,8 @@ class PairedDataLoader:
     def _start(self, name: str, restarts: int = 0, first: int = 0) -> Iterator:
         """Start a pass over a loader; ``restarts`` counts the passes within this epoch."""
         loader = self.loaders[name]
-        # A restarted loader needs an order of its own; no run has so many epochs.
+        # A restarted loader needs an order of its own; the offset is larger than any run's number
+        # of epochs.
         epoch = self._epoch + restarts * 1_000_003
         if hasattr(loader.sampler, 'seed'):
             loader.sampler.seed = self._seed
@@ -72,8 +73,9 @@ class PairedDataLoader:
             loader.sampler.set_epoch(epoch)
         if hasattr(loader.dataset, 'set_epoch'):
             loader.dataset.set_epoch(epoch, self._seed)
-        # A loader draws a seed when it starts its workers; persistent ones start at the first epoch
-        # of a process, which is another one in a resumed run. Dropout must not notice.
+        # A loader draws a seed when it starts its workers. Persistent workers start in the first
+        # epoch of a process, which is another epoch in a resumed run. The draw must not affect
+        # dropout.
         with torch.random.fork_rng(devices=[]):
             return iterate_from(loader, first)
 
@@ -81,7 +83,7 @@ class PairedDataLoader:
         return self.iterate_from(0)
 
     def iterate_from(self, first: int) -> Iterator[dict]:
-        """Iterate over the batches from ``first`` (0-based) on; those before it are not loaded."""
+        """Iterate over the batches from ``first`` (0-based) on; earlier batches are not loaded."""
         iterators, restarts = dict(action=self._start('action', first=first)), 0
         if 'privacy' in self.loaders:
             restarts, begin = divmod(first, len(self.loaders['privacy']))

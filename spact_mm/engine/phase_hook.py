@@ -1,4 +1,4 @@
-"""Who learns when: the schedule of the phases."""
+"""The schedule of the training phases."""
 
 import math
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from .resumable_loop import batches_done
 
 @dataclass(frozen=True)
 class ScheduleStage:
-    """Some epochs whose iterations take the phases in turn."""
+    """A number of epochs whose iterations alternate between phases."""
 
     phases: tuple[str, ...]
     begin: int
     end: int
-    #: What schedulers call it.
+    #: Name of the stage, for schedulers.
     name: str = ''
 
     def __str__(self) -> str:
@@ -36,16 +36,15 @@ def parse_schedule(schedule: Sequence[dict]) -> list[ScheduleStage]:
 
     Args:
         schedule (Sequence[dict]): ``dict(phase=name or sequence of names, epochs=n)`` in order,
-            each with a ``name`` if it likes. Without one a stage is called ``'minimax'`` if
-            several phases take turns, ``'warmup'`` if it is of adversaries alone, else as its
-            phase.
+            each optionally with a ``name``. The default name is ``'minimax'`` for several phases,
+            ``'warmup'`` for ``adversaries`` alone, else the name of the phase.
 
     Returns:
         list[ScheduleStage]: All stages; those with ``epochs=0`` end where they begin.
 
     Raises:
         ValueError: If an entry has other keys, no phase, a bad number of epochs or the name of
-            another.
+            another entry.
     """
     stages, begin = [], 0
     for entry in schedule:
@@ -97,25 +96,26 @@ def _default_name(phases: tuple[str, ...]) -> str:
 
 @register(HOOKS)
 class MinimaxPhaseHook(Hook):
-    """Set the phase of each iteration, a function of the epoch and the iteration in it alone.
+    """Set the phase of each iteration, which depends only on the epoch and the iteration in it.
 
-    :class:`MinimaxTrainLoop` takes its epochs, and those that schedulers name, from here.
+    :class:`MinimaxTrainLoop` takes its number of epochs, and the epochs of named stages, from this
+    hook.
 
-    When ``reconstruction`` is over the hook measures f_A, and when a stage with the phase
-    ``anonymizer`` begins f_A and f_T, on training batches in eval mode, and refuses a start that
-    has no hope: without a faithful f_A and a recognizer above chance the minimax yields useless
-    pictures and a useless recognizer.
+    After ``reconstruction`` the hook measures f_A, and before a stage with the phase ``anonymizer``
+    it measures f_A and f_T, on training batches in eval mode. It refuses a hopeless start: without
+    a faithful f_A and a recognizer above chance the minimax gives useless pictures and a useless
+    recognizer.
 
     Args:
         schedule (list[dict]): For instance ``[dict(phase='reconstruction', epochs=5),
             dict(phase='adversaries', epochs=20, name='warmup'),
-            dict(phase=('anonymizer', 'adversaries'), epochs=100)]``; several phases take turns,
-            iteration by iteration, on from epoch to epoch. Schedulers of ``param_scheduler`` may
-            begin and end by the names (:func:`~spact_mm.engine.resolve_stages`).
-        max_reconstruction_l1 (float): Largest mean L1 of f_A(x) and x, in [0, 1], that minimax
-            may start from. Defaults to 0.03.
-        readiness_clips (int): Number of training clips to measure on. Defaults to 128.
-        force (bool): Start the minimax whatever was measured. Defaults to False.
+            dict(phase=('anonymizer', 'adversaries'), epochs=100)]``; several phases alternate by
+            iteration, across the ends of epochs. Schedulers of ``param_scheduler`` may begin and
+            end at the names (:func:`~spact_mm.engine.resolve_stages`).
+        max_reconstruction_l1 (float): Largest mean L1 of f_A(x) and x, in [0, 1], for a start of
+            the minimax. Defaults to 0.03.
+        readiness_clips (int): Number of training clips for this measurement. Defaults to 128.
+        force (bool): Start the minimax without this measurement. Defaults to False.
         allow_partial (bool): Allow ``train_cfg.max_epochs`` to end the run before the schedule
             ends; schedulers stay those of the whole schedule. Defaults to False.
 
@@ -133,7 +133,7 @@ class MinimaxPhaseHook(Hook):
         force: bool = False,
         allow_partial: bool = False,
     ) -> None:
-        #: Those without epochs included, which schedulers may name.
+        #: All stages, including those without epochs, which schedulers may name.
         self.all_stages = parse_schedule(schedule)
         self.stages = [stage for stage in self.all_stages if stage.begin < stage.end]
         self.max_reconstruction_l1 = max_reconstruction_l1
@@ -152,8 +152,8 @@ class MinimaxPhaseHook(Hook):
         Args:
             epoch (int): 0-based epoch.
             iteration (int): 0-based iteration in it.
-            epoch_length (int): Iterations of each epoch; turns go on over epochs, or an epoch of
-                one iteration would never be that of a second phase.
+            epoch_length (int): Iterations of each epoch. Turns continue across epochs; otherwise
+                with epochs of one iteration the second phase would never come.
         """
         stage = self.stage_at(epoch)
         turn = (epoch - stage.begin) * epoch_length + iteration
@@ -187,7 +187,7 @@ class MinimaxPhaseHook(Hook):
                 'hook off custom_hooks.'
             )
         spans = [[stage.name, stage.begin, stage.end] for stage in self.all_stages]
-        # Resumed with the rest of the message hub.
+        # A resumed message hub holds the schedule.
         trained = runner.message_hub.runtime_info.get('schedule', spans)
         if trained != spans:
             raise ValueError(
@@ -198,7 +198,7 @@ class MinimaxPhaseHook(Hook):
         runner.message_hub.update_info('schedule', spans)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Announce a stage, and check that a minimax has something to start from."""
+        """Log a new stage, and check f_A and f_T before the minimax."""
         stage = self.stage_at(runner.epoch)
         if stage is self._stage:
             return
@@ -216,7 +216,7 @@ class MinimaxPhaseHook(Hook):
         runner.message_hub.update_info('phase', phase)
 
     def _forget_other_phases(self, runner: Runner, stage: ScheduleStage) -> None:
-        """Drop the running means of phases that are over, or the log would repeat their last."""
+        """Drop the running means of finished phases, which the log would repeat otherwise."""
         phases = unwrapped(runner.model).phases
         over = tuple(f'train/{phase}/' for phase in phases if phase not in stage.phases)
         scalars = runner.message_hub.log_scalars
@@ -224,7 +224,7 @@ class MinimaxPhaseHook(Hook):
             del scalars[key]
 
     def _refuse_hopeless_start(self, runner: Runner, stage: ScheduleStage) -> None:
-        """Check f_A once reconstruction is over, and f_T too when minimax starts."""
+        """Check f_A after ``reconstruction``, and f_A and f_T before the minimax."""
         starts = 'anonymizer' in stage.phases
         coming = any('anonymizer' in s.phases for s in self.stages if s.begin > stage.begin)
         was_reconstructing = any(
@@ -239,12 +239,12 @@ class MinimaxPhaseHook(Hook):
             measured = model.measure_readiness(batch)
             chance = 1 / measured.pop('classes')
             total += torch.tensor(list(measured.values()), dtype=torch.float64)
-        # Whatever drew random numbers meanwhile, the epoch itself must not notice.
+        # Random numbers drawn by the measurement must not affect the epoch.
         runner.train_loop.seed_epoch()
         all_reduce(total)
         l1_sum, frames, correct, clips = total.tolist()
         l1, top1 = l1_sum / frames, correct / clips
-        # Three standard errors above chance: what guessing reaches once in 700 tries.
+        # Three standard errors above chance; guessing reaches this value once in 700 tries.
         least = min(chance + 3 * math.sqrt(chance * (1 - chance) / clips), 1.0)
         runner.logger.info(
             f'Before minimax, on {clips:.0f} training clips: reconstruction L1 {l1:.4f} (at most '
@@ -272,7 +272,7 @@ def _describe(spans: Sequence) -> str:
 
 
 def find_phase_hook(runner: Runner) -> MinimaxPhaseHook:
-    """Return the hook that says who learns when.
+    """Return the hook with the schedule.
 
     Raises:
         ValueError: If there is none, or more than one.

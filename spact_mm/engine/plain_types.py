@@ -1,4 +1,4 @@
-"""Values that ``torch.load(weights_only=True)`` reads, and back."""
+"""Conversion of values to types that ``torch.load(weights_only=True)`` reads, and back."""
 
 import os
 import re
@@ -13,18 +13,18 @@ _MAX_TEXT_BYTES = 1 << 28
 
 
 def to_plain(value, name: str = 'value'):
-    """Turn a value into tensors and Python's own types, for ``torch.load(weights_only=True)``.
+    """Convert a value to tensors and built-in types, for ``torch.load(weights_only=True)``.
 
     Args:
         value: Any nesting of mappings, sequences, numpy arrays and scalars, ``HistoryBuffer``,
             tensors and scalars.
-        name (str): What to call it in an error. Defaults to 'value'.
+        name (str): Name of the value in an error. Defaults to 'value'.
 
     Returns:
         The plain value, from which :func:`from_plain` rebuilds arrays and history buffers.
 
     Raises:
-        TypeError: If it holds anything else.
+        TypeError: If the value holds anything else.
     """
     if isinstance(value, Enum):
         return to_plain(value.value, name)
@@ -64,10 +64,10 @@ def to_plain(value, name: str = 'value'):
 
 
 def from_plain(value):
-    """Rebuild the arrays and history buffers of :func:`to_plain`; the rest passes unchanged.
+    """Rebuild the arrays and history buffers of :func:`to_plain`; other values are unchanged.
 
     Raises:
-        ValueError, TypeError, LookupError, AttributeError: If they are damaged.
+        ValueError, TypeError, LookupError, AttributeError: If an array or buffer is damaged.
     """
     if isinstance(value, dict):
         if '__ndarray__' in value:
@@ -88,21 +88,22 @@ def _to_array(values, code: str) -> np.ndarray:
     if not re.fullmatch(r'[<>|=]?([biufcSU]\d{1,5}|O)', code):
         raise ValueError(f'an array of the type {code}')
     array, dtype = np.array(values), np.dtype(code)
-    # Of text, a file states the bytes an entry, whatever is in it.
+    # For text a file declares the bytes of an entry, independent of the content.
     if array.size * dtype.itemsize > _MAX_TEXT_BYTES and dtype.kind in 'SU':
         raise ValueError(f'{array.size} entries of the type {code}')
     return np.array(values, dtype=dtype)
 
 
 def rebuild(checkpoint: dict, resumes: bool) -> str:
-    """Rebuild a loaded checkpoint in place, but for weights and optimizers, which are plain.
+    """Rebuild a loaded checkpoint in place, except weights and optimizers, which are plain.
 
     Args:
-        checkpoint (dict): What was loaded.
-        resumes (bool): Whether the training goes on with all of it, not with the weights only.
+        checkpoint (dict): The loaded checkpoint.
+        resumes (bool): Whether the training is resumed from the whole checkpoint, not only from the
+            weights.
 
     Returns:
-        str: What is damaged, the middle of a sentence; empty if nothing is.
+        str: The damage, as the middle of a sentence; empty if there is none.
     """
     damage = _describe_damage(checkpoint) if resumes else ''
     if damage:
@@ -118,7 +119,7 @@ def rebuild(checkpoint: dict, resumes: bool) -> str:
 
 
 def _describe_damage(checkpoint: dict) -> str:
-    """Tell what a training would go on from that is not what it must be."""
+    """Describe entries needed to resume a training that have a wrong type or value."""
     for name in ('state_dict', 'meta', 'message_hub'):
         if not isinstance(checkpoint[name], dict):
             return f'its {name} is a {type(checkpoint[name]).__name__} instead of a dictionary'

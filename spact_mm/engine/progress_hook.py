@@ -1,4 +1,4 @@
-"""How far a run is, for a process that watches it."""
+"""The progress of a run, for another process."""
 
 import json
 import time
@@ -15,12 +15,12 @@ from ..registration import register
 
 @register(HOOKS)
 class ProgressFileHook(Hook):
-    """Write the fraction of the training that is done to a file.
+    """Write the finished fraction of the training to a file.
 
     Args:
         path (str): The file, JSON with ``done`` and ``total`` (iterations) and ``seconds``.
         interval (int): Iterations between writes. Defaults to 10.
-        seconds (float): What a run took before it was interrupted and resumed. Defaults to 0.
+        seconds (float): Duration of the run before an interruption. Defaults to 0.
     """
 
     priority = 'VERY_LOW'
@@ -32,7 +32,7 @@ class ProgressFileHook(Hook):
 
     @master_only
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
-        """Write where the run is."""
+        """Write the progress."""
         if self.every_n_train_iters(runner, self.interval):
             state = dict(done=runner.iter + 1, total=runner.max_iters)
             state['seconds'] = round(time.time() - self._start, 1)

@@ -10,14 +10,14 @@ from ..registration import register
 
 
 def seed_epoch(runner: Runner, data, epoch: int) -> None:
-    """Make data, dropout and draws a function of seed, epoch and rank from here on.
+    """Seed data, dropout and other random numbers by seed, epoch and rank.
 
     Args:
         runner (Runner): The runner.
-        data: What gives the samples; its ``set_epoch`` is told, if it has one.
-        epoch (int): 0-based.
+        data: Source of the samples; its ``set_epoch`` is called if it has one.
+        epoch (int): 0-based epoch.
     """
-    # The data of all ranks have to agree.
+    # All ranks need the same seed for the data.
     seed = runner.seed
     if runner._randomness_cfg.get('diff_rank_seed', False):
         seed -= get_rank()
@@ -30,19 +30,20 @@ def seed_epoch(runner: Runner, data, epoch: int) -> None:
 class ReproducibleEpochHook(Hook):
     """Seed everything random in an epoch by the run's seed, the epoch and the rank.
 
-    What ``MinimaxTrainLoop`` does by itself, for other loops: a resumed run goes on as if it had
-    not been interrupted, if its data set is a :class:`~spact_mm.datasets.ReproducibleDataset`. With
-    MMEngine's ``EpochBasedTrainLoop`` it is resumed at an epoch's end, with
-    :class:`~spact_mm.engine.ResumableTrainLoop` at any iteration.
+    For loops other than ``MinimaxTrainLoop``, which seeds its epochs itself. A resumed run gives
+    the same result as an uninterrupted one if its data set is a
+    :class:`~spact_mm.datasets.ReproducibleDataset`. With MMEngine's ``EpochBasedTrainLoop`` a run
+    is resumed at an epoch's end, with :class:`~spact_mm.engine.ResumableTrainLoop` at any
+    iteration.
 
     Raises:
-        ValueError: If the training is not one of epochs, which would all be the same.
+        ValueError: If the loop has no epochs: all passes over the data would be the same.
     """
 
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Runner) -> None:
-        """Refuse a loop that has no epochs."""
+        """Refuse a loop without epochs."""
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             raise ValueError(
                 f'ReproducibleEpochHook seeds epochs, but train_cfg is a '
@@ -51,16 +52,17 @@ class ReproducibleEpochHook(Hook):
             )
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Start the epoch's streams of random numbers."""
+        """Seed the random numbers of the epoch."""
         seed_epoch(runner, runner.train_loop.dataloader.dataset, runner.epoch)
         self._state = torch.get_rng_state()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
-        """Undo what the start of the workers drew.
+        """Undo the effect of the workers' start on the random numbers.
 
-        A loader draws a seed when it starts its workers; persistent ones start at the first epoch
-        of a process, which is another one in a resumed run. Dropout must not notice.
+        A loader draws a seed when it starts its workers. Persistent workers start in the first
+        epoch of a process, which is another epoch in a resumed run. The draw must not affect
+        dropout.
         """
-        # Tools that draw schedules have a loader that is none of torch's.
+        # Tools that draw schedules have no loader of torch.
         if batch_idx == 0 and getattr(runner.train_loop.dataloader, 'num_workers', 0) > 0:
             torch.set_rng_state(self._state)

@@ -1,4 +1,4 @@
-"""A training loop that goes on at the iteration where it was interrupted."""
+"""A training loop that can be resumed at any iteration."""
 
 import signal
 from collections.abc import Iterator
@@ -17,23 +17,23 @@ from .training_state import capture_state, restore_state
 
 @register(LOOPS)
 class ResumableTrainLoop(EpochBasedTrainLoop):
-    """MMEngine's loop of epochs, resumed at any iteration, and ended by signals with a checkpoint.
+    """MMEngine's epoch loop that resumes at any iteration and saves a checkpoint at a signal.
 
     With :class:`~spact_mm.engine.ReproducibleEpochHook` and a
-    :class:`~spact_mm.datasets.ReproducibleDataset`, a run that was interrupted and resumed ends as
-    one that was not, also where :class:`~spact_mm.engine.PlainCheckpointHook` has
-    ``by_epoch=False``. The batches that were done are not loaded again.
+    :class:`~spact_mm.datasets.ReproducibleDataset`, an interrupted and resumed run gives the same
+    result as an uninterrupted one, also if :class:`~spact_mm.engine.PlainCheckpointHook` has
+    ``by_epoch=False``. Finished batches are not loaded again.
 
-    SIGTERM and SIGINT end the run after the iteration (with several processes a few later), which
-    is saved, with the exit code 143 or 130; a second signal ends it at once.
+    SIGTERM and SIGINT end the run after the current iteration (with several processes a few
+    iterations later) with a checkpoint and exit code 143 or 130; a second signal ends it at once.
 
     Args:
         *args: As those of :class:`mmengine.runner.EpochBasedTrainLoop`.
         **kwargs: As those of :class:`mmengine.runner.EpochBasedTrainLoop`.
 
     Attributes:
-        batches_done (int): Batches of this epoch that were taken, the current one included; more
-            than 0 in ``before_train_epoch`` where an epoch goes on.
+        batches_done (int): Number of started batches of this epoch, including the current one;
+            above 0 in ``before_train_epoch`` if an interrupted epoch continues.
 
     Raises:
         OSError: If the disk is full.
@@ -46,7 +46,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self._interruption = Interruption()
 
     def run(self):
-        """Train to the end, or to a signal."""
+        """Train to the end, or until a signal."""
         runner = self.runner
         self._find_position()
         loaders = list(_loaders(self.dataloader).values())
@@ -65,12 +65,12 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             return super().run()
 
     def run_epoch(self) -> None:
-        """Run one epoch, or what is left of it."""
+        """Run one epoch, or the rest of an interrupted one."""
         runner, first = self.runner, self.batches_done
         runner.call_hook('before_train_epoch')
         runner.model.train()
         for idx, data_batch in enumerate(self._iterate_from(first), first):
-            # The first batch is there now: starting the loaders has drawn what it had to draw.
+            # Restored after the first batch: starting the loaders draws random numbers.
             self._restore()
             self.run_iter(idx, data_batch)
         self._restore()
@@ -78,7 +78,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self._epoch += 1
         self.batches_done = 0
         hook = _checkpoint_hook(runner)
-        # Until the next iteration, in a validation, there may be nothing that a checkpoint lacks.
+        # Until the next iteration, for instance in a validation, there may be nothing new to save.
         self._interruption.has_work = hook is not None and hook.saved_iter != self._iter
 
     def run_iter(self, idx: int, data_batch) -> None:
@@ -100,20 +100,20 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         return dict(batches_done=self.batches_done, layout=self._layout(), states=states)
 
     def go_on_from(self, saved: dict | None, epoch: int, iteration: int) -> None:
-        """Go on in the middle of an epoch.
+        """Continue in the middle of an epoch.
 
         Args:
-            saved (dict, optional): What :meth:`capture` returned; None for a checkpoint of
-                MMEngine's own hook, which has no such thing.
-            epoch (int): Whole epochs before it.
-            iteration (int): Iterations before it.
+            saved (dict, optional): Result of :meth:`capture`; None for a checkpoint of MMEngine's
+                own hook, which has no such entry.
+            epoch (int): Number of whole epochs before.
+            iteration (int): Number of iterations before.
         """
         length = len(self.dataloader)
         done = min(max(iteration - epoch * length, 0), length)
         self._saved = saved or dict(batches_done=done, layout=None)
 
     def _find_position(self) -> None:
-        """Set the first batch, and the iterations as this number of batches counts them."""
+        """Set the first batch, and the number of iterations for the current number of batches."""
         length = len(self.dataloader)
         if self._saved is not None:
             done, layout = self._saved['batches_done'], self._saved['layout']
@@ -131,11 +131,11 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
                     f'The checkpoint was written in the middle of an epoch {reason}: the run goes '
                     f'on at batch {self.batches_done} of {length}, not bit for bit.'
                 )
-        # By iterations of another length the last one would not be found.
+        # Counted with the current epoch length; otherwise the loop would miss the last iteration.
         self._iter = self._epoch * length + self.batches_done
 
     def _layout(self) -> dict:
-        """Return what the batches of an epoch depend on, beside seed and epoch."""
+        """Return the settings that the batches of an epoch depend on, apart from seed and epoch."""
         sizes = {name: loader.batch_size for name, loader in _loaders(self.dataloader).items()}
         return dict(batches=len(self.dataloader), batch_sizes=sizes, processes=get_world_size())
 
@@ -154,7 +154,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         else:
             hook.save_now(runner)
             kept = f'{hook.last_ckpt} is saved, and --resume goes on from it'
-        # A launcher ends all processes with the first that ends.
+        # A launcher ends all processes when the first one ends.
         barrier()
         runner.logger.warning(
             f'{signal.Signals(number).name}: the training ends after iteration {self._iter} of '
@@ -164,7 +164,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
 
 def batches_done(runner: Runner) -> int:
-    """Return how many batches of the epoch that begins now were done before an interruption."""
+    """Return the number of finished batches of the current epoch before an interruption."""
     return getattr(runner.train_loop, 'batches_done', 0)
 
 
@@ -173,5 +173,5 @@ def _loaders(dataloader) -> dict[str, DataLoader]:
 
 
 def _checkpoint_hook(runner: Runner):
-    """Return the hook that can save between two epochs, None where there is none."""
+    """Return the hook that can save between two epochs; None if there is none."""
     return next((hook for hook in runner.hooks if hasattr(hook, 'save_now')), None)

@@ -1,4 +1,4 @@
-"""Settings of a run that would have no effect, or none that anyone wants."""
+"""Checks for settings of a run without effect, or with an unwanted one."""
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
@@ -16,18 +16,18 @@ from .run_schedulers import refuse_schedulers_beyond
 
 @register(HOOKS)
 class SettingsHook(Hook):
-    """Refuse a run whose settings would silently do nothing, or something else.
+    """Refuse a run with settings that would silently have no effect or another one.
 
-    - A variable of a config file that was changed by ``--cfg-options``, or by a child config, after
-      other settings had been made of it.
-    - A scheduler that goes on after the run, whose last rate is never reached. (The schedulers of a
-      minimax are checked by its loop.)
+    - A variable of a config file that is changed by ``--cfg-options``, or by a child config, after
+      other settings have been made of it.
+    - A scheduler that ends after the run, so that its last rate is never reached. (The loop of the
+      minimax checks its schedulers itself.)
     - A :class:`ReproducibleDataset` inside another wrapper.
-    - Data that are to be reproducible in a loop that does not say which epoch it is, as a child
-      config's ``custom_hooks`` has replaced :class:`ReproducibleEpochHook`.
+    - A :class:`ReproducibleDataset` in a loop that does not set its epoch, because a child config's
+      ``custom_hooks`` has replaced :class:`ReproducibleEpochHook`.
 
-    That unreadable files will be replaced without being counted, as :class:`BadSampleHook` is
-    off, is a warning.
+    A warning is given if unreadable files would be replaced without being counted, because
+    :class:`BadSampleHook` is off.
 
     Raises:
         ValueError: If there is such a setting.
@@ -36,11 +36,11 @@ class SettingsHook(Hook):
     priority = 'VERY_HIGH'
 
     def before_run(self, runner: Runner) -> None:
-        """Look for changes without effect, in tests too."""
+        """Check for changes without effect, also in tests."""
         refuse_unread(runner.cfg)
 
     def before_train(self, runner: Runner) -> None:
-        """Look at the hooks and the schedulers."""
+        """Check the hooks and the schedulers."""
         follows_schedule = isinstance(runner.train_loop, MinimaxTrainLoop)
         if not follows_schedule:
             refuse_schedulers_beyond(
@@ -68,7 +68,7 @@ def _has(runner: Runner, kind: type[Hook]) -> bool:
 
 
 def _refuse_buried(name: str, dataset: Dataset) -> None:
-    """Refuse a ``ReproducibleDataset`` inside another wrapper, which does not pass on the epoch."""
+    """Refuse a ``ReproducibleDataset`` in another wrapper, which would not pass on the epoch."""
     inner = [getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())]
     for child in filter(None, inner):
         if isinstance(child, ReproducibleDataset):
@@ -81,7 +81,7 @@ def _refuse_buried(name: str, dataset: Dataset) -> None:
 
 
 def _refuse_unseeded(runner: Runner) -> None:
-    """Ask for the hook that tells a ``ReproducibleDataset`` which epoch it is."""
+    """Refuse a run without the hook that sets the epoch of a ``ReproducibleDataset``."""
     if isinstance(runner.train_loop, EpochBasedTrainLoop):
         raise ValueError(
             'train_dataloader has a ReproducibleDataset, but nothing tells it the epoch, so that '

@@ -7,10 +7,10 @@ from copy import deepcopy
 from .phase_hook import ScheduleStage
 
 _REFERENCE = re.compile(r'(?P<name>[^\W\d]\w*)(?P<end>\.end)?(?:\s*\+\s*(?P<offset>\d+(\.\d+)?))?')
-#: Schedulers that need two steps, as MMEngine ends them one step early: of a single one they leave
-#: the first value for good.
+#: Schedulers that need two steps, as MMEngine ends them one step early: with a single step the
+#: first value would stay forever.
 _RAMPS = ('Linear', 'Constant', 'CosineAnnealing', 'Poly')
-#: Those among them that leave what they found, unless end_factor says otherwise.
+#: Those among them that end at the initial value, unless end_factor is set.
 _WITHOUT_TRACE = ('Linear', 'Constant')
 
 
@@ -19,42 +19,43 @@ def resolve_stages(
 ) -> dict | list | None:
     """Replace the names of stages in ``param_scheduler`` by epochs, and check the numbers there.
 
-    ``begin``, ``end`` and ``milestones`` are written ``'minimax'`` (where that stage begins),
-    ``'minimax.end'`` or ``'minimax+2'`` (two epochs after its begin; in a stage that is no longer,
-    a begin or end is half way through it, and a milestone at its end). So a stage is made longer
-    or shorter by one number, its ``epochs`` in the schedule. Milestones that are names count from
-    the first epoch, numbers from ``begin``, as in MMEngine. A scheduler without ``end`` ends with
-    the schedule. A ramp that its stage has no steps for is left out if it ends where it began.
+    ``begin``, ``end`` and ``milestones`` may be ``'minimax'`` (the beginning of that stage),
+    ``'minimax.end'`` or ``'minimax+2'`` (two epochs after its beginning; in a stage of at most two
+    epochs, a begin or end is half-way through the stage, and a milestone is at its end). So the
+    length of a stage is changed by one number, its ``epochs`` in the schedule. Milestones given as
+    names count from the first epoch, numbers from ``begin``, as in MMEngine. A scheduler without
+    ``end`` ends with the schedule. A ramp in a stage with too few steps is left out if it would end
+    at its initial value.
 
-    A number that is no boundary of stages was written for another schedule, as far as anyone can
-    tell, and is refused.
+    A number that is no boundary of stages was probably written for another schedule, and is
+    refused.
 
     Args:
         schedulers (Mapping | Sequence, optional): ``param_scheduler`` of a config: by child of the
-            model, or the same for all.
+            model, or the same for all children.
         stages (Sequence[ScheduleStage]): All stages of the schedule, in order.
         epoch_length (int): Iterations of an epoch.
 
     Returns:
-        The same with numbers; the input stays as it is.
+        The same with numbers; the input is not changed.
 
     Raises:
-        ValueError: If a name is no stage's, a begin, end or milestone no boundary of stages, or a
-            scheduler has too few steps to do what it says.
+        ValueError: If a name is no stage, a begin, end or milestone is no boundary of stages, or a
+            scheduler has too few steps.
     """
     return _Resolver(stages, epoch_length).resolve(schedulers, 'param_scheduler')
 
 
 def resolve_epoch(value: int | float | str, stages: Sequence[ScheduleStage], key: str):
-    """Return the epoch that a number or the name of a stage stands for.
+    """Return the epoch of a number or of the name of a stage.
 
     Args:
-        value (int | float | str): As in :func:`resolve_stages`, but any number is taken.
-        stages (Sequence[ScheduleStage]): All stages of the schedule; none without one.
-        key (str): What the value is, for errors.
+        value (int | float | str): As in :func:`resolve_stages`, but any number is allowed.
+        stages (Sequence[ScheduleStage]): All stages of the schedule; empty without a schedule.
+        key (str): Name of the value, for errors.
 
     Raises:
-        ValueError: If it is a name, and no stage's.
+        ValueError: If the value is a name, but of no stage.
     """
     if not isinstance(value, str):
         return value
@@ -72,7 +73,7 @@ class _Resolver:
         self.epoch_length = epoch_length
 
     def resolve(self, node, key: str):
-        """Resolve a scheduler, or whatever contains some; what is built already passes."""
+        """Resolve a scheduler, or the schedulers in a container; built schedulers are unchanged."""
         if isinstance(node, Mapping) and 'type' not in node:
             return {name: self.resolve(child, f'{key}.{name}') for name, child in node.items()}
         if isinstance(node, (list, tuple)):
@@ -83,7 +84,7 @@ class _Resolver:
         return node
 
     def _resolve_one(self, scheduler: dict, key: str) -> dict | None:
-        """Return a scheduler with numbers, None where it would have no epoch."""
+        """Return a scheduler with numbers; None if it would have no epoch."""
         if not scheduler.get('by_epoch', True):
             return self._check_iterations(scheduler, key)
         begin = self._epoch(scheduler, 'begin', 0, key)
@@ -98,7 +99,7 @@ class _Resolver:
             if is_tied and kind.startswith(_WITHOUT_TRACE) and not leaves_trace:
                 return None
             if is_tied and begin >= self.total:
-                # Of a last stage without epochs, after which nothing comes.
+                # The scheduler is of a last stage without epochs, so it is never used.
                 return None
             raise ValueError(
                 f'{key} ({kind}) has {max(steps, 0)} steps, from epoch {begin} to {end}, which are '
@@ -115,7 +116,7 @@ class _Resolver:
         return scheduler
 
     def _milestones(self, scheduler: dict, begin: int, key: str) -> Iterator[int]:
-        """Yield the milestones as MMEngine counts them, from the scheduler's begin."""
+        """Yield the milestones counted from the scheduler's begin, as in MMEngine."""
         for milestone in scheduler['milestones']:
             if isinstance(milestone, str):
                 epoch, _ = self.read(milestone, f'{key}.milestones')
@@ -141,7 +142,7 @@ class _Resolver:
         return value
 
     def read(self, text: str, key: str) -> tuple[int | float, ScheduleStage]:
-        """Return the epoch that a name stands for, at most the stage's end, and the stage."""
+        """Return the epoch of a name, at most the stage's end, and the stage."""
         match = _REFERENCE.fullmatch(text.strip())
         found = [stage for stage in self.stages if match and stage.name == match['name']]
         if not match or not found:
@@ -167,7 +168,7 @@ class _Resolver:
         return min(stage.begin + offset, stage.end), stage
 
     def _check_boundary(self, epoch: int, value: int, key: str) -> None:
-        """Refuse a number that fits no stage."""
+        """Refuse a number that is no boundary of stages."""
         if epoch not in {0, *(stage.end for stage in self.stages)}:
             near = max((s for s in self.stages if s.begin <= epoch), key=lambda s: s.begin)
             raise ValueError(
@@ -177,7 +178,7 @@ class _Resolver:
             )
 
     def _check_period(self, scheduler: dict, begin: int, end: int, key: str) -> None:
-        """Refuse a half-way that lies after the end, where the last rate is never reached."""
+        """Refuse a period longer than the scheduler, as its last rate would never be reached."""
         for name in ('T_max', 'total_steps'):
             if (scheduler.get(name) or 0) > end - begin:
                 raise ValueError(
@@ -186,7 +187,7 @@ class _Resolver:
                 )
 
     def _check_iterations(self, scheduler: dict, key: str) -> dict:
-        """Refuse a scheduler by iterations that begins after the last; its end is the run's."""
+        """Refuse a scheduler by iterations that begins after the run; set its end to the run's."""
         last = self.total * self.epoch_length
         for name in ('begin', 'end'):
             if isinstance(scheduler.get(name), str):

@@ -1,4 +1,4 @@
-"""Weights under the names of a model that nothing is wrapped around."""
+"""Weights under the names of a model without wrappers."""
 
 import re
 from collections import OrderedDict
@@ -11,14 +11,14 @@ from ..models.anonymizers.checkpoint import list_mismatch
 
 
 def without_functions(state):
-    """Drop the functions that a scheduler such as ``OneCycleLR`` keeps and sets by itself."""
+    """Drop the functions in a scheduler's state: ``OneCycleLR``, for instance, sets them itself."""
     if isinstance(state, dict):
         return {k: without_functions(v) for k, v in state.items() if not callable(v)}
     return [without_functions(item) for item in state] if isinstance(state, list) else state
 
 
 def flattener(model: torch.nn.Module) -> Callable[[str], str]:
-    """Return what turns a name of the state dict into that of a model with no wrapped children."""
+    """Return a function from a name of the state dict to the name without wrappers."""
     wrapped = [f'{name}.' for name, child in model.named_modules() if is_model_wrapper(child)]
 
     def flatten(name: str) -> str:
@@ -31,7 +31,7 @@ def flattener(model: torch.nn.Module) -> Callable[[str], str]:
 
 
 def renamed(state: dict, known: set[str]) -> OrderedDict:
-    """Give weights flat names, also where MMEngine saved those of wrapped children."""
+    """Give weights flat names, also if MMEngine saved them with names of wrapped children."""
     renamed = OrderedDict()
     for name, value in state.items():
         name = re.sub(r'^module\.', '', name)
@@ -44,7 +44,7 @@ def renamed(state: dict, known: set[str]) -> OrderedDict:
 def load_flat(
     model: torch.nn.Module, names: dict[str, str], state: OrderedDict, exact: bool
 ) -> str:
-    """Load weights of flat names into a model and describe what does not match, if anything."""
+    """Load weights with flat names into a model and describe mismatches, if any."""
     actual = {flat: name for name, flat in names.items()}
     shapes = []
     try:

@@ -1,4 +1,4 @@
-"""What a training needs beside weights and optimizers to go on in the middle of an epoch."""
+"""The state beside weights and optimizers that a training needs to continue within an epoch."""
 
 import random
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ from mmengine.runner import Runner
 
 
 def capture_state(runner: Runner) -> dict:
-    """Return what this process alone has, between two iterations.
+    """Return the state of this process between two iterations.
 
     Args:
         runner (Runner): The runner.
 
     Returns:
-        dict: The states of the random generators; for each optimizer how many batches it has
-        counted and, where it accumulates, the gradients that it has not applied yet; with several
-        processes the buffers of the model, which are the process's own until the epoch ends.
+        dict: The states of the random generators; for each optimizer its number of batches and,
+        with gradient accumulation, the gradients that are not applied yet; with several processes
+        the buffers of the model, which differ between processes until the epoch ends.
     """
     state = dict(
         python=random.getstate(),
@@ -35,11 +35,11 @@ def capture_state(runner: Runner) -> dict:
 
 
 def restore_state(runner: Runner, state: dict) -> None:
-    """Go on with what :func:`capture_state` returned.
+    """Restore the result of :func:`capture_state`.
 
     Args:
         runner (Runner): The runner, with the weights and optimizers of the same moment.
-        state (dict): The state of this very process.
+        state (dict): The state of the same process.
     """
     for name, wrapper in _wrappers(runner):
         restore_sums(wrapper, state['optimizers'][name])
@@ -49,7 +49,7 @@ def restore_state(runner: Runner, state: dict) -> None:
                 buffer.copy_(value)
     random.setstate(state['python'])
     np.random.set_state(state['numpy'])
-    # A checkpoint is loaded to the accelerator, where no generator takes its state from.
+    # A checkpoint is loaded to the accelerator, but generators need their state on the CPU.
     torch.set_rng_state(state['torch'].cpu())
     if 'cuda' in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state['cuda'].cpu())
@@ -66,7 +66,7 @@ def _parameters(wrapper: OptimWrapper) -> list[torch.nn.Parameter]:
 
 
 def capture_sums(wrapper: OptimWrapper) -> dict:
-    """Return how many batches an optimizer has counted, and the gradients not applied yet."""
+    """Return an optimizer's number of batches and the gradients that are not applied yet."""
     sums = dict(count=wrapper._inner_count)
     if wrapper._inner_count % wrapper._accumulative_counts:
         sums['gradients'] = [
@@ -76,7 +76,7 @@ def capture_sums(wrapper: OptimWrapper) -> dict:
 
 
 def restore_sums(wrapper: OptimWrapper, sums: dict) -> None:
-    """Go on with what :func:`capture_sums` returned."""
+    """Restore the result of :func:`capture_sums`."""
     wrapper._inner_count = sums['count']
     if 'gradients' in sums:
         for parameter, gradient in zip(_parameters(wrapper), sums['gradients'], strict=True):

@@ -1,4 +1,4 @@
-"""Try something with a model that is to stay as it was, to the last bit."""
+"""Trying something with a model without changing it, bit for bit."""
 
 import copy
 import random
@@ -17,20 +17,20 @@ from torch.optim import Optimizer
 
 @contextmanager
 def unchanged(model: nn.Module, message_hub: MessageHub) -> Iterator[None]:
-    """Undo all that happens inside to a model, its gradients, the logged values and random numbers.
+    """Undo all changes within the context to a model, gradients, logged values and random states.
 
-    Parameters, buffers, gradients, BatchNorm modes, attributes and layers that a forward pass adds
-    or replaces are as before, and so are the generators of Python, NumPy and torch, on the CPU and
-    on the model's device. In distributed training no gradients are exchanged.
+    Parameters, buffers, gradients, BatchNorm modes, and attributes and layers that a forward pass
+    adds or replaces are restored, and so are the generators of Python, NumPy and torch, on the CPU
+    and on the model's device. In distributed training no gradients are exchanged.
 
     Args:
-        model (nn.Module): May be wrapped for distributed training or compiled.
-        message_hub (MessageHub): The run's.
+        model (nn.Module): The model, perhaps wrapped for distributed training or compiled.
+        message_hub (MessageHub): The message hub of the run.
     """
     modules = [m for m in model.modules() if not isinstance(m, torch.jit.ScriptModule)]
     attributes = [(vars(module), _copy_attributes(module)) for module in modules]
     tensors = [*model.parameters(), *model.buffers()]
-    # Off the accelerator, whose memory the steps need.
+    # Copied to the CPU, as the steps need the accelerator's memory.
     values = [tensor.detach().to('cpu', copy=True) for tensor in tensors]
     gradients = [tensor.grad for tensor in tensors]
     hub = [message_hub._log_scalars, message_hub._runtime_info, message_hub._resumed_keys]
@@ -59,28 +59,28 @@ def unchanged(model: nn.Module, message_hub: MessageHub) -> Iterator[None]:
 
 
 def exchanges_gradients(module: nn.Module) -> bool:
-    """Tell whether a module is wrapped for distributed training, itself and not only its children.
+    """Tell whether a module itself, not only its children, is wrapped for distributed training.
 
     Args:
         module (nn.Module): Any module.
     """
-    # That of MMEngine for several optimizers is one by name only.
+    # MMEngine's wrapper for several optimizers is a subclass, but wraps only the children.
     return isinstance(module, nn.parallel.DistributedDataParallel) and not isinstance(
         module, MMSeparateDistributedDataParallel
     )
 
 
 def resting(optim_wrapper: OptimWrapper | OptimWrapperDict) -> OptimWrapper | OptimWrapperDict:
-    """Return optimizer wrappers that do all that these do (precision, scaling) but for the step.
+    """Return copies of optimizer wrappers that do everything (precision, scaling) except the step.
 
     Args:
-        optim_wrapper (OptimWrapper | OptimWrapperDict): Stays as it is.
+        optim_wrapper (OptimWrapper | OptimWrapperDict): The wrappers, which are not changed.
     """
     result = copy.copy(optim_wrapper)
     if isinstance(optim_wrapper, OptimWrapperDict):
         result.optim_wrappers = {key: resting(one) for key, one in optim_wrapper.items()}
         return result
-    # Schedulers replace `step` of an instance by one that is bound to it.
+    # Schedulers replace `step` of an instance by a method bound to that instance.
     for name in [name for name in vars(result) if callable(getattr(type(result), name, None))]:
         delattr(result, name)
     result.optimizer = _RestingOptimizer(optim_wrapper.optimizer)
@@ -90,7 +90,7 @@ def resting(optim_wrapper: OptimWrapper | OptimWrapperDict) -> OptimWrapper | Op
 
 
 class _RestingOptimizer(Optimizer):
-    """An optimizer of the same parameters that changes neither them nor their gradients."""
+    """An optimizer of the same parameters that changes neither parameters nor gradients."""
 
     def __init__(self, optimizer: Optimizer) -> None:
         groups = [dict(group) for group in optimizer.param_groups]
@@ -104,7 +104,7 @@ class _RestingOptimizer(Optimizer):
 
 
 def _copy_attributes(module: nn.Module) -> dict:
-    """Map the names of a module's attributes to these and a copy of those that hold others."""
+    """Map the names of a module's attributes to their values, and to copies of containers."""
     return {
         name: (value, copy.copy(value) if type(value) in (dict, OrderedDict, list) else None)
         for name, value in vars(module).items()
@@ -121,7 +121,7 @@ def _restore(now: dict, before: dict) -> None:
 
 
 def _drop_compiled(model: nn.Module) -> None:
-    """Use the methods that MMEngine has replaced by compiled ones, which learn from each shape."""
+    """Use the original methods instead of MMEngine's compiled ones, which adapt to each shape."""
     for name, value in list(vars(model).items()):
         if hasattr(value, '_torchdynamo_orig_callable'):
             delattr(model, name)

@@ -1,4 +1,4 @@
-"""What each validation of a run has found, for those who judge the run afterwards."""
+"""The results of each validation of a run, as a file."""
 
 import json
 from pathlib import Path
@@ -16,10 +16,10 @@ from ..registration import register
 class ValidationFileHook(Hook):
     """Write the metrics of each validation to a file.
 
-    A run that is resumed keeps the validations of before.
+    A resumed run keeps the earlier validations.
 
     Args:
-        path (str): The file, JSON: ``{epochs done: {metric: value}}``.
+        path (str): The file, JSON: ``{finished epochs: {metric: value}}``.
     """
 
     priority = 'VERY_LOW'
@@ -29,7 +29,7 @@ class ValidationFileHook(Hook):
 
     @master_only
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Add what was found after this many epochs."""
+        """Add the metrics after this number of epochs."""
         found = self._read(runner)
         found[str(runner.epoch)] = {key: float(value) for key, value in (metrics or {}).items()}
         write_whole(self.path, json.dumps(found))

@@ -1,4 +1,4 @@
-"""Pictures of what the anonymizer does, while it learns."""
+"""Pictures of anonymized frames during a training."""
 
 from pathlib import Path
 
@@ -21,16 +21,16 @@ from .evaluated_weights import evaluated_weights
 
 @register(HOOKS)
 class AnonymizationVisualizationHook(Hook):
-    """Draw raw over anonymized frames of a fixed set of validation clips.
+    """Draw raw frames above anonymized ones for a fixed set of validation clips.
 
-    The anonymizer has the weights that validations see, the averaged ones beside an ``EMAHook``.
-    The picture goes to ``<work_dir>/<out_dir>/epoch_<n>.png`` and to all backends of the
-    visualizer (local, TensorBoard, ...).
+    The anonymizer has the weights of validations; with an ``EMAHook`` these are averaged. The
+    picture goes to ``<work_dir>/<out_dir>/epoch_<n>.png`` and to all backends of the visualizer
+    (local, TensorBoard, ...).
 
     Args:
         interval (int): Draw after each ``interval`` epochs, and after the last. Defaults to 1.
         num_clips (int): Number of clips, spread evenly over the validation data. Defaults to 4.
-        num_frames (int): Frames of each clip, spread evenly over it. Defaults to 6.
+        num_frames (int): Number of frames of each clip, evenly spaced. Defaults to 6.
         out_dir (str): Folder in the work directory. Defaults to ``'anonymization'``.
 
     Raises:
@@ -58,7 +58,7 @@ class AnonymizationVisualizationHook(Hook):
         self._batch: dict | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Load the clips once, so that all pictures show the same."""
+        """Load the clips once, so that all pictures show the same clips."""
         if not is_main_process():
             return
         if runner.val_loop is None:
@@ -73,7 +73,7 @@ class AnonymizationVisualizationHook(Hook):
         self._batch = pseudo_collate([dataset[int(index)] for index in indices])
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Draw the picture if its turn has come."""
+        """Draw the picture if it is due."""
         epoch = runner.epoch + 1
         due = self.every_n_epochs(runner, self.interval) or epoch == runner.max_epochs
         if self._batch is None or not due:
@@ -81,13 +81,13 @@ class AnonymizationVisualizationHook(Hook):
         with evaluated_weights(runner):
             picture = self.draw(runner)
         path = Path(runner.work_dir) / self.out_dir / f'epoch_{epoch}.png'
-        # OpenCV's own writing says nothing of a full disk.
+        # OpenCV's own function would not report a full disk.
         write_whole(path, cv2.imencode('.png', picture[..., ::-1])[1].tobytes())
         runner.visualizer.add_image('anonymization', picture, step=epoch)
 
     @torch.no_grad()
     def draw(self, runner: Runner) -> np.ndarray:
-        """Draw the grid: for each clip a row of raw frames over a row of anonymized ones.
+        """Draw the grid: for each clip a row of raw frames above a row of anonymized ones.
 
         Returns:
             np.ndarray: RGB uint8, (2 * clips * H, frames * W, 3).
@@ -98,7 +98,8 @@ class AnonymizationVisualizationHook(Hook):
         rows = []
         for clip in clips.split(1):
             for version in (clip, model.anonymize(clip)):
-                # A 2D recognizer's video has its frames on the axis where 3D ones have clips.
+                # A 2D recognizer's input has frames on the axis of clips in a 3D recognizer's
+                # input.
                 shown = version if model.format_shape == 'NCHW' else version[:, :1]
                 rows.append(self._row(fold_frames(shown, model.format_shape)))
         return np.concatenate(rows)

@@ -9,21 +9,21 @@ from mmengine.dist import broadcast_object_list, is_main_process
 
 from ..files import lock_folder
 
-#: The folders of this process, which may run one training after another in one of them.
+#: Locked folders of this process, which may run several trainings one after another in a folder.
 _HELD: dict[Path, ExitStack] = {}
 
 
 def hold_folder(folder: str | os.PathLike, logger: Logger) -> None:
-    """Keep other processes from training in a folder, until the process ends.
+    """Lock a folder against trainings of other processes, until this process ends.
 
-    Called by all processes of a training, of which the main one holds the folder.
+    All processes of a training call this function; the main one holds the lock.
 
     Args:
         folder: The work directory.
-        logger (Logger): Told if the file system has no locks.
+        logger (Logger): Logger for a warning if the file system has no locks.
 
     Raises:
-        RuntimeError: If another training holds it.
+        RuntimeError: If another training holds the lock.
     """
     refusal = [_hold(Path(folder).resolve(), logger) if is_main_process() else None]
     broadcast_object_list(refusal)
@@ -32,10 +32,10 @@ def hold_folder(folder: str | os.PathLike, logger: Logger) -> None:
 
 
 def let_folder_go(folder: str | os.PathLike) -> None:
-    """Let other processes train in a folder again.
+    """Unlock a folder for trainings of other processes.
 
     Args:
-        folder: As that of :func:`hold_folder`.
+        folder: As for :func:`hold_folder`.
     """
     _HELD.pop(Path(folder).resolve(), ExitStack()).close()
 

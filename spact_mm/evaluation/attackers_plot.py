@@ -1,4 +1,4 @@
-"""What each attacker of a panel finds, as a picture."""
+"""A bar chart of the attackers of a panel."""
 
 import os
 from pathlib import Path
@@ -11,17 +11,17 @@ from ..figures import write_figure
 from .method_styles import style_methods
 from .panel_report import PanelReport
 
-#: What follows the name of an attacker who begins with the weights of raw's.
+#: Suffix of the name of an attacker who starts from the weights of the attacker on raw video.
 _FROM_RAW = '_raw'
-#: Of the room between two attackers that their bars take.
+#: Fraction of the space between two attackers that their bars fill.
 _WIDTH = 0.8
 
 
 def plot_attackers(panel: PanelReport, path: str | os.PathLike, title: str | None = None) -> Path:
-    """Draw a group of bars for each attacker, a bar a method, with the level of chance.
+    """Draw a group of bars for each attacker, with a bar for each method and the chance level.
 
-    Error bars are one standard deviation over seeds. An attacker who begins with the weights of
-    raw's stands beside that one, by the name: ``mean_raw`` beside ``mean``.
+    Error bars are one standard deviation over seeds. An attacker who starts from the weights of an
+    attacker on raw video is drawn beside that one, by its name: ``mean_raw`` beside ``mean``.
 
     Args:
         panel (PanelReport): The attackers, at least one.
@@ -61,7 +61,7 @@ def plot_attackers(panel: PanelReport, path: str | os.PathLike, title: str | Non
     axes.set_title(title or '')
     axes.grid(axis='y', color='0.9', zorder=0)
     axes.spines[['top', 'right']].set_visible(False)
-    axes.spines['left'].set_bounds(0, 100)  # above are the numbers on the bars
+    axes.spines['left'].set_bounds(0, 100)  # the numbers on the bars are above
     figure.legend(loc='outside lower center', ncols=len(methods) + 1, frameon=False)
     path = Path(path)
     write_figure(figure, path, dpi=120)
@@ -69,6 +69,6 @@ def plot_attackers(panel: PanelReport, path: str | os.PathLike, title: str | Non
 
 
 def _is_shown_by_another(name: str, panel: PanelReport, scores: dict[str, dict]) -> bool:
-    """Tell whether raw alone has an attacker, whom others begin with."""
+    """Tell whether an attacker is only on raw video and the start of another attacker."""
     owners = [method for method, found in scores.items() if name in found]
     return owners == [panel.raw] and name + _FROM_RAW in panel.attackers

@@ -1,4 +1,4 @@
-"""The columns of a report: how its metrics are shown."""
+"""The columns of a report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -6,19 +6,21 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True)
 class Column:
-    """How a metric is shown.
+    """A column of a report, for one metric.
 
     Attributes:
         metric (str): Key of the metric in the rows.
         title (str): Head of the column.
-        higher_is_better (bool): For those who want utility and privacy; the arrow in the head.
+        higher_is_better (bool): Whether higher values mean more utility or privacy; shown as an
+            arrow in the head.
         chance (str, optional): Key of the metric's chance level. With ``is_attack``, a column
             "advantage removed" follows.
         is_attack (bool): Whether the metric is an attacker's success. Defaults to False.
-        unit (str): ``'%'`` for fractions, shown in percent; else the number is shown as it is.
+        unit (str): ``'%'`` for fractions, shown in percent; otherwise the number is shown
+            unchanged.
         digits (int): Digits after the point. Defaults to 1.
-        raw_metric (str, optional): Metric of the raw method to compare with where that has not
-            this one: undoing the anonymizer, say, is of no use to an attacker who sees raw video.
+        raw_metric (str, optional): Metric of the raw method for the comparison if raw lacks this
+            metric. For instance, on raw video there is no anonymizer to undo.
     """
 
     metric: str
@@ -41,7 +43,7 @@ class Column:
         return f'{value * (100 if self.unit == "%" else 1):.{self.digits}f}'
 
 
-#: The metrics that a protocol reports, by the key they have in its rows.
+#: The metrics that a protocol can report, by their keys in its rows.
 COLUMNS = {
     column.metric: column
     for column in (
@@ -66,10 +68,10 @@ COLUMNS = {
 
 
 def to_column(column: str | Mapping | Column) -> Column:
-    """Return a column by its key of :data:`COLUMNS`, by its attributes by name, or as it is.
+    """Return a column, given as a key of :data:`COLUMNS`, as a mapping of attributes, or itself.
 
     Raises:
-        ValueError: If there is no such column, or the attributes are not those of one.
+        ValueError: If there is no such column, or the attributes are unknown.
     """
     if isinstance(column, Column):
         return column

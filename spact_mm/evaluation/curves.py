@@ -1,4 +1,4 @@
-"""The trade-off of a method that has a knob, such as a blur's strength, as a curve and a number."""
+"""The trade-off of a method with a knob, such as a blur's strength, as a curve and a number."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,15 +6,15 @@ from .summary import Summary, advantage_removed
 
 
 def trade_off_area(points: Sequence[tuple[float, float]]) -> float:
-    """Return the area below the best that points reach together.
+    """Return the area below the best trade-offs of several points.
 
     Args:
-        points (Sequence[tuple[float, float]]): Of each setting the part of the attacker's advantage
-            that is removed and the part of the utility that is kept; both are taken in [0, 1].
+        points (Sequence[tuple[float, float]]): For each setting the removed part of the attacker's
+            advantage and the kept part of the utility; both are clipped to [0, 1].
 
     Returns:
         float: In [0, 1]: the area of all (removed, kept) that a setting reaches or exceeds in both.
-        Raw video alone has 0; a setting that removes all and costs nothing, 1.
+        The area is 0 for raw video alone, and 1 for a setting that removes everything at no cost.
 
     Example:
         >>> trade_off_area([(0.5, 1.0), (1.0, 0.5)])
@@ -22,7 +22,7 @@ def trade_off_area(points: Sequence[tuple[float, float]]) -> float:
     """
     area, best = 0.0, 0.0
     inside = [tuple(min(max(value, 0.0), 1.0) for value in point) for point in points]
-    # From the most private to the least: each adds what is above those before.
+    # From the most to the least private: each point adds the area above the earlier ones.
     for removed, kept in sorted(inside, reverse=True):
         area += removed * max(kept - best, 0.0)
         best = max(best, kept)
@@ -37,20 +37,20 @@ def make_curves(
     chance: float,
     utility: str = 'top1',
 ) -> dict[str, dict]:
-    """Measure what each method with a knob reaches.
+    """Compute the trade-off curve of each method with a knob.
 
     Args:
         summary (Summary): From :func:`~.summary.summarize`.
-        families (Mapping[str, Sequence[str]]): The method to its settings, names of the summary.
-            Those that were not measured are left out.
+        families (Mapping[str, Sequence[str]]): Settings of each method, as names of the summary.
+            Settings that were not measured are left out.
         raw (str): The method that stands for raw video.
         privacy (str): Metric of the attacker.
-        chance (float): Chance level of it.
+        chance (float): Chance level of this metric.
         utility (str): Metric of the recognizer. Defaults to ``'top1'``.
 
     Returns:
-        dict: By method ``points``, a list of ``method``, ``advantage_removed`` and
-        ``utility_kept``, and ``area``, see :func:`trade_off_area`; nothing where raw video was not
+        dict: For each method ``points``, a list of ``method``, ``advantage_removed`` and
+        ``utility_kept``, and ``area``, see :func:`trade_off_area`; empty if raw video was not
         measured.
     """
 

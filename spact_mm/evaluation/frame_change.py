@@ -1,4 +1,4 @@
-"""How far the anonymizer moves the frames."""
+"""A metric of the difference between raw and anonymized frames."""
 
 from mmaction.registry import METRICS
 
@@ -10,8 +10,8 @@ from .field_mean import FieldMean
 class FrameChangeMetric(FieldMean):
     """Mean L1 between raw and anonymized frames, both in [0, 1], as ``frames/L1``.
 
-    Before the minimax it tells how well f_A reconstructs; afterwards, how much it changes. A change
-    is no protection: that is what fresh attackers measure.
+    Before the minimax it measures how well f_A reconstructs; afterwards, how much f_A changes. A
+    change is no protection; fresh attackers measure protection.
 
     Reads ``frame_change``, which :class:`MinimaxAnonymization` adds to its predictions.
     """

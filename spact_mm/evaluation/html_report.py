@@ -1,4 +1,4 @@
-"""The report of a protocol as one HTML file, which needs nothing beside it."""
+"""The report of a protocol as one self-contained HTML file."""
 
 import base64
 import os
@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ..files import write_whole
 from .report import Report
 
-#: What no attacker of a protocol measures.
+#: Leaks that no attacker of a protocol measures.
 NOT_PROTECTED = (
     'A measured success is what attackers of that kind and size found: a lower bound of what '
     'leaks. Treat anonymized video as raw video until you have measured it on your own data.',
@@ -28,11 +28,11 @@ def write_html(
     attributes: Mapping[str, Mapping[str, float]] | None = None,
     configs: Mapping[str, str] | None = None,
 ) -> str:
-    """Write a report to look at: tables, plot, frames, attributes, goals, warnings, configuration.
+    """Write a report as a page: tables, plot, frames, attributes, goals, warnings, configuration.
 
     Args:
         path: The file; its folder is created.
-        report (Report): What to tell; :data:`NOT_PROTECTED` is said in any case.
+        report (Report): The contents; :data:`NOT_PROTECTED` is always included.
         plot (optional): PNG file of the trade-off.
         examples (Mapping[str, bytes], optional): PNG file of example frames of each method.
         attributes (Mapping, optional): ``{method: {attribute: average precision}}``, in [0, 1].

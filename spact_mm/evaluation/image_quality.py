@@ -1,9 +1,9 @@
-"""How alike two images are, for people: PSNR and SSIM."""
+"""Similarity of two images: PSNR and SSIM."""
 
 import torch
 from torch import Tensor
 
-#: PSNR in dB at most: what equal images get, whose PSNR is infinite.
+#: Cap of PSNR in dB, also the value of equal images, whose PSNR is infinite.
 MAX_PSNR = 100.0
 
 _WINDOW = 11
@@ -18,7 +18,7 @@ def psnr(x: Tensor, y: Tensor) -> Tensor:
         y (Tensor): Images to compare with, same shape.
 
     Returns:
-        Tensor: dB, (N,), capped at 100, which equal images get.
+        Tensor: dB, (N,), capped at 100; equal images have 100.
 
     Raises:
         ValueError: If the shapes differ.
@@ -32,14 +32,14 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
     """Structural similarity of each image (Wang et al. 2004, Equation 13).
 
     With a Gaussian window of 11x11 and sigma 1.5, K1 = 0.01, K2 = 0.03 and a dynamic range of 1;
-    the mean over the windows that lie in the image, of each channel by itself, and the channels.
+    the mean over channels and over all windows within the image, each channel separately.
 
     Args:
         x (Tensor): Images in [0, 1], (N, C, H, W), H and W at least 11.
         y (Tensor): Images to compare with, same shape.
 
     Returns:
-        Tensor: (N,), at most 1, which equal images get.
+        Tensor: (N,), at most 1; equal images have 1.
 
     Raises:
         ValueError: If the shapes differ or the images are smaller than the window.
@@ -50,7 +50,7 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
             f'SSIM needs images of at least {_WINDOW}x{_WINDOW} pixels, but got '
             f'{tuple(x.shape[-2:])}; enlarge the images.'
         )
-    # Differences of squares: single precision would lose the variance of flat windows.
+    # Variances are differences of squares: single precision would lose those of flat windows.
     x, y = x.double(), y.double()
     mean_x, mean_y, xx, yy, xy = _blur(torch.stack([x, y, x * x, y * y, x * y]))
     variances = xx - mean_x**2 + yy - mean_y**2
@@ -62,13 +62,13 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _blur(images: Tensor) -> Tensor:
-    """Average over the Gaussian windows that lie in the images, (..., H, W)."""
+    """Average over the Gaussian windows within the images, (..., H, W)."""
     rows, columns = (_band(size, images) for size in images.shape[-2:])
     return rows @ images @ columns.t()
 
 
 def _band(size: int, like: Tensor) -> Tensor:
-    """Return the one-dimensional blur as a matrix, which BLAS does faster than a convolution."""
+    """Return the one-dimensional blur as a matrix: BLAS is faster than a convolution."""
     positions = torch.arange(size, dtype=like.dtype, device=like.device)
     half = _WINDOW // 2
     offsets = positions - positions[half : size - half, None]

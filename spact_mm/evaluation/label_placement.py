@@ -1,8 +1,8 @@
-"""Where to write names beside points, so that they cover nothing."""
+"""Placement of names beside points, so that they cover nothing."""
 
 import numpy as np
 
-#: Gaps between a name and its point that are tried, nearest first, in units of the caller.
+#: Gaps between a name and its point to try, nearest first, in units of the caller.
 _GAPS = (7, 12, 18, 26, 36, 50)
 _ANGLES = np.arange(16) * np.pi / 8
 _ROUNDS = 3
@@ -15,16 +15,16 @@ def place_labels(
     bounds: np.ndarray,
     unit: float = 1.0,
 ) -> np.ndarray:
-    """Choose for each label the place around its point that covers the least, near ones first.
+    """Choose a place around its point for each label that covers the least, near places first.
 
-    A greedy search, repeated so that early labels learn of the later ones. Boxes are
-    (left, bottom, right, top).
+    A greedy search, repeated so that early labels take later ones into account. Boxes are (left,
+    bottom, right, top).
 
     Args:
         points (np.ndarray): The labelled points, (N, 2).
         sizes (np.ndarray): Width and height of the labels, (N, 2).
-        obstacles (np.ndarray): Boxes not to be covered, (M, 4).
-        bounds (np.ndarray): Box not to be left, (4,).
+        obstacles (np.ndarray): Boxes that must not be covered, (M, 4).
+        bounds (np.ndarray): Box that labels must not leave, (4,).
         unit (float): Length of a typographic point in the unit of the coordinates.
 
     Returns:
@@ -44,7 +44,7 @@ def place_labels(
         for index, (candidates, cost) in enumerate(zip(boxes, costs, strict=True)):
             others = np.delete(chosen, index, axis=0)
             others = others[np.isfinite(others[:, 0])]
-            # Names over names are read worst.
+            # Overlapping names are the worst to read.
             chosen[index] = candidates[np.argmin(cost + 3 * _overlap(candidates, others).sum(1))]
     return (chosen[:, :2] + chosen[:, 2:]) / 2
 

@@ -14,7 +14,7 @@ _KNOWN = {
     'weak blur': ('#56B4E9', 'p'),
     'strong blur': ('#332288', 'h'),
 }
-#: Of the others.
+#: Colours of other methods.
 _COLORS = ('#E69F00', '#8C6D31', '#7F7F7F', '#44AA99', '#999933', '#661100', '#AA4499', '#DDCC77')
 _MARKERS = '<>dXP*8H'
 _RAW = ('#222222', '*')
@@ -25,11 +25,12 @@ def style_methods(names: Iterable[str], raw: str) -> dict[str, tuple[str, str]]:
 
     Args:
         names (Iterable[str]): The methods of a picture.
-        raw (str): The one that stands for raw video, a dark star.
+        raw (str): The method that stands for raw video, drawn as a dark star.
 
     Returns:
-        dict[str, tuple[str, str]]: Colour and marker. A method of this package has the same in any
-        picture. So has another, by its name, unless one before it in the picture has taken these.
+        dict[str, tuple[str, str]]: Colour and marker. A method of this package has the same style
+        in all pictures. Another method has a style by its name, unless an earlier one in the
+        picture has taken it.
     """
     taken, styles = set(), {}
     for name in dict.fromkeys(names):

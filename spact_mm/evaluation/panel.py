@@ -1,8 +1,8 @@
-"""The strongest of several attackers, chosen on data that is not the test's.
+"""The strongest of several attackers, chosen on validation data.
 
-A panel's attackers see different things (single images, several frames, clips) and so have
-different chance levels. They are compared by their advantage: 0 at chance, 1 where nothing is
-hidden.
+A panel's attackers have different inputs (single images, several frames, clips) and so different
+chance levels. They are compared by their advantage: 0 at chance, 1 for an attacker who is always
+right.
 """
 
 import math
@@ -13,20 +13,20 @@ from .summary import advantage_removed, spread
 
 #: An attacker's result, see :func:`find_strongest`.
 Result = Mapping[str, float]
-#: Points by which an attacker who trains twice as long must be better to count as still rising.
+#: Least gain in score by twice the training for an attacker to count as still rising.
 RISE = 0.01
 
 
 def advantage(score: float, chance: float) -> float:
-    """Return an attacker's lead over chance as a part of the lead of one who is always right.
+    """Return an attacker's lead over chance relative to the lead of a perfect attacker.
 
     Args:
         score (float): Fraction in [0, 1].
         chance (float): Fraction in [0, 1].
 
     Returns:
-        float: 1 at best, 0 at chance, below 0 where worse than chance; 0 where chance is 1, so that
-        there is nothing to find out.
+        float: 1 at best, 0 at chance, below 0 if worse than chance; 0 if chance is 1, as there is
+        nothing to find out.
     """
     return (score - chance) / (1 - chance) if chance < 1 else 0.0
 
@@ -34,21 +34,22 @@ def advantage(score: float, chance: float) -> float:
 def find_strongest(rows: Sequence[Mapping], raw: str = 'raw') -> list[dict | None]:
     """Find the strongest attacker of each method and seed.
 
-    It is the one with the greatest advantage on the attackers' validation split, the mean over the
-    folds of a seed; the first of equals. Its result on the test persons counts.
+    The strongest attacker has the greatest advantage on the attackers' validation split, averaged
+    over the folds of a seed; among equals it is the first. Its result on the test persons is
+    reported.
 
     Args:
         rows (Sequence[Mapping]): One for each method, seed and fold, with ``method``, ``seed``,
             ``fold`` and perhaps ``attackers``: ``{name: result}``, a result being ``score`` and
             ``chance`` on the test persons, ``val_score`` and ``val_chance`` on the validation
             split. All are fractions.
-        raw (str): The method that an advantage is removed of: the strongest attacker's there, with
+        raw (str): The raw method: a removed advantage is relative to its strongest attacker with
             the same seed.
 
     Returns:
         list[dict | None]: For each row ``attacker``, ``score``, ``chance``, ``advantage``,
-        ``advantage_removed`` (of the row alone; None where raw has none) and ``best_on_test``
-        (``attacker``, ``score``, ``chance``), which flatters the attacker; None where a row has no
+        ``advantage_removed`` (of the row alone; None if raw has no advantage) and ``best_on_test``
+        (``attacker``, ``score``, ``chance``), which favours the attacker; None for a row without
         attackers.
     """
     chosen = {key: _choose(group) for key, group in _group(rows).items()}
@@ -90,15 +91,15 @@ def summarize_strongest(
 
     Args:
         rows (Sequence[Mapping]): As for :func:`find_strongest`.
-        strongest (Sequence[Mapping | None]): What that returned.
+        strongest (Sequence[Mapping | None]): Result of :func:`find_strongest`.
         raw (str): As for :func:`find_strongest`.
 
     Returns:
         dict[str, dict]: For each method that was attacked: ``attackers`` (``{name: seeds}``),
         ``score``, ``chance`` and ``best_on_test`` (each ``mean``, ``std``, ``n``) and
         ``advantage_removed``: ``mean``, ``std``, ``n``, and ``worst`` with its ``worst_seed``, the
-        seed of which least is removed. A seed's part is that of its mean advantage over the folds;
-        seeds that raw has not are compared with the mean of raw's.
+        seed with the least removed. The removed part of a seed is computed from its mean advantage
+        over the folds; seeds that raw lacks are compared with the mean of raw's seeds.
     """
     groups: dict[str, dict[int, list[Mapping]]] = {}
     for row, entry in zip(rows, strongest, strict=True):
@@ -134,16 +135,16 @@ def summarize_strongest(
 
 
 def describe_strength(validation: Mapping[str, Mapping[str, Result]]) -> dict[str, dict]:
-    """Tell how an attacker's score on the validation split grew with its training.
+    """Describe the growth of attackers' validation scores during their training.
 
     Args:
         validation (Mapping): ``{attacker: {part of its training: result}}``; the part is a decimal
-            such as ``'0.25'``, ``'2'`` being a training twice as long; a result has ``score``.
+            such as ``'0.25'``; ``'2'`` is a training twice as long. A result has ``score``.
 
     Returns:
-        dict[str, dict]: For each attacker with a training: ``scores``, ``{part: score}`` with the
-        parts in order, and ``is_rising``: whether twice the training found more by :data:`RISE`,
-        None where it was not tried.
+        dict[str, dict]: For each trained attacker: ``scores``, ``{part: score}`` with the parts in
+        order, and ``is_rising``: whether twice the training raised the score by :data:`RISE`; None
+        if this was not tried.
     """
     told = {}
     for name, results in validation.items():
@@ -163,7 +164,7 @@ def _group(rows: Iterable[Mapping]) -> dict[tuple, list[Mapping[str, Result]]]:
 
 
 def _choose(folds: Sequence[Mapping[str, Result]]) -> str:
-    """Return the attacker that finds most on the validation split, of those that all folds have."""
+    """Return the strongest attacker on the validation split among those that all folds have."""
     names = [name for name in folds[0] if all(name in fold for fold in folds)] or list(folds[0])
 
     def found(name: str) -> float:

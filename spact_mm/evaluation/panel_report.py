@@ -1,4 +1,4 @@
-"""What a report tells of a panel of attackers: the strongest first, then one by one."""
+"""The panel of attackers in a report: the strongest first, then one by one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from .panel import RISE, advantage, describe_strength, find_strongest, summarize
 from .summary import Summary, advantage_removed, spread
 
 _MISSING = '–'
-#: Place of the utility in the first table.
+#: Index of the utility's column in the first table.
 _TOP1 = 2
-#: Part of an attacker's advantage that must be gone to speak of protection against him.
+#: Least removed part of an attacker's advantage that counts as protection against this attacker.
 _PROTECTED = 0.5
 
 
@@ -23,9 +23,9 @@ class PanelReport:
         rows (Sequence[Mapping]): As for :func:`~spact_mm.evaluation.panel.find_strongest`; the
             results may have ``validation``, ``{part of the training: result}``.
         metric (str): Key of the attackers' score in files, such as ``'cmap'``.
-        title (str): What it is called in tables, such as ``'cMAP'``.
+        title (str): Name of the score in tables, such as ``'cMAP'``.
         raw (str): The method that stands for raw video.
-        method (str): The method that the first line is about.
+        method (str): The method of the headline.
     """
 
     rows: Sequence[Mapping]
@@ -36,20 +36,20 @@ class PanelReport:
 
     @cached_property
     def strongest(self) -> list[dict | None]:
-        """For each row its strongest attacker, None where nobody attacked."""
+        """The strongest attacker of each row; None for a row without attackers."""
         return find_strongest(self.rows, self.raw)
 
     @cached_property
     def summary(self) -> dict[str, dict]:
-        """From :func:`~spact_mm.evaluation.panel.summarize_strongest`."""
+        """Result of :func:`~spact_mm.evaluation.panel.summarize_strongest`."""
         return summarize_strongest(self.rows, self.strongest, self.raw)
 
     def entries(self) -> list[dict | None]:
-        """Return for each row what a file says of its strongest attacker, with the metric's key."""
+        """Return each row's strongest attacker for a file, with the metric's key."""
         return [None if entry is None else self._named(entry) for entry in self.strongest]
 
     def summary_entries(self) -> dict[str, dict]:
-        """Return the summary of each method with the metric's key, as for a file."""
+        """Return the summary of each method for a file, with the metric's key."""
         return {method: self._named(entry) for method, entry in self.summary.items()}
 
     def _named(self, entry: Mapping) -> dict:
@@ -64,7 +64,7 @@ class PanelReport:
         return list(dict.fromkeys(name for row in self.rows for name in row.get('attackers', ())))
 
     def headline(self) -> list[str]:
-        """Say in sentences what the method protects against, as measured."""
+        """Return sentences on the measured protection by the method."""
         entry = self.summary.get(self.method)
         if entry is None or 'advantage_removed' not in entry or self.raw not in self.summary:
             return []
@@ -92,7 +92,7 @@ class PanelReport:
         return sentences
 
     def _removed_by_attacker(self) -> dict[str, float]:
-        """Return which part of each attacker's own advantage on raw video the method removes."""
+        """Return the part of each attacker's own advantage on raw video that the method removes."""
         found = {}
         for name in self.attackers:
             ours, theirs = self._mean_advantage(self.method, name), self._raw_advantage(name)
@@ -109,9 +109,10 @@ class PanelReport:
         return fmean(advantage(r['score'], r['chance']) for r in results) if results else None
 
     def _raw_advantage(self, name: str) -> float | None:
-        """Return an attacker's own advantage on raw video, the strongest's where he has none.
+        """Return an attacker's own advantage on raw video, else the strongest attacker's.
 
-        One who began with the weights of an attacker on raw video is compared with that one.
+        An attacker who started from the weights of an attacker on raw video is compared with the
+        latter.
         """
         for own in (name, name.removesuffix(f'_{self.raw}')):
             found = self._mean_advantage(self.raw, own)
@@ -126,16 +127,15 @@ class PanelReport:
 
     def _score(self, entry: Mapping) -> str:
         article = 'an' if self.title[0].lower() in 'aeiou' else 'a'
-        # The strongest may be others with each method, and so chance.
+        # The strongest attacker, and so the chance level, may differ between methods.
         chance = _percent(entry['chance']['mean'])
         return f'{article} {self.title} of {_spread(entry["score"])} % (chance {chance} %)'
 
     def tables(self, utility: Summary) -> list[tuple[str, list[list[str]]]]:
-        """Return titles and tables: the strongest, one by one, and how strength grew.
+        """Return titles and tables: the strongest, one by one, and the growth of strength.
 
         Args:
-            utility (dict): ``{method: {metric: spread}}``, of which ``top1`` is shown, if any
-                method has it.
+            utility (dict): ``{method: {metric: spread}}``; ``top1`` is shown if any method has it.
         """
         has_utility = any('top1' in metrics for metrics in utility.values())
         title = 'Utility and privacy' if has_utility else 'Privacy'
@@ -152,7 +152,7 @@ class PanelReport:
         return tables
 
     def legend(self) -> list[str]:
-        """Say what the tables mean."""
+        """Return sentences that explain the tables."""
         return [
             "The strongest attacker is the one with the greatest advantage on the attackers' "
             'validation split, which shares nothing with the test; his result on the test is '
@@ -185,7 +185,7 @@ class PanelReport:
         return table
 
     def scores(self) -> dict[str, dict[str, dict]]:
-        """Return ``{method: {attacker: spread over seeds}}`` of the scores on the test."""
+        """Return ``{method: {attacker: spread over seeds}}`` of the test scores."""
         found = {}
         for method in self.summary:
             found[method] = {}
@@ -200,7 +200,7 @@ class PanelReport:
         return found
 
     def chance_levels(self) -> dict[str, float]:
-        """Return the level of chance of each attacker, that of the first row that has him."""
+        """Return the chance level of each attacker, from the first row that has the attacker."""
         levels: dict[str, float] = {}
         for method in self.summary:
             for row in self.rows:
@@ -233,9 +233,10 @@ class PanelReport:
         return table
 
     def _validation(self, method: str) -> dict[str, dict[str, dict]]:
-        """Return the mean validation result of each attacker by the part of its training.
+        """Return each attacker's mean validation result by the part of its training.
 
-        Where some rows have a training twice as long, only these count: others would not compare.
+        If some rows have a training twice as long, only these rows are averaged: others are not
+        comparable.
         """
         found: dict[str, dict[str, dict]] = {}
         for name in self.attackers:
@@ -252,7 +253,7 @@ class PanelReport:
         return found
 
     def strength_legend(self) -> str:
-        """Say what the table of strength shows."""
+        """Return a sentence that explains the table of strength."""
         return (
             'The score when a part of the training was done, the rate still being high before the '
             f'end, and × 2 after another training of twice the length; still rising: by more than '

@@ -1,4 +1,4 @@
-"""How much a privacy attacker still reads: cMAP and F1 over attributes, and their chance level."""
+"""Metrics of a privacy attacker: cMAP and F1 over attributes, and their chance level."""
 
 import logging
 import math
@@ -20,41 +20,40 @@ LEVELS = ('image', 'video')
 class PrivacyAttributeMetric(BaseMetric):
     """cMAP and F1 of a privacy attacker (SPAct Section 4), as fractions in [0, 1].
 
-    - ``privacy/cMAP``: mean over the attributes of average precision, by the definition of
-      scikit-learn's ``average_precision_score``; an attribute without a positive counts 0, and a
-      warning names it.
-    - ``privacy/cMAP_chance``: the mean positive rate, which an attacker reaches that ranks at
-      random.
-    - ``privacy/F1``: macro mean of F1 at scores above the threshold; 0/0 counts 0.
+    - ``privacy/cMAP``: mean of the attributes' average precision, as defined by scikit-learn's
+      ``average_precision_score``; an attribute without a positive counts as 0, with a warning.
+    - ``privacy/cMAP_chance``: the mean positive rate, the expectation for a random ranking.
+    - ``privacy/F1``: macro mean of F1 at scores above the threshold; 0/0 counts as 0.
     - ``privacy/AP_<attribute>``, ``privacy/chance_<attribute>`` (its positive rate) and
       ``privacy/count``, the number of images or videos.
     - With ``single_label``: ``privacy/top1`` and ``privacy/top1_chance`` (the share of the largest
-      class). AP is one class against the rest, and F1 takes the best-scored class as the
-      prediction: none of many classes need pass a threshold.
+      class). AP is one class against the rest, and F1 takes the class with the highest score as the
+      prediction: with many classes no score may pass a threshold.
 
-    It reads what MMPretrain's ``ImageClassifier`` predicts: ``pred_score`` (K,), the probabilities,
-    and ``gt_score`` (K,) or else ``gt_label``, the indices of those present.
+    The metric reads the predictions of MMPretrain's ``ImageClassifier``: ``pred_score`` (K,), the
+    probabilities, and ``gt_score`` (K,) or else ``gt_label``, the indices of present attributes.
 
     Args:
-        threshold (float): An attribute is predicted if its score is above it. Defaults to 0.5.
+        threshold (float): An attribute is predicted if its score is above the threshold. Defaults
+            to 0.5.
         on_logits (bool): Whether ``threshold`` is for the raw output instead of its sigmoid. The
-            published codes of this family put 0.5 on raw outputs, which are logits in some: a
-            probability above 0.622, a lower F1. Defaults to False.
+            published codes of this family apply 0.5 to raw outputs, which are logits in some of
+            them; there 0.5 means a probability of 0.622, and F1 is lower. Defaults to False.
         attributes (Sequence[str], optional): Names of the K attributes. None, the default, means
-            ``classes`` in the data set's metainfo, or numbers where it has none.
-        columns (Mapping[str, Sequence[int]], optional): Of which scores each attribute is made, the
-            largest counts; for an attacker trained on the attributes of another data set, as
-            :data:`~spact_mm.datasets.VISPR1_COLUMNS` on PA-HMDB51. Names beyond the attributes are
-            ignored. None, the default, means one score an attribute.
+            ``classes`` in the data set's metainfo, or numbers if it has none.
+        columns (Mapping[str, Sequence[int]], optional): Indices of the scores for each attribute,
+            of which the largest is used; for an attacker trained on the attributes of another data
+            set, such as :data:`~spact_mm.datasets.VISPR1_COLUMNS` on PA-HMDB51. Other names than
+            the attributes' are ignored. None, the default, means one score for each attribute.
         level (str): ``'image'``; or ``'video'``: the scores of all samples of the same ``video_id``
             (in their metainfo) are averaged first. Defaults to ``'image'``.
-        single_label (bool): Whether exactly one attribute is present in each sample, for instance
-            an identity of a closed set. Defaults to False.
-        **kwargs: As :class:`mmengine.evaluator.BaseMetric`.
+        single_label (bool): Whether each sample has exactly one attribute, for instance an identity
+            of a closed set. Defaults to False.
+        **kwargs: Arguments of :class:`mmengine.evaluator.BaseMetric`.
 
     Raises:
-        ValueError: If the options contradict each other, or samples and options do not agree, or
-            a score is no probability.
+        ValueError: If the options contradict each other or the samples, or a score is no
+            probability.
     """
 
     default_prefix = 'privacy'
@@ -84,7 +83,7 @@ class PrivacyAttributeMetric(BaseMetric):
                 f'threshold of PrivacyAttributeMetric is {threshold}, but probabilities are in '
                 '[0, 1); set on_logits=True for a threshold on the raw output.'
             )
-        # sigmoid(x) > sigmoid(t) where x > t.
+        # sigmoid(x) > sigmoid(t) if and only if x > t.
         self.threshold = 1 / (1 + math.exp(-threshold)) if on_logits else threshold
         self.attributes = None if attributes is None else tuple(attributes)
         self.columns = columns
@@ -167,7 +166,7 @@ class PrivacyAttributeMetric(BaseMetric):
             results (list[tuple]): Video, scores (K,) and labels (K,) of each sample.
 
         Returns:
-            dict[str, float]: The values named above, without prefix.
+            dict[str, float]: The metrics of the class, without prefix.
         """
         if not results:
             raise ValueError(
@@ -219,7 +218,7 @@ class PrivacyAttributeMetric(BaseMetric):
 
 
 def f1_scores(targets: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """F1 of each column, 0 where it is 0/0.
+    """Return F1 of each column, 0 for 0/0.
 
     Args:
         targets (np.ndarray): (N, K) bool.
@@ -251,6 +250,6 @@ def _to_numpy(values: torch.Tensor | np.ndarray | Sequence | int) -> np.ndarray:
 
 
 def _name(sample: dict) -> str:
-    """Name a sample in a message."""
+    """Return the name of a sample for a message."""
     keys = ('img_path', 'filename', 'video_id', 'sample_idx')
     return next((f'{key} {sample[key]}' for key in keys if key in sample), 'a sample')

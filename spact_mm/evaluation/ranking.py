@@ -1,20 +1,20 @@
-"""How well scores rank what is positive first."""
+"""Measures of a ranking by scores."""
 
 import numpy as np
 
 
 def average_precision(targets: np.ndarray, scores: np.ndarray) -> float:
-    """Average precision, ``sum_n (R_n - R_{n-1}) P_n`` over the distinct scores, highest first.
+    """Return ``sum_n (R_n - R_{n-1}) P_n`` over the distinct scores, highest first.
 
-    The definition of scikit-learn's ``average_precision_score``: samples of equal score enter
-    together, and nothing is interpolated.
+    Average precision as in scikit-learn's ``average_precision_score``: samples with equal scores
+    enter together, without interpolation.
 
     Args:
         targets (np.ndarray): Whether each sample is positive, (N,) bool.
         scores (np.ndarray): (N,), finite.
 
     Returns:
-        float: In [0, 1]; 0 where no sample is positive.
+        float: In [0, 1]; 0 if no sample is positive.
     """
     if not targets.any():
         return 0.0
@@ -26,15 +26,16 @@ def average_precision(targets: np.ndarray, scores: np.ndarray) -> float:
 def roc_curve(targets: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the ROC curve over the distinct scores, highest first.
 
-    Samples of equal score enter together, so that ties are a slanted line.
+    Samples with equal scores enter together, so ties become a slanted line.
 
     Args:
-        targets (np.ndarray): Whether each sample is positive, (N,) bool, both kinds present.
+        targets (np.ndarray): Whether each sample is positive, (N,) bool, with at least one of each
+            kind.
         scores (np.ndarray): (N,), finite.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: The parts of the negatives and of the positives that are
-        accepted, from (0, 0) to (1, 1).
+        tuple[np.ndarray, np.ndarray]: The accepted fractions of the negatives and of the positives,
+        from (0, 0) to (1, 1).
     """
     targets, last_of_ties = _rank(targets, scores)
     curves = [np.append(0, kind.cumsum()[last_of_ties]) for kind in (~targets, targets)]
@@ -42,16 +43,16 @@ def roc_curve(targets: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def equal_error_rate(false_alarms: np.ndarray, hits: np.ndarray) -> float:
-    """Return where a ROC curve, points joined by straight lines, has as many misses as alarms.
+    """Return the rate at which a piecewise linear ROC curve has as many misses as false alarms.
 
     Args:
-        false_alarms (np.ndarray): As from :func:`roc_curve`.
-        hits (np.ndarray): As from :func:`roc_curve`.
+        false_alarms (np.ndarray): From :func:`roc_curve`.
+        hits (np.ndarray): From :func:`roc_curve`.
 
     Returns:
         float: In [0, 1].
     """
-    # Rises from -1 to 1: interpolate the false alarms where it is 0.
+    # The excess rises from -1 to 1; interpolate the false alarms where it is 0.
     excess = false_alarms - (1 - hits)
     return float(np.interp(0, excess, false_alarms))
 
@@ -62,13 +63,14 @@ def rank_first(
     """Return Rank-1 and its chance level.
 
     Args:
-        similarity (np.ndarray): (N, N), of each video to each.
-        same (np.ndarray): (N, N) bool, whether it is the same person.
-        compared (np.ndarray): (N, N) bool, whether a video may be found; at least one in each row.
+        similarity (np.ndarray): (N, N), similarity of each video to each.
+        same (np.ndarray): (N, N) bool, whether two videos show the same person.
+        compared (np.ndarray): (N, N) bool, whether two videos are compared; at least one in each
+            row.
 
     Returns:
-        tuple[float, float]: The mean over the rows of the share of ``same`` among the most similar
-        ones, and among all ones that may be found.
+        tuple[float, float]: The share of ``same`` among the most similar videos, and among all
+        compared videos, each averaged over the rows.
     """
     similarity = np.where(compared, similarity, -np.inf)
     nearest = similarity == similarity.max(1, keepdims=True)
@@ -77,7 +79,7 @@ def rank_first(
 
 
 def _rank(targets: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the targets, highest score first, and the last places of equal scores."""
+    """Return the targets by falling score, and the last index of each distinct score."""
     order = np.argsort(-scores, kind='stable')
     targets, scores = targets[order], scores[order]
     last_of_ties = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)

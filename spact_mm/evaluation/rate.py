@@ -1,4 +1,4 @@
-"""How much the frames that leave a noisy channel can say."""
+"""A metric of the information that passes a noisy channel."""
 
 from mmaction.registry import METRICS
 
@@ -8,10 +8,11 @@ from .field_mean import FieldMean
 
 @register(METRICS)
 class RateMetric(FieldMean):
-    """Bound in bits on what a clip tells of its video, as ``rate/bits_clip``.
+    """Bound in bits on the information in a clip about its video, as ``rate/bits_clip``.
 
     The mean over the tested clips of :meth:`GaussianChannel.rate
-    <spact_mm.models.GaussianChannel.rate>`. What the bound says and what not is told there.
+    <spact_mm.models.GaussianChannel.rate>`. :class:`GaussianChannel` describes the meaning and the
+    limits of the bound.
 
     Reads ``bits_clip``, which :class:`PricedAnonymization` adds to its predictions.
     """

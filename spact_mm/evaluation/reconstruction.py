@@ -1,4 +1,4 @@
-"""How well the anonymizer was undone."""
+"""Metrics of an attack that undoes the anonymizer."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -15,8 +15,8 @@ class ReconstructionMetric(BaseMetric):
     """Mean PSNR (dB) and SSIM over the images, with the prefix ``reconstruction``.
 
     ``PSNR`` and ``SSIM`` compare the reconstruction with the raw image, ``PSNR_anonymized`` and
-    ``SSIM_anonymized`` the anonymized image: what an attacker gains is their difference. PSNR is
-    capped at 100 dB for each image.
+    ``SSIM_anonymized`` compare the anonymized image with it. The difference is the attacker's gain.
+    PSNR is capped at 100 dB for each image.
 
     Reads the images that :class:`ReconstructionAttack` adds to its data samples.
     """

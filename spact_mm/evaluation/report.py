@@ -1,4 +1,4 @@
-"""The trade-off between utility and privacy as a page to read and a file to compute with."""
+"""Reports on the trade-off between utility and privacy, as a page and as a data file."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from .panel_report import PanelReport
 from .report_table import MISSING, Table, make_table
 from .summary import Summary
 
-#: For each goal what is measured, and how it relates to what is asked.
+#: For each goal a description of the measured value, and its relation to the required one.
 _GOALS = dict(
     top1_kept=('Top-1 kept of raw', 'at least '),
     advantage_removed=("attacker's advantage over chance removed", 'more than '),
@@ -27,10 +27,10 @@ _CURVES = 'Methods with a knob'
 
 @dataclass(frozen=True)
 class Report:
-    """What a report tells, whatever it is written as.
+    """The contents of a report, independent of the file format.
 
     Attributes:
-        title (str): Its heading.
+        title (str): Heading.
         rows (Sequence[Mapping]): As for :func:`summarize`; the seeds, commits and configuration
             hashes of the provenance come from here.
         summary (dict): From :func:`summarize`.
@@ -39,11 +39,11 @@ class Report:
         attack_columns (Sequence[str | Mapping | Column]): Columns of a second table, if any.
         published (Mapping, optional): ``{source: {method: {metric: value}}}``, in the units of
             the rows; columns of their own, in the first table.
-        raw (str): The method that changes are relative to.
+        raw (str): The raw method, the reference of changes.
         goals (Mapping, optional): From :func:`spact_mm.evaluation.summary.goals`.
-        notes (Sequence[str]): What a reader must know, such as what is not protected.
+        notes (Sequence[str]): Notes that a reader must know, such as limits of the protection.
         provenance (Mapping): Command, data, machine, date and the like.
-        panel (PanelReport, optional): The attackers of whom the strongest is shown first.
+        panel (PanelReport, optional): The attackers; the strongest is shown first.
         curves (Mapping[str, Mapping]): From :func:`~spact_mm.evaluation.curves.make_curves`.
     """
 
@@ -62,7 +62,7 @@ class Report:
 
     @cached_property
     def sections(self) -> list[tuple[str, Table]]:
-        """Titles and tables: the panel's, the paper's layout, further attackers.
+        """Return titles and tables: the panel's, the paper's layout, further attackers.
 
         The first row of a table is its head.
         """
@@ -82,12 +82,12 @@ class Report:
 
     @property
     def headline(self) -> list[str]:
-        """What is protected against, as measured, in sentences."""
+        """Return sentences on the measured protection."""
         return self.panel.headline() if self.panel is not None else []
 
     @property
     def legend(self) -> list[str]:
-        """What the numbers and marks of the tables mean, in sentences."""
+        """Return sentences that explain the numbers and marks of the tables."""
         cells = [cell for _, table in self.sections for row in table for cell in row]
         raw = self.raw
         sentences = []
@@ -115,9 +115,9 @@ class Report:
 
     @property
     def goals_table(self) -> Table:
-        """What was asked and measured, and whether that is ``met``, ``missed`` or ``unknown``.
+        """Return required and measured values, and ``met``, ``missed`` or ``unknown``.
 
-        The first row is the head; there is no other one without goals.
+        The first row is the head; without goals it is the only row.
         """
         words = {True: 'met', False: 'missed', None: 'unknown'}
         table = [['goal', 'asked', 'measured', '']]
@@ -129,12 +129,12 @@ class Report:
 
     @property
     def origin(self) -> dict[str, object]:
-        """Where the numbers are from: seeds, commits and configurations, and the provenance."""
+        """Return the origin of the numbers: seeds, commits, configurations and the provenance."""
         return {**_find_origin(self.rows), **self.provenance}
 
 
 def write_markdown(path: str | os.PathLike, report: Report) -> str:
-    """Write a report to read: tables, goals, notes, provenance.
+    """Write a report as Markdown: tables, goals, notes, provenance.
 
     Args:
         path: The file; its folder is created.
@@ -175,8 +175,8 @@ def write_json(
         path: The file; its folder is created.
         rows (Sequence[Mapping]): As for :func:`summarize`.
         summary (dict): From :func:`summarize`.
-        extra (Mapping, optional): Further entries, such as the goals. Numbers that JSON does not
-            have (NaN, infinity) become null.
+        extra (Mapping, optional): Further entries, such as the goals. Numbers that JSON lacks (NaN,
+            infinity) become null.
     """
     content = _as_json({'rows': list(rows), 'summary': summary, **(extra or {})})
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + '\n'
@@ -223,7 +223,7 @@ def _list(lines: Iterable[str]) -> str:
 
 
 def _as_json(value):
-    """Turn tuples, numpy numbers and unknown numbers into what JSON has."""
+    """Convert tuples, numpy numbers and unknown numbers to types of JSON."""
     if isinstance(value, Mapping):
         return {str(key): _as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Methods and metrics as a table of text."""
+"""The table of methods and metrics as text."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,23 +6,23 @@ from collections.abc import Mapping, Sequence
 from .columns import Column
 from .summary import Summary, advantage_removed
 
-#: Rows of cells, the first being the head.
+#: Rows of cells; the first row is the head.
 Table = list[list[str]]
 
-#: The cell of what is not known.
+#: Cell of an unknown value.
 MISSING = '–'
 
 
 def make_table(
     summary: Summary, columns: Sequence[Column], raw: str, published: Mapping[str, Mapping]
 ) -> Table:
-    """Make the table of a report, whose first row is its head.
+    """Return the table of a report; its first row is the head.
 
     Args:
         summary (dict): From :func:`~.summary.summarize`.
-        columns (Sequence[Column]): What is shown of each method.
-        raw (str): The method that changes are relative to.
-        published (Mapping): As of :class:`~.report.Report`.
+        columns (Sequence[Column]): Columns of the metrics.
+        raw (str): The raw method, the reference of changes.
+        published (Mapping): As in :class:`~.report.Report`.
     """
     methods = list(summary)
     for values in published.values():
@@ -71,7 +71,7 @@ def _advantage_head(column: Column, levels: Mapping[str, float | None]) -> list[
 
 
 def _cell(column: Column, entry: dict | None, base: dict | None, seeds: int) -> str:
-    """``mean ± std (change against raw)``, no ± where one seed shows no spread."""
+    """Return ``mean ± std (change against raw)``, without ± for a single seed."""
     if entry is None:
         return MISSING
     text = column.format(entry['mean'])
@@ -81,7 +81,7 @@ def _cell(column: Column, entry: dict | None, base: dict | None, seeds: int) -> 
         text += '†'
     if entry['n'] < seeds:
         text += f' [n = {entry["n"]}]'
-    # A ratio of decibels says nothing.
+    # A ratio of decibels has no meaning.
     if base is not None and base['mean'] != 0 and column.unit == '%':
         change = round(100 * (entry['mean'] / base['mean'] - 1), 1)
         arrow = '↑ ' if change > 0 else '↓ ' if change < 0 else ''

@@ -12,18 +12,17 @@ Summary = dict[str, dict[str, dict]]
 def summarize(rows: Iterable[Mapping]) -> Summary:
     """Average the metrics of each method: over the folds of a seed first, then over the seeds.
 
-    A seed that lacks a fold which another seed of the method has is left out for that metric. If
-    every seed lacks one, all are taken and the entry has ``complete=False``.
+    A seed that lacks a fold of another seed of the method is left out for that metric. If every
+    seed lacks a fold, all seeds are used and the entry has ``complete=False``.
 
     Args:
         rows (Iterable[Mapping]): One per measurement: ``method``, ``seed``, ``fold`` (may be None
-            or absent), metrics as numbers, and anything else as strings. A metric that is None,
-            NaN or infinite counts as missing. Rows of one method, seed and fold complete each
-            other.
+            or absent), metrics as numbers, and other entries as strings. A metric that is None, NaN
+            or infinite counts as missing. Rows of one method, seed and fold are merged.
 
     Returns:
-        dict: ``{method: {metric: {'mean', 'std', 'n'}}}``, methods and metrics in their first
-        order; ``std`` is the sample standard deviation over the ``n`` seeds, 0 for one.
+        dict: ``{method: {metric: {'mean', 'std', 'n'}}}``, methods and metrics in order of
+        appearance; ``std`` is the sample standard deviation over the ``n`` seeds, 0 for one.
 
     Raises:
         ValueError: If a row has no method or seed, or a metric has two values for one method,
@@ -66,10 +65,10 @@ def spread(values: Iterable[float]) -> dict:
 
 
 def advantage_removed(value: float, raw: float, chance: float) -> float:
-    """Return which part of an attacker's lead over chance is gone: 0 as on raw video, 1 at chance.
+    """Return the removed part of an attacker's lead over chance: 0 as on raw video, 1 at chance.
 
-    Below 0 the attacker does better than on raw video; above 1, worse than chance. NaN where the
-    attacker on raw video is at chance or below, so that there is nothing to remove.
+    Below 0 the attacker is better than on raw video; above 1, worse than chance. NaN if the
+    attacker on raw video is at chance or below, as there is nothing to remove.
     """
     return (raw - value) / (raw - chance) if raw > chance else math.nan
 
@@ -86,23 +85,23 @@ def goals(
     privacy: str = 'cmap',
     chance: str = 'cmap_chance',
 ) -> dict[str, dict]:
-    """Measure a method against what is asked of it.
+    """Compare a method with its goals.
 
-    - ``top1_kept``: its utility over that of raw video.
-    - ``advantage_removed``: the part of the attacker's lead over chance that is gone.
-    - ``not_dominated``: ``value`` lists the obfuscations with both a higher utility and a lower
-      attacker; there should be none.
-    - ``within_supervised_spread``: neither metric may be worse than that of the baseline that
-      needs labels by more than the two standard deviations together,
-      ``sqrt(std² + std_supervised²)``. ``value`` has how much worse each is, negative where it is
-      better. Unknown where either has a single seed, whose spread nobody knows.
+    - ``top1_kept``: the method's utility divided by raw video's.
+    - ``advantage_removed``: the removed part of the attacker's lead over chance.
+    - ``not_dominated``: ``value`` lists the obfuscations with both a higher utility and a weaker
+      attacker; the list should be empty.
+    - ``within_supervised_spread``: neither metric may be worse than the metric of the baseline with
+      labels by more than the combined standard deviation, ``sqrt(std² + std_supervised²)``.
+      ``value`` holds how much worse each metric is, negative if better. Unknown if a method has a
+      single seed, and so no spread.
 
     Args:
         summary (dict): From :func:`summarize`.
-        method (str): The method in question.
+        method (str): The compared method.
         raw (str): The method that stands for raw video.
-        supervised (str, optional): The baseline that needs labels.
-        obfuscations (Sequence[str]): Methods that need no training.
+        supervised (str, optional): The baseline with labels.
+        obfuscations (Sequence[str]): Methods without training.
         min_top1_kept (float): Goal of ``top1_kept``.
         min_advantage_removed (float): Goal of ``advantage_removed``, to be exceeded.
         utility (str): Metric of the recognizer, higher is better.
@@ -110,7 +109,7 @@ def goals(
         chance (str): Chance level of ``privacy``.
 
     Returns:
-        dict: ``{goal: {'value', 'goal', 'met'}}``; value and ``met`` are None where unknown.
+        dict: ``{goal: {'value', 'goal', 'met'}}``; ``value`` and ``met`` are None if unknown.
     """
 
     def mean(name: str | None, metric: str) -> float | None:

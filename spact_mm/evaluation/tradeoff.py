@@ -22,9 +22,9 @@ from .summary import Summary
 #: Fill of published points, one for each source.
 _FILLS = ('white', '0.85', '0.65', '0.45')
 #: A chance level is left out of the picture if it makes the axis (x, y) this many times longer.
-#: It is what privacy is measured from, so x may be longer.
+#: Privacy is measured from the chance level, so more is allowed for x.
 _MAX_STRETCH = (4, 2)
-#: Smallest range of values in percent that an axis is made for, if the points are very close.
+#: Smallest range of an axis in percent, for points that are very close.
 _MIN_RANGE = 5
 _FRONT = dict(color='#B8B8B8', lw=5, alpha=0.5, solid_joinstyle='round', solid_capstyle='round')
 _NAMES = dict(
@@ -40,16 +40,17 @@ _NAMES = dict(
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Find the points that no other one beats.
+    """Find the points that no other point beats.
 
-    One point beats another if it is neither further right nor lower, and not the same: x is the
+    A point beats another if it is neither further right nor lower, and not equal: x is the
     attacker's success, lower is better, and y the utility, higher is better.
 
     Args:
-        points (Sequence[tuple[float, float]]): (x, y) of each.
+        points (Sequence[tuple[float, float]]): (x, y) of each point.
 
     Returns:
-        list[int]: Indices of the front, from left to right; equal points are all on it.
+        list[int]: Indices of the points on the front, from left to right, including all equal
+        points.
     """
     front = [
         i
@@ -142,7 +143,7 @@ def plot_tradeoff(
     has_spread = any(summary[name][metric]['n'] > 1 for name in measured for metric in (x, y))
     _draw_legend(figure, [s for s in quoted if quoted[s]], has_spread, len(front) > 1)
 
-    # A published point of a measured method is told by its colour and marker.
+    # Published points of a measured method have its colour and marker, and no label.
     labelled = {name: point[:2] for name, point in reversed(others)}
     labelled |= {name: point[:2] for name, point in measured.items()}
     labels = [(name, point, styles[name][0]) for name, point in labelled.items()]
@@ -165,7 +166,7 @@ def _set_limits(
     others: Iterable[tuple[float, float]],
     levels: Sequence[float | None],
 ) -> None:
-    """Show all points, and the chance levels where these do not squeeze the points together."""
+    """Show all points, and the chance levels unless they squeeze the points together."""
     measured = list(measured)
     for axis, (level, set_limits) in enumerate(
         zip(levels, (axes.set_xlim, axes.set_ylim), strict=True)
@@ -178,7 +179,7 @@ def _set_limits(
             if wide <= _MAX_STRETCH[axis] * max(high - low, _MIN_RANGE):
                 low, high = min(low, level), max(high, level)
         margin = 0.12 * max(high - low, _MIN_RANGE)
-        # Nothing is beyond 0 and 100, but markers there should be whole.
+        # No value is beyond 0 and 100, but markers there should be whole.
         ends = max(low - margin, -4), min(high + margin, 104)
         set_limits(*ends)
         spine = axes.spines['bottom' if axis == 0 else 'left']
@@ -188,7 +189,7 @@ def _set_limits(
 def _draw_chance(
     axes: Axes, levels: Sequence[float | None]
 ) -> tuple[list[Sequence[tuple[float, float]]], list[Artist]]:
-    """Draw dashed lines with their levels, or say beyond which edge a level lies."""
+    """Draw dashed lines at the chance levels, or a note if a level is beyond an edge."""
     lines, captions = [], []
     edges = (axes.get_xlim(), axes.get_ylim())
     for axis, level in enumerate(levels):
@@ -201,7 +202,7 @@ def _draw_chance(
             lines.append([(level, e) if axis == 0 else (e, level) for e in edges[1 - axis]])
         else:
             text += f', beyond this edge {("←→", "↓↑")[axis][int(level > high)]}'
-        # At the far end of the line, on the side where there is room.
+        # The text is at the far end of the line, on the side with more room.
         after = at <= (low + high) / 2
         offset = 4 if after else -4
         if axis == 0:
@@ -217,9 +218,9 @@ def _draw_chance(
 
 
 def _draw_front(axes: Axes, points: Sequence[tuple[float, float]]) -> np.ndarray:
-    """Draw the Pareto front as the border of what is reached; return its corners (N, 2)."""
+    """Draw the Pareto front as the border of the reached area; return its corners (N, 2)."""
     front = np.array([points[i] for i in pareto_front(points)])
-    # From each method to the next the best known utility is that of the left one.
+    # Between two methods the best known utility is that of the left one.
     corners = np.repeat(front, 2, axis=0)
     corners = np.column_stack([corners[1:, 0], corners[:-1, 1]])
     axes.plot(*corners.T, zorder=1.5, **_FRONT)
@@ -248,7 +249,7 @@ def _write_names(
     lines: Iterable[Sequence[tuple[float, float]]],
     captions: Iterable[Artist],
 ) -> None:
-    """Write names beside their points, where they cover the least."""
+    """Write names beside their points, at places that cover the least."""
     figure = axes.figure
     figure.draw_without_rendering()
     renderer = figure.canvas.get_renderer()
@@ -284,7 +285,7 @@ def _write_names(
         text.set_in_layout(False)
         texts.append(text)
     anchors = to_pixels([point for _, point, _ in labels])
-    # Of the text alone, without its arrow.
+    # Extents of the text without its arrow.
     extents = [Text.get_window_extent(text, renderer) for text in texts]
     sizes = np.array([extent.size for extent in extents]) + 2 * unit
     centers = place_labels(anchors, sizes, np.vstack(obstacles), axes.bbox.extents, unit)

@@ -1,4 +1,4 @@
-"""Whether an attacker can tell that two videos show the same person: EER, AUC and Rank-1."""
+"""Metrics of an attacker who links videos of the same person: EER, AUC and Rank-1."""
 
 from collections.abc import Sequence
 
@@ -19,41 +19,43 @@ _DIGITS = 9
 class VerificationMetric(BaseMetric):
     """How well embeddings link the videos of a person, as fractions in [0, 1].
 
-    The samples of a video (clips or frames, by ``video_id``) are made one embedding: the mean of
-    theirs, each scaled to length 1 first. Two videos are as similar as the cosine of their
-    embeddings. Persons need not be known to the attacker: only equal or not is asked.
+    The embedding of a video is the mean over its samples' embeddings (clips or frames, by
+    ``video_id``), each scaled to length 1 first. The similarity of two videos is the cosine of
+    their embeddings. The attacker need not know the persons: the question is only whether two
+    videos show the same person.
 
-    - ``link/EER``: equal error rate, at the threshold where as large a part of the pairs of one
-      person is rejected as of the pairs of two persons is accepted; on the straight line between
-      neighbouring thresholds. 0 for a perfect attacker; chance is 0.5.
-    - ``link/AUC``: area under the ROC curve: how often a pair of one person is more similar than
-      one of two persons, a tie counting half. 1 for a perfect attacker; chance is 0.5.
-    - ``link/Rank1``: how often the most similar other video is of the same person. Of several that
-      are equally similar each counts its part.
+    - ``link/EER``: equal error rate, at the threshold where the rejected fraction of the pairs of
+      one person equals the accepted fraction of the pairs of two persons, with linear interpolation
+      between thresholds. 0 for a perfect attacker; chance is 0.5.
+    - ``link/AUC``: area under the ROC curve: how often a pair of one person is more similar than a
+      pair of two persons; a tie counts half. 1 for a perfect attacker; chance is 0.5.
+    - ``link/Rank1``: how often the most similar other video is of the same person. Several equally
+      similar videos count in equal parts.
     - ``link/EER_chance`` and ``link/AUC_chance``, 0.5; ``link/Rank1_chance``, the expectation of
-      ``Rank1`` over random orders: the mean share of the same person among the other videos.
-    - ``link/count``, the number of videos, and ``link/pairs``, of compared pairs.
+      ``Rank1`` for a random order: the mean share of the same person among the other videos.
+    - ``link/count``, the number of videos, and ``link/pairs``, the number of compared pairs.
 
-    Embeddings that are all the same are exactly at chance, as ties have no order. An attacker below
-    chance (EER above 0.5) knows as much as one above: it need only be turned round.
+    Equal embeddings are exactly at chance, as ties have no order. An attacker below chance (EER
+    above 0.5) has as much information as one above: its answers need only be reversed.
 
-    ``across='action'`` compares only videos of different actions, in all three numbers. Else two
-    videos of one action, which look alike whoever is in them, make pairs of two persons similar,
-    and repetitions of one action by one person make it easy. What else the videos of a person have
-    in common (day, place, light, clothes) counts as a link; this metric cannot tell why.
+    ``across='action'`` compares only videos of different actions, in all three numbers. Without it,
+    videos of one action, which look alike for all persons, make pairs of two persons similar, and
+    repetitions of an action by one person make the task easy. Other things that a person's videos
+    have in common (day, place, light, clothes) count as a link; this metric cannot distinguish the
+    causes.
 
-    It reads ``embedding`` (D,), as :class:`EmbeddingClassifier` predicts it, ``gt_label``, the
-    person, and ``video_id`` and ``across`` of the metainfo.
+    The metric reads ``embedding`` (D,) of :class:`EmbeddingClassifier`, ``gt_label``, the person,
+    and ``video_id`` and ``across`` of the metainfo.
 
     Args:
         across (str, optional): A key of the samples' metainfo, for instance ``'action'``: videos
-            in which it is equal are not compared. None, the default, means that all videos are.
-        **kwargs: As :class:`mmengine.evaluator.BaseMetric`.
+            with equal values are not compared. None, the default, compares all videos.
+        **kwargs: Arguments of :class:`mmengine.evaluator.BaseMetric`.
 
     Raises:
-        ValueError: If a sample lacks something, an embedding is not finite, the samples of a video
-            contradict each other, or there are fewer than two persons or one without two videos
-            that may be compared.
+        ValueError: If a sample lacks an entry, an embedding is not finite, the samples of a video
+            contradict each other, there are fewer than two persons, or a person has no two videos
+            to compare.
     """
 
     default_prefix = 'link'
@@ -63,7 +65,7 @@ class VerificationMetric(BaseMetric):
         self.across = across
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Collect embeddings, persons and what is not to be compared of a batch."""
+        """Collect embeddings, persons and the values of ``across`` of a batch."""
         for sample in data_samples:
             video = self._get(sample, 'video_id')
             if 'embedding' not in sample:
@@ -105,7 +107,7 @@ class VerificationMetric(BaseMetric):
                 ``across`` of each sample.
 
         Returns:
-            dict[str, float]: The values named above, without prefix.
+            dict[str, float]: The metrics of the class, without prefix.
         """
         if not results:
             raise ValueError(
@@ -133,7 +135,7 @@ class VerificationMetric(BaseMetric):
         )
 
     def _check(self, persons: np.ndarray, has_partner: np.ndarray) -> None:
-        """Refuse videos of which nothing can be said."""
+        """Refuse videos for which the metrics are undefined."""
         found = np.unique(persons)
         names = (self.dataset_meta or {}).get('classes') or {}
 
@@ -154,7 +156,7 @@ class VerificationMetric(BaseMetric):
 
 
 def _average_by_video(results: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return embeddings (N, D) of length 1, persons (N,) and groups (N,), a row each video."""
+    """Return embeddings (N, D) of length 1, persons (N,) and groups (N,), with a row per video."""
     videos: dict[str, tuple] = {}
     for video, embedding, *labels in results:
         embeddings, first = videos.setdefault(video, ([], labels))
@@ -170,7 +172,7 @@ def _average_by_video(results: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:
-    """Scale to length 1; zero stays zero, as similar to one vector as to any other."""
+    """Scale to length 1; zero stays zero, equally similar to all vectors."""
     return vector / max(np.linalg.norm(vector), np.finfo(float).tiny)
 
 

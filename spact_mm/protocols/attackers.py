@@ -1,4 +1,4 @@
-"""Which stages of a protocol are attackers, and how long they train."""
+"""Settings and results of a protocol's attackers."""
 
 import math
 from collections.abc import Mapping
@@ -6,25 +6,25 @@ from copy import deepcopy
 
 from mmengine.config import Config
 
-#: What follows the name of an attacker's stage that trains twice as long.
+#: Suffix of the name of an attacker's stage that trains twice as long.
 TWICE = '_twice'
-#: How often an attacker is measured in its training.
+#: Number of measurements of an attacker during its training.
 _MEASURED = 4
 #: Settings of schedulers that count epochs or iterations.
 _LENGTHS = ('begin', 'end', 'T_max', 'total_steps', 'milestones', 'step_size', 'warm_up_iters')
 
 
 def prepare_attacker(config: Config, where: str, is_trained: bool = True) -> None:
-    """Make a config measure its attacker on the validation split, four times in its training.
+    """Make a config measure its attacker on the validation split four times during the training.
 
     Args:
         config (Config): Changed in place.
-        where (str): What to call it in an error.
-        is_trained (bool): Whether it trains; one that only tests needs no ``train_cfg``. Defaults
-            to True.
+        where (str): Name of the config in an error.
+        is_trained (bool): Whether the attacker is trained; otherwise no ``train_cfg`` is needed.
+            Defaults to True.
 
     Raises:
-        ValueError: If it has no validation split, or its training counts no epochs.
+        ValueError: If the config has no validation split, or a training without epochs.
     """
     if not config.get('val_dataloader') or not config.get('val_evaluator'):
         raise ValueError(
@@ -41,11 +41,11 @@ def prepare_attacker(config: Config, where: str, is_trained: bool = True) -> Non
 
 
 def lengthen(config: Config, factor: int = 2) -> None:
-    """Make a training longer, and each of its schedulers.
+    """Make a training and its schedulers longer.
 
     Args:
-        config (Config): With ``train_cfg.max_epochs``; changed in place.
-        factor (int): How much longer. Defaults to 2.
+        config (Config): Config with ``train_cfg.max_epochs``; changed in place.
+        factor (int): Factor of the length. Defaults to 2.
     """
     config.train_cfg.max_epochs *= factor
     if 'val_interval' in config.train_cfg:
@@ -65,17 +65,17 @@ def lengthen(config: Config, factor: int = 2) -> None:
 def collect_validation(
     found: Mapping[str, Mapping[str, float]], epochs: int, attacker: Mapping[str, str]
 ) -> dict[str, dict]:
-    """Return an attacker's results on the validation split by the part of its training.
+    """Return an attacker's results on the validation split, by part of its training.
 
     Args:
-        found (Mapping): ``{epochs done: {metric: value}}``, as written by
+        found (Mapping): ``{finished epochs: {metric: value}}``, as written by
             :class:`~spact_mm.engine.ValidationFileHook`.
-        epochs (int): All epochs of the training.
+        epochs (int): Number of epochs of the training.
         attacker (Mapping[str, str]): ``score`` and ``chance``, names of metrics.
 
     Returns:
-        dict[str, dict]: ``{part: {'score': value, 'chance': value}}``, the part a decimal such as
-        ``'0.25'``.
+        dict[str, dict]: ``{part: {'score': value, 'chance': value}}``; the part is a decimal such
+        as ``'0.25'``.
 
     Raises:
         KeyError: If there is no such metric.
@@ -87,7 +87,7 @@ def collect_validation(
 
 
 def measure_attacker(metrics: Mapping[str, float], attacker: Mapping[str, str]) -> dict:
-    """Return ``score`` and ``chance`` of metrics by the names that ``attacker`` has for them.
+    """Return ``score`` and ``chance``, the metrics that ``attacker`` names.
 
     Raises:
         KeyError: If there is no such metric.

@@ -1,4 +1,4 @@
-"""Frames of test videos as the fresh models of a protocol get them."""
+"""Example frames of test videos, as input of a protocol's fresh models."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -19,14 +19,14 @@ from .stage import Stage
 
 #: Pixels between frames.
 _GAP = 2
-#: Inches of a strip in :func:`draw_grid`.
+#: Width and margin in inches of a strip in :func:`draw_grid`.
 _WIDTH, _MARGIN = 9, 1.3
 
 
 def find_example_stages(stages: Iterable[Stage]) -> dict[str, Stage]:
     """Return for each method the first finished stage that tests on anonymized videos.
 
-    A report may be written where the data or the weights are not: those have none.
+    Stages whose data or weights do not exist are left out, as a report may be written elsewhere.
     """
     found: dict[str, Stage] = {}
     for stage in stages:
@@ -45,13 +45,13 @@ def draw_examples(stage: Stage, count: int = 8) -> bytes | None:
     """Draw the middle frames of test videos behind the anonymizer of an action target.
 
     Args:
-        stage (Stage): A stage whose test data are videos and whose data preprocessor has the
-            anonymizer; what it needs must be done.
-        count (int): How many videos, evenly spaced in the list. Defaults to 8.
+        stage (Stage): A stage with videos as test data and the anonymizer in its data preprocessor.
+            The stages that it needs must be finished.
+        count (int): Number of videos, evenly spaced in the list. Defaults to 8.
 
     Returns:
-        bytes | None: A PNG file, the frames side by side. None if the anonymizer needs more than
-        frames.
+        bytes | None: A PNG file with the frames side by side. None if the anonymizer needs other
+        inputs than frames.
     """
     init_default_scope('mmaction')
     preprocessor = MODELS.build(stage.config.model.data_preprocessor)
@@ -64,7 +64,7 @@ def draw_examples(stage: Stage, count: int = 8) -> bytes | None:
         clip = fold_frames(clips[None, :1], preprocessor.format_shape)
         frames.append(clip if takes_clips(preprocessor.anonymizer) else clip[len(clip) // 2][None])
     x = torch.stack(frames).float() / 255
-    if preprocessor.to_rgb:  # they are BGR
+    if preprocessor.to_rgb:  # the frames are BGR
         x = x.flip(2)
     with torch.no_grad():
         x = rewrite_clips(preprocessor.anonymizer, x)[:, x.shape[1] // 2]

@@ -1,7 +1,7 @@
-"""What the configs of a protocol import, so that each stage knows the components it names.
+"""Imports of a protocol's configs: each stage must know the components in its config.
 
-A stage is a process of its own and reads its own config only. An anonymizer that the config of a
-training imports would be unknown to the evaluations of it.
+A stage is a separate process and reads only its own config. Without further imports an anonymizer
+that the config of a training imports would be unknown to its evaluations.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,15 +10,15 @@ from pathlib import Path
 from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
-#: Whose components every stage knows.
+#: Packages whose components every stage knows.
 _ALWAYS_IMPORTED = ('spact_mm', 'mmaction', 'mmpretrain', 'mmengine', 'mmcv', 'torch')
 
 
 def read_config(path: Path) -> Config:
-    """Read a config and import what it names in ``custom_imports``.
+    """Read a config and import the modules in its ``custom_imports``.
 
     Raises:
-        ValueError: If that cannot be imported.
+        ValueError: If a module cannot be imported.
     """
     try:
         return Config.fromfile(path)
@@ -39,7 +39,7 @@ def imports_of(config: Mapping) -> list[str]:
 
 
 def add_imports(config: Mapping, imports: Iterable[str]) -> None:
-    """Let a config import modules after its own; without further ones it stays as it is."""
+    """Add modules to a config's imports, after its own; without modules nothing changes."""
     own = imports_of(config)
     merged = list(dict.fromkeys([*own, *imports]))
     if merged != own:
@@ -48,17 +48,17 @@ def add_imports(config: Mapping, imports: Iterable[str]) -> None:
 
 
 def check_imported(anonymizer: Mapping, imports: Iterable[str], owner: str, path: Path) -> None:
-    """Refuse an anonymizer that a process with these imports would not know.
+    """Refuse an anonymizer that is unknown to a process with these imports.
 
     Args:
-        anonymizer (Mapping): Its config.
-        imports (Iterable[str]): Modules.
-        owner (str): What has it.
-        path (Path): The config that should import it.
+        anonymizer (Mapping): Config of the anonymizer.
+        imports (Iterable[str]): Imported modules.
+        owner (str): Owner of the anonymizer, for the message.
+        path (Path): The config that should import the anonymizer's module.
 
     Raises:
-        ValueError: If its type, or that of a part of it, is registered nowhere, or by a module that
-            is in no package of ``imports``.
+        ValueError: If the type of the anonymizer or of a part of it is not registered, or is
+            registered by a module outside of the packages of ``imports``.
     """
     packages = {name.split('.')[0] for name in [*_ALWAYS_IMPORTED, *imports]}
     for part in (anonymizer, *anonymizer.get('stages', ())):
@@ -70,7 +70,7 @@ def check_imported(anonymizer: Mapping, imports: Iterable[str], owner: str, path
                 f'that registers it to custom_imports of {path}.'
             )
         module = component.__module__
-        # A dotted name is found by itself.
+        # A dotted name needs no import.
         if module.split('.')[0] not in packages and name != f'{module}.{component.__name__}':
             raise ValueError(
                 f'The anonymizer {name!r} of {owner} comes from {module}, which its stages would '

@@ -1,4 +1,4 @@
-"""The protocol that attacks clips of one's own, before and after an anonymizer."""
+"""The protocol that attacks the user's own clips, before and after an anonymizer."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,11 @@ from ..files import write_whole
 from .protocol import Protocol, load_protocol
 from .results import collect_rows
 
-#: The method that stands for the clips as they are.
+#: The method that stands for raw clips.
 RAW = 'raw'
-#: Samples of an attacker in an epoch, of all clips together, and iterations of its training.
+#: Samples of all clips in an attacker's epoch, and iterations of its training, full and quick.
 _SAMPLES, _ITERATIONS, _QUICK_ITERATIONS = 1600, 240, 120
-#: How often a clip may occur in an epoch, and how many epochs there may be.
+#: Allowed ranges of samples of a clip in an epoch, and of epochs.
 _FRAMES, _EPOCHS = (4, 32), (4, 60)
 _BATCH = 32
 _NOTES = (
@@ -47,24 +47,24 @@ def plan_attack(
     imports: Sequence[str] = (),
     quick: bool = False,
 ) -> Protocol:
-    """Write the lists and the config of a protocol into its work dir, and plan it.
+    """Write the lists and the config of a protocol into its work dir, and plan the protocol.
 
     Args:
-        work_dir: Gets ``lists/`` and ``attack.py``.
-        clips (LabelledClips): The clips and what is to be found out.
+        work_dir: Folder that gets ``lists/`` and ``attack.py``.
+        clips (LabelledClips): The clips and their labels.
         copies (Mapping[str, str]): The file of each clip, below ``videos``.
         videos: The folder of these files.
-        method (Mapping): Name and anonymizer of a method, as of :func:`load_protocol`.
-        seeds (Sequence[int]): Each divides the clips in another way.
+        method (Mapping): Name and anonymizer of a method, as for :func:`load_protocol`.
+        seeds (Sequence[int]): Seeds, each with its own division of the clips.
         configs: The folder with ``attack_{image,mean,clip}_folder.py``.
         size (int): Width and height of the files.
-        title (str): Of the report.
+        title (str): Title of the report.
         imports (Sequence[str]): Modules that register the anonymizer. Defaults to none.
         quick (bool): Whether attackers train for a shorter time. Defaults to False.
 
     Raises:
         FileNotFoundError: If a config or checkpoint does not exist.
-        ValueError: If there is too little of something, or the anonymizer cannot be built.
+        ValueError: If there are too few persons or clips, or the anonymizer cannot be built.
     """
     work_dir = Path(work_dir)
     for seed in seeds:
@@ -81,9 +81,10 @@ def plan_attack(
         config = str(Path(configs, f'attack_{name}_folder.py').resolve())
         stage = dict(config=config, options=options, attacker=attacker)
         stages[name] = dict(stage) if name == 'image' else dict(stage, only=[RAW])
-        # From scratch, an attacker of rewritten frames may find nothing for want of training.
+        # Trained from scratch on anonymized frames, an attacker may find nothing only because its
+        # training is too short.
         stages[f'{name}_raw'] = dict(stage, load=f'{RAW}:{name}', skip=[RAW])
-    # A report has a row for each seed with a metric.
+    # A report needs a metric to have a row for a seed.
     stages['image']['metrics'] = dict(f1='video/F1')
     protocol = dict(
         title=title,
@@ -111,7 +112,7 @@ def plan_attack(
 
 
 def describe_clips(clips: LabelledClips, division: Division) -> str:
-    """Return how many clips and persons there are, and how many clips each part has."""
+    """Return a sentence with the numbers of clips and persons, and of clips in each part."""
     persons = f' of {len(clips.groups)} persons' if clips.has_persons else ''
     parts = ', '.join(f'{len(division[part])} {part}' for part in PARTS)
     attributes = '' if clips.is_identity else f'; attributes: {", ".join(clips.attributes)}'
@@ -119,11 +120,11 @@ def describe_clips(clips: LabelledClips, division: Division) -> str:
 
 
 def describe_limits(clips: LabelledClips, division: Division) -> list[str]:
-    """Say in sentences what the number of test clips can tell.
+    """Return sentences on the statistical limits of the number of test clips.
 
     Args:
         clips (LabelledClips): The clips.
-        division (Division): Of one seed.
+        division (Division): Division of one seed.
     """
     test = division['test']
     count, told = len(test), []
@@ -158,15 +159,16 @@ def describe_limits(clips: LabelledClips, division: Division) -> list[str]:
 
 
 def tell_findings(protocol: Protocol, clips: LabelledClips, method: str) -> list[str]:
-    """Say in sentences what the strongest attackers found before and after.
+    """Return sentences on the findings of the strongest attackers before and after anonymizing.
 
     Args:
-        protocol (Protocol): As :func:`plan_attack` returned it, done or not.
+        protocol (Protocol): Result of :func:`plan_attack`, finished or not.
         clips (LabelledClips): The clips.
         method (str): The anonymizer's name.
 
     Returns:
-        list[str]: While not all is done, that the strongest attacker is not known.
+        list[str]: The sentences; for an unfinished protocol, that the strongest attacker is
+        unknown.
     """
     if any(stage.read_result() is None for stage in protocol.stages):
         return ['Not all attackers are done, so the strongest is not known yet.']
@@ -175,7 +177,8 @@ def tell_findings(protocol: Protocol, clips: LabelledClips, method: str) -> list
     scores = {name: summary[name]['score']['mean'] for name in (RAW, method)}
     chance = summary[method]['chance']['mean']
     seeds = sorted({row['seed'] for row in rows})
-    # Several seeds test in part the same clips, so that of one is what is certain.
+    # Several seeds test partly the same clips, so the number of independent clips is at least that
+    # of one seed.
     tests = [clips.divide(seed)['test'] for seed in seeds]
     count = min(map(len, tests))
     before, after = (_score(clips, scores[name], count) for name in (RAW, method))
@@ -225,13 +228,13 @@ def _score(clips: LabelledClips, score: float, count: int) -> str:
 
 
 def _metric(clips: LabelledClips) -> tuple[str, str]:
-    """Return the attackers' metric and what a report calls it."""
+    """Return the attackers' metric and its name in a report."""
     return ('top1', 'identity Top-1') if clips.is_identity else ('cMAP', 'cMAP')
 
 
 def _options(clips: LabelledClips, lists: str, videos: str, quick: bool) -> dict:
-    """Return what depends on the clips in the config of an attacker."""
-    # Of the whole and not of the lists, which differ a little from seed to seed.
+    """Return the options of an attacker's config that depend on the clips."""
+    # Computed from all clips, as the lengths of the lists differ slightly between seeds.
     num_train = max(1, len(clips.labels) // 2)
     frames = _clip(round(_SAMPLES / num_train), *_FRAMES)
     iterations = max(1, num_train * frames // _BATCH)

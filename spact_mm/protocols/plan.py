@@ -1,4 +1,4 @@
-"""What a stage of a protocol runs: its config, with the anonymizer in it, and what it needs."""
+"""Planning of a protocol's stages: configs with the anonymizers inserted, and dependencies."""
 
 import inspect
 import os
@@ -26,20 +26,20 @@ from .stage import FRAMES, Stage, find_files
 
 
 class Planner:
-    """Make the stages of one seed and fold after another."""
+    """Make the stages for each seed and fold."""
 
     def __init__(
         self, path: Path, spec: ConfigDict, work_dir: Path, imports: Sequence[str]
     ) -> None:
         self.path, self.spec, self.work_dir = path, spec, work_dir
-        #: What the protocol's own file imports.
+        #: Imports of the protocol's file.
         self.imports = imports
         self.methods = {method.name: method for method in spec.methods}
         self._configs: dict[Path, Config] = {}
         self._anonymizers: dict[str, tuple[ConfigDict, dict]] = {}
 
     def plan(self, methods: Sequence[str], seed: int, fold: int | None) -> list[Stage]:
-        """Return the stages of methods, and those that they need, in an order to run them."""
+        """Return the stages of methods and the stages that they need, in an order to run them."""
         made: dict[tuple[str, str], Stage] = {}
         for method in methods:
             if seed not in self.methods[method].get('seeds', [seed]):
@@ -50,7 +50,7 @@ class Planner:
                 self._make(method, name, spec, seed, fold, made)
                 if self._is_doubled(method, spec, seed, fold):
                     self._make(method, name + TWICE, spec, seed, fold, made)
-        # The long ones first, so that none is waited for at the end.
+        # Long stages come first, so that no long stage runs alone at the end.
         return sorted(made.values(), key=lambda stage: stage.name != 'train')
 
     def _is_doubled(self, method: str, spec: Mapping, seed: int, fold: int | None) -> bool:
@@ -61,10 +61,10 @@ class Planner:
         return all(item in self.spec.strength.get(key, [item]) for key, item in place.items())
 
     def check_anonymizer(self, method: str) -> None:
-        """Build the anonymizer of a method, unless it is to be trained, and fill it.
+        """Build the anonymizer of a method, unless it will be trained, and check its weights.
 
         Raises:
-            ValueError: If it cannot be built, or its checkpoint is one of another.
+            ValueError: If it cannot be built, or its checkpoint holds another anonymizer.
         """
         if 'train' in self.methods[method]:
             return
@@ -86,7 +86,7 @@ class Planner:
             )
 
     def _read_anonymizer(self, name: str) -> tuple[ConfigDict, dict]:
-        """Return the anonymizer of a method that is not trained here, and its weights, if any."""
+        """Return the anonymizer of a method without training, and its weights, if any."""
         if name not in self._anonymizers:
             method, weights = self.methods[name], {}
             config = method.get('anonymizer')
@@ -115,7 +115,7 @@ class Planner:
             return made[method, name]
 
         def other(reference: str) -> Stage:
-            """Return the stage that ``'stage'`` or ``'method:stage'`` names."""
+            """Return the stage for a reference ``'stage'`` or ``'method:stage'``."""
             owner, kind = resolve(reference, method)
             found = dict(stages_of(self.methods[owner], self.spec))[kind]
             return self._make(owner, kind, found, seed, fold, made)
@@ -161,16 +161,16 @@ class Planner:
         return stage
 
     def _keep_frames(self, config: Config, slot: str | None) -> None:
-        """Let all attackers of one anonymizer share its frames, if it alone decides them."""
+        """Let all attackers of one anonymizer share its frames, if its output can be cached."""
         node = config
         for key in (slot or '').split('.'):
             node = node.get(key) or {}
-        # Augmented behind the anonymizer: in front of it the same frames come again and again.
+        # With augmentation behind the anonymizer, its input frames are the same in each epoch.
         if node.get('augment') and is_cacheable(node.anonymizer):
             node.cache = dict(folder=str(self.work_dir / FRAMES))
 
     def _check_imported(self, config: Config, method: str, slot: str | None) -> None:
-        """Refuse an anonymizer that the process of a stage will not know."""
+        """Refuse an anonymizer that is unknown to the process of a stage."""
         node, path = config, self.path
         for key in (slot or 'model').split('.'):
             node = node.get(key) or {}
@@ -248,7 +248,7 @@ class Planner:
                 )
 
     def _find_network(self, stage: Stage, key: str) -> ConfigDict:
-        """Return the config of a network that a stage trains, a child of its model."""
+        """Return the config of a network that a stage trains, which is a child of its model."""
         if key not in stage.config.get('model', {}):
             raise ValueError(
                 f'The config of the stage {stage.name!r} of the method {stage.method!r} of '
@@ -258,7 +258,7 @@ class Planner:
 
 
 def data_of(config: Mapping) -> dict:
-    """Return the parts of a config that load data when it runs."""
+    """Return the parts of a config that load data in its run."""
     used = [
         f'{split}_{part}' for split in ('train', 'val', 'test') for part in ('dataloader', 'cfg')
     ]
@@ -272,10 +272,10 @@ def _pretrained(checkpoint, prefix: str) -> dict:
 
 
 def _check_option(config: Config, key: str, where: str, path: Path) -> None:
-    """Refuse an option for something that a config does not have: it would change nothing.
+    """Refuse an option for a missing part of a config, which would have no effect.
 
     Raises:
-        ValueError: If ``key`` without its last part is not there, or holds nothing by name.
+        ValueError: If ``key`` without its last part does not exist, or has no named entries.
     """
     if key.split('.')[0] not in READ_KEYS:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What the process that stages are forked from has imported; nothing that a config names."""
+"""Imports of the process from which stages are forked, without modules named by configs."""
 
 import gc
 
@@ -10,6 +10,6 @@ import spact_mm.apis  # noqa: F401
 
 from .stage import current_commit
 
-current_commit()  # of what is imported now
-# Or each stage goes through all that is imported, and so copies it.
+current_commit()  # of the code that is imported now
+# Otherwise the garbage collector of each stage would visit, and so copy, all imported objects.
 gc.freeze()

@@ -10,20 +10,20 @@ from .plan import Planner, data_of
 from .spec import read_spec
 from .stage import FRAMES, Stage, find_files
 
-#: How to get the files of a key, where no converter writes them.
+#: Source of the files of a key, if no converter writes them.
 _SOURCES = dict(box_file='as docs/person_boxes.md tells')
 
 
 @dataclass
 class Protocol:
-    """What is to be run and how it is reported.
+    """The stages of a protocol and the settings of its report.
 
     Attributes:
         name (str): Stem of the config file.
         title (str): Title of the report.
-        work_dir (Path): Where the stages and the report go.
-        stages (list[Stage]): In an order in which they can be run.
-        methods (list[str]): Names, in the order of the table.
+        work_dir (Path): Folder of the stages and the report.
+        stages (list[Stage]): Stages in an order in which they can be run.
+        methods (list[str]): Names of the methods, in the order of the table.
         report (dict): Attributes of a :class:`~spact_mm.protocols.ReportSettings`.
     """
 
@@ -35,11 +35,11 @@ class Protocol:
     report: dict = field(default_factory=dict)
 
     def forget_frames(self) -> None:
-        """Remove the anonymized frames that attackers have shared, which take gigabytes."""
+        """Remove the anonymized frames that attackers share, which take gigabytes."""
         shutil.rmtree(self.work_dir / FRAMES, ignore_errors=True)
 
     def find_missing(self) -> list[str]:
-        """Return a sentence for each file or folder of data that is needed and does not exist."""
+        """Return a sentence for each needed file or folder of data that does not exist."""
         users: dict[tuple[str, str], list[str]] = {}
         for stage in self.stages:
             if stage.read_result() is not None:
@@ -66,64 +66,62 @@ def load_protocol(
 
     The config file has one dictionary, ``protocol``:
 
-    - ``title``: of the report.
+    - ``title``: title of the report.
     - ``seeds``, ``folds``: lists; ``folds`` defaults to ``[None]``.
     - ``methods``: list of ``dict(name=...)`` with either ``anonymizer=dict(type=...)`` (needs no
-      training), ``train=dict(config=..., options=...)`` (a minimax config; its test's ``metrics``
-      are reported if named, as those of a stage) or ``checkpoint=...``
-      (a minimax checkpoint, with or without ``anonymizer``). They are reported in this order.
-      ``configs=dict(stage=...)`` gives a stage another config, and
-      ``options=dict(stage=dict(...))`` changes it, for this method only. ``seeds=[...]``: only
-      with these of the protocol's seeds.
+      training), ``train=dict(config=..., options=...)`` (a minimax config; ``metrics`` of its test
+      are reported if named, as for a stage) or ``checkpoint=...`` (a minimax checkpoint, with or
+      without ``anonymizer``). Methods are reported in this order. ``configs=dict(stage=...)`` gives
+      a stage another config, and ``options=dict(stage=dict(...))`` changes it, for this method
+      only. ``seeds=[...]`` restricts a method to some of the protocol's seeds.
     - ``stages``: the measurements of each method, ``name=dict(config=..., metrics=dict(...))``:
 
       - ``config``: a config that trains and tests, relative to this file.
-      - ``options``: changes of it, as of ``--cfg-options``; ``{seed}`` and ``{fold}`` in strings
-        are replaced.
-      - ``metrics``: key in the report to the metric's name.
+      - ``options``: changes of the config, as by ``--cfg-options``; ``{seed}`` and ``{fold}`` in
+        strings are replaced.
+      - ``metrics``: names of metrics, by their keys in the report.
       - ``train=False``: test only.
       - ``load='privacy'``: start from the weights of that stage of the same method, seed and fold;
-        ``load='raw:privacy'``: from that of the method called raw, which is run and reported then,
-        whatever ``methods`` are chosen.
+        ``load='raw:privacy'``: start from the weights of that stage of the method ``raw``, which is
+        then always run and reported, also if other ``methods`` are chosen.
       - ``inverter='reconstruction'``: put the network trained by that stage behind the anonymizer.
       - ``anonymizer_options``: further arguments of the anonymizer, or other values of them, such
         as ``dict(known_noise=True)`` for a control.
-      - ``slot``: the dictionary in the config that gets ``anonymizer`` and ``checkpoint``, by its
-        keys with dots between them. Defaults to ``'model.data_preprocessor'``; None leaves the
-        config as it is.
-      - ``attacker=dict(score=..., chance=...)``: it is one of the panel, of which the report takes
-        the strongest; ``score`` and ``chance`` name the metrics that tell. Its config has a
-        validation split (``val_dataloader``, ``val_evaluator``), on which it is measured four times
-        in its training, and by which the strongest is chosen.
-      - ``skip``: methods that have no such stage. ``only``: those that have it.
-      - ``seeds``: only with these of the protocol's seeds, a list, or ``{method: list}`` for some
-        methods.
-    - ``strength=dict(methods=[...], seeds=[...], folds=[...])``: for these (all where a list is
-      absent) each attacker also trains twice as long, which tells whether the training was enough.
+      - ``slot``: the dictionary in the config that gets ``anonymizer`` and ``checkpoint``, as keys
+        joined by dots. Defaults to ``'model.data_preprocessor'``; None leaves the config unchanged.
+      - ``attacker=dict(score=..., chance=...)``: the stage is an attacker of the panel, of which
+        the report shows the strongest; ``score`` and ``chance`` name its metrics. Its config has a
+        validation split (``val_dataloader``, ``val_evaluator``). The attacker is measured on this
+        split four times during its training, and the strongest is chosen by it.
+      - ``skip``: methods without this stage. ``only``: methods with this stage.
+      - ``seeds``: restriction to some of the protocol's seeds, a list, or ``{method: list}`` for
+        some methods.
+    - ``strength=dict(methods=[...], seeds=[...], folds=[...])``: for these (all if a list is
+      absent) each attacker also trains twice as long, to check whether the training is long enough.
     - ``report``: see :class:`~spact_mm.protocols.ReportSettings`.
 
-    A stage imports what its own config, those of the stages that it needs and the protocol's file
-    name in ``custom_imports``.
+    A stage imports the ``custom_imports`` of its own config, of the configs of the stages that it
+    needs, and of the protocol's file.
 
-    Configs are looked for relative to the protocol's file, and what it inherits from a protocol of
-    this package relative to that; data, checkpoints and ``work_dir``
-    relative to the current folder, as in MMEngine.
+    Paths of configs are relative to the protocol's file; paths inherited from a protocol of this
+    package are relative to that protocol's file. Data, checkpoints and ``work_dir`` are relative to
+    the current folder, as in MMEngine.
 
     Args:
         filename: The protocol's config file.
         work_dir: Defaults to ``work_dirs/protocols/<stem of the file>``.
-        methods (Sequence[str], optional): Only these. None means all.
-        seeds (Sequence[int], optional): Instead of those of the file.
-        folds (Sequence[int], optional): Only these. None means all.
-        options (Mapping, optional): Changes of the protocol's config, as ``--cfg-options``.
+        methods (Sequence[str], optional): Methods to run. None means all.
+        seeds (Sequence[int], optional): Seeds instead of those of the file.
+        folds (Sequence[int], optional): Folds to run. None means all.
+        options (Mapping, optional): Changes of the protocol's config, as by ``--cfg-options``.
 
     Returns:
         Protocol: The plan.
 
     Raises:
         FileNotFoundError: If the file, or a config or checkpoint that it names, does not exist.
-        ValueError: If it names something that is not there, has a key that nobody reads, or a stage
-            would not know its anonymizer.
+        ValueError: If the file names something that does not exist, has an unknown key, or if a
+            stage would not know its anonymizer.
     """
     path = Path(filename)
     spec, imports = read_spec(path, options)
@@ -138,7 +136,7 @@ def load_protocol(
     for seed in dict.fromkeys(spec.seeds if seeds is None else seeds):
         for fold in chosen_folds:
             stages += planner.plan(chosen, int(seed), fold)
-    # Those whose weights others start from are measured too.
+    # Methods whose weights are the start of others are measured too.
     planned = [name for name in known if any(stage.method == name for stage in stages)]
     for method in planned:
         planner.check_anonymizer(method)

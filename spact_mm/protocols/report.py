@@ -1,4 +1,4 @@
-"""What a protocol's stages have found, as a report."""
+"""The report on the results of a protocol's stages."""
 
 import inspect
 import time
@@ -25,34 +25,34 @@ from .results import average_precisions, collect_rows
 from .spec import folder_name
 from .stage import Stage
 
-#: Metric to the metric that is its chance level, where a protocol names none.
+#: Default names of the metrics of chance levels, by metric.
 _CHANCE = dict(top1='top1_chance', cmap='cmap_chance')
 
 
 @dataclass(frozen=True)
 class ReportSettings:
-    """What a protocol's dictionary ``report`` says.
+    """Settings in a protocol's dictionary ``report``.
 
     Attributes:
         columns (Sequence): Columns of the table, see
             :data:`spact_mm.evaluation.columns.COLUMNS`.
         attack_columns (Sequence): Columns of the table of further attackers.
         published (Mapping, optional): ``{source: {method: {metric: fraction}}}``.
-        raw (str): The method that changes are relative to.
-        method (str): The method that the goals are about.
-        supervised (str, optional): The baseline that needs labels.
-        obfuscations (Sequence[str]): Methods that are not trained.
-        chance (Mapping, optional): Metric to the metric that is its chance level. Defaults to
+        raw (str): The raw method, the reference of changes.
+        method (str): The method for which the goals are evaluated.
+        supervised (str, optional): The baseline with labels.
+        obfuscations (Sequence[str]): Methods without training.
+        chance (Mapping, optional): Names of the metrics of chance levels, by metric. Defaults to
             ``dict(top1='top1_chance', cmap='cmap_chance')``.
-        x (str): Metric of the attacker in the plot. Where the protocol has a panel of attackers,
-            the plot shows the advantage of the strongest, and this is their score's key.
-        x_title (str): What that is called in the tables of the panel.
-        curves (Mapping[str, Sequence[str]]): Of methods with a knob the settings, from the weakest
-            to the strongest, names of methods: joined by a line in the plot, with the area below.
-            Obfuscations of one kind are joined without being named here.
+        x (str): Metric of the attacker in the plot. With a panel of attackers the plot shows the
+            advantage of the strongest, and this is the key of the attackers' score.
+        x_title (str): Name of this metric in the tables of the panel.
+        curves (Mapping[str, Sequence[str]]): Settings of each method with a knob, as names of
+            methods from the weakest to the strongest. They are joined by a line in the plot, and
+            the area below is reported. Obfuscations of one kind are joined without an entry here.
         goal (Mapping, optional): ``min_top1_kept`` and ``min_advantage_removed``.
-        notes (Sequence[str]): What a reader must know.
-        data (str): The data, for the provenance.
+        notes (Sequence[str]): Notes for the reader.
+        data (str): Description of the data, for the provenance.
     """
 
     columns: Sequence = ('top1', 'cmap', 'f1')
@@ -72,16 +72,16 @@ class ReportSettings:
 
 
 def write_report(protocol: Protocol, command: str) -> Path | None:
-    """Write ``report.{json,md,html}`` and pictures of what is done so far.
+    """Write ``report.{json,md,html}`` and pictures of the results so far.
 
-    Without a measure of utility the plot is of the attackers, one by one.
+    Without a measure of utility the plot shows the attackers one by one.
 
     Args:
-        protocol (Protocol): The protocol; its ``report`` says what is shown.
+        protocol (Protocol): The protocol, with settings in its ``report``.
         command (str): The command that made the results.
 
     Returns:
-        Path | None: ``report.md``, None if nothing is done yet.
+        Path | None: ``report.md``; None if there is no result yet.
     """
     settings = ReportSettings(**protocol.report)
     raw, method, x = settings.raw, settings.method, settings.x
@@ -167,7 +167,7 @@ def write_report(protocol: Protocol, command: str) -> Path | None:
 
 
 def _find_levels(summary: Summary, raw: str, chance: Mapping[str, str]) -> dict[str, float]:
-    """Return the chance level of each metric, on raw video or of the first method that has one."""
+    """Return the chance level of each metric, of the raw method or the first method with one."""
     found = [summary.get(raw, {}), *summary.values()]
     return {
         key: next(metrics[name]['mean'] for metrics in found if name in metrics)
@@ -187,7 +187,7 @@ def _with_strongest(summary: Summary, panel: PanelReport | None) -> dict:
 
 
 def _read_examples(work_dir: Path, stages: Sequence[Stage]) -> dict[str, bytes]:
-    """Return pictures of each method; they are drawn once for each state of its stage."""
+    """Return pictures of each method, drawn once for each state of its stage."""
     examples = {}
     for method, stage in find_example_stages(stages).items():
         path = work_dir / 'examples' / f'{folder_name(method)}-{stage.hash}.png'
@@ -206,7 +206,7 @@ def _is_broken(path: Path) -> bool:
 
 
 def _read_configs(stages: Sequence[Stage]) -> dict[str, str]:
-    """Return the config of one stage of each kind and of each training, as a run has it."""
+    """Return the whole config of one stage of each kind and of each training."""
     configs = {}
     for stage in stages:
         title = f'{stage.name} of {stage.method}' if stage.name == 'train' else stage.name
@@ -217,7 +217,7 @@ def _read_configs(stages: Sequence[Stage]) -> dict[str, str]:
 
 
 def check_report(protocol: Protocol) -> None:
-    """Refuse what :func:`write_report` will not understand, before there is anything to report.
+    """Check the settings for :func:`write_report`, before any stage runs.
 
     Args:
         protocol (Protocol): The protocol.
@@ -244,7 +244,7 @@ def _check_keys(name: str, keys: Mapping, function: Callable, given: Sequence[st
 
 
 def _find_families(stages: Sequence[Stage], methods: Sequence[str]) -> dict[str, list[str]]:
-    """Return obfuscations of one kind that differ in their strength, by their names."""
+    """Return groups of obfuscations of one kind with different strengths, by name."""
     kinds: dict[str, list[str]] = {}
     for method in methods:
         configs = (stage.config for stage in stages if stage.method == method)

@@ -1,4 +1,4 @@
-"""What a protocol's stages have found."""
+"""The results of a protocol's stages."""
 
 import hashlib
 import math
@@ -16,10 +16,10 @@ def collect_rows(stages: Sequence[Stage]) -> list[dict]:
         stages (Sequence[Stage]): Stages, done or not.
 
     Returns:
-        list[dict]: ``method``, ``seed``, ``fold``, the metrics, and where they are from:
-        ``config_hash`` (of all stages of the row), ``commit`` (several if they differ), ``time``
-        (of the last stage) and ``seconds`` (of all). With ``attackers``, ``{name: result}``, where
-        stages are attackers of a panel, see :func:`~spact_mm.evaluation.panel.find_strongest`.
+        list[dict]: ``method``, ``seed``, ``fold``, the metrics, and their origin: ``config_hash``
+        (of all stages of the row), ``commit`` (several if they differ), ``time`` (of the last
+        stage) and ``seconds`` (of all). If stages are attackers of a panel, also ``attackers``,
+        ``{name: result}``, see :func:`~spact_mm.evaluation.panel.find_strongest`.
     """
     groups: dict[tuple, list[dict]] = {}
     for stage in stages:
@@ -49,11 +49,11 @@ def collect_rows(stages: Sequence[Stage]) -> list[dict]:
 
 
 def _find_attackers(results: Sequence[Mapping]) -> dict:
-    """Return ``attackers`` of a row, nothing where no stage is one."""
+    """Return ``attackers`` of a row; empty if no stage is an attacker."""
     by_name = {r.get('name', ''): r['attacker'] for r in results if r.get('attacker')}
     attackers = {}
     for name, found in by_name.items():
-        if 'score' not in found:  # of a training that is only to tell the strength
+        if 'score' not in found:  # a training only to measure the strength
             continue
         longer = by_name.get(name + TWICE, {}).get('validation', {})
         validation = dict(found['validation'], **{k: v for k, v in longer.items() if k == '2'})
@@ -71,17 +71,17 @@ def _find_attackers(results: Sequence[Mapping]) -> dict:
 def average_precisions(
     stages: Sequence[Stage], metric: str, rows: Sequence[Mapping] = ()
 ) -> dict[str, dict[str, float]]:
-    """Return the average precision of each attribute, the mean over the seeds and folds done.
+    """Return the average precision of each attribute, averaged over finished seeds and folds.
 
     Args:
         stages (Sequence[Stage]): Stages, done or not.
-        metric (str): Key of a metric in the report; the stages that measure it are asked.
-        rows (Sequence[Mapping]): With ``strongest``, if the protocol has a panel: then only the
-            strongest attacker of each row is asked.
+        metric (str): Key of a metric in the report; the stages that measure it are used.
+        rows (Sequence[Mapping]): Rows, with ``strongest`` if the protocol has a panel: then only
+            the strongest attacker of each row is used.
 
     Returns:
-        dict: ``{method: {attribute: value}}``, without methods that have none, and ``'chance'``
-        last.
+        dict: ``{method: {attribute: value}}``, without methods that lack such results, and
+        ``'chance'`` last.
     """
     strongest = {
         (row['method'], row['seed'], row.get('fold')): row['strongest']['attacker']

@@ -1,4 +1,4 @@
-"""A protocol's config file, checked before hours are spent."""
+"""Checks of a protocol's config file before its stages run for hours."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,16 +13,16 @@ _METHOD_KEYS = {'name', 'anonymizer', 'train', 'checkpoint', 'configs', 'options
 _TRAIN_KEYS = {'config', 'options', 'load', 'metrics'}
 _STAGE_KEYS = {'config', 'options', 'metrics', 'train', 'load', 'inverter', 'slot', 'skip'}
 _STAGE_KEYS |= {'attacker', 'only', 'seeds', 'anonymizer_options'}
-#: What a row of the report has beside the metrics.
+#: Keys of a row of the report other than metrics.
 ROW_KEYS = ('method', 'seed', 'fold', 'config_hash', 'commit', 'time', 'seconds')
 
 
 def read_spec(path: Path, options: Mapping | None = None) -> tuple[ConfigDict, list[str]]:
-    """Read the dictionary ``protocol`` of a file, and what the file imports.
+    """Read the dictionary ``protocol`` of a file, and the file's imports.
 
     Args:
         path (Path): The protocol's config file.
-        options (Mapping, optional): Changes of it, as of ``--cfg-options``.
+        options (Mapping, optional): Changes of the config, as by ``--cfg-options``.
 
     Returns:
         tuple[ConfigDict, list[str]]: The dictionary, see
@@ -30,7 +30,7 @@ def read_spec(path: Path, options: Mapping | None = None) -> tuple[ConfigDict, l
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If something in it cannot be meant so.
+        ValueError: If an entry is unknown or inconsistent.
     """
     if not path.is_file():
         raise FileNotFoundError(
@@ -67,7 +67,7 @@ def read_spec(path: Path, options: Mapping | None = None) -> tuple[ConfigDict, l
 
 
 def stages_of(method: ConfigDict, spec: ConfigDict) -> Iterator[tuple[str, ConfigDict]]:
-    """Yield name and description of each stage of a method."""
+    """Yield name and settings of each stage of a method."""
     if 'train' in method:
         yield 'train', method.train
     for name, stage in spec.stages.items():
@@ -86,13 +86,13 @@ def is_run_with(stage: Mapping, method: str, seed: int) -> bool:
 
 
 def resolve(reference: str, method: str) -> tuple[str, str]:
-    """Return method and stage that ``'stage'`` or ``'method:stage'`` names, seen from a method."""
+    """Return method and stage for a reference ``'stage'`` or ``'method:stage'`` of a method."""
     owner, _, name = reference.rpartition(':')
     return owner or method, name
 
 
 def folder_name(method: str) -> str:
-    """Return what the folder of a method is called."""
+    """Return the name of a method's folder."""
     text = method.lower().replace('×', 'x')
     return ''.join(c if c.isalnum() else '_' for c in text).strip('_')
 
@@ -207,7 +207,7 @@ def _check_metrics(method: str, spec: ConfigDict, path: Path) -> None:
 def _check_needs(
     method: str, name: str, spec: ConfigDict, path: Path, before: Sequence = ()
 ) -> None:
-    """Follow a stage to all that it builds on."""
+    """Check a stage and all stages that it needs."""
     methods = {m.name: m for m in spec.methods}
     if (method, name) in before:
         raise ValueError(f'The stage {name!r} of {path} needs itself, by load or inverter.')

@@ -1,4 +1,4 @@
-"""One stage of a protocol: a run of MMEngine's Runner, and its result file."""
+"""A stage of a protocol: a run of MMEngine's Runner, and its result file."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from .attackers import TWICE, collect_validation, measure_attacker
 from .stage_files import read_json, read_progress, read_result, write_json
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-#: Default hooks and keys of a config that draw and log, and change no result.
+#: Default hooks and keys of a config that only draw and log, without effect on results.
 _SHOWING_HOOKS = (
     'logger',
     'pictures',
@@ -30,9 +30,9 @@ _SHOWING_HOOKS = (
     'visualization',
     'curves',
 )
-#: The folder, in a work dir, of frames that attackers of one anonymizer share.
+#: Folder in a work dir with the frames that attackers of one anonymizer share.
 FRAMES = 'frames'
-#: What a stage leaves in its folder, beside the folder ``run``; what it is goes last.
+#: Files of a stage in its folder, beside the folder ``run``; its config is the last to be removed.
 _STAGE_FILES = ('result.json', 'progress.json', 'validation.json', 'weights.pth', 'config.py')
 _STAGE_FILES += ('log.txt', 'stage.json')
 _SHOWING_KEYS = ('visualizer', 'vis_backends', 'log_level', 'log_processor')
@@ -40,22 +40,23 @@ _SHOWING_KEYS = ('visualizer', 'vis_backends', 'log_level', 'log_processor')
 
 @dataclass(eq=False)
 class Stage:
-    """A run of a protocol and where it leaves its files.
+    """A run of a protocol, with the folder of its files.
 
     Attributes:
         name (str): Kind of stage, a key of the protocol's ``stages``, or ``'train'``.
-        method (str): Method it belongs to.
-        seed (int): Seed of everything random in it.
+        method (str): Method of the stage.
+        seed (int): Seed of all random numbers in the stage.
         fold (int | None): Fold of the data.
-        folder (Path): Holds ``config.py``, ``result.json`` and, if it trains, ``weights.pth``.
+        folder (Path): Folder of ``config.py``, ``result.json`` and, after a training,
+            ``weights.pth``.
         config (ConfigDict): The whole config.
-        is_trained (bool): Whether it trains, or only tests.
-        metrics (dict[str, str]): Key in the report to name of MMEngine's metric.
-        needs (list[Stage]): Stages that must be done before.
-        attacker (dict[str, str]): ``score`` and ``chance``, names of metrics, for one of the panel;
-            else empty.
-        files (list[str]): Files and folders that the config names: data, and an anonymizer's
-            checkpoint that no stage makes.
+        is_trained (bool): Whether the stage trains, or only tests.
+        metrics (dict[str, str]): Names of MMEngine's metrics, by their keys in the report.
+        needs (list[Stage]): Stages that must be finished before.
+        attacker (dict[str, str]): ``score`` and ``chance``, names of metrics, for an attacker of
+            the panel; else empty.
+        files (list[str]): Files and folders in the config: data, and an anonymizer's checkpoint
+            that no stage makes.
     """
 
     name: str
@@ -81,17 +82,17 @@ class Stage:
 
     @property
     def weights(self) -> Path:
-        """The trained weights, there when the stage is done."""
+        """The file of the trained weights; it exists when the stage is finished."""
         return self.folder / 'weights.pth'
 
     @property
     def log(self) -> Path:
-        """What its processes have printed, one after another."""
+        """The log of the stage's processes, one after another."""
         return self.folder / 'log.txt'
 
     def _hash(self) -> str:
-        """Return what identifies the result: config, lists of data, and the stages before."""
-        # Variables of config files count by what is made of them.
+        """Return a hash that identifies the result: of config, lists of data and needed stages."""
+        # Variables of config files are left out: the settings made of them are included.
         settings = READ_KEYS - set(_SHOWING_KEYS)
         config = {key: value for key, value in self.config.items() if key in settings}
         hooks = config.get('default_hooks', {})
@@ -106,7 +107,7 @@ class Stage:
         if self.attacker:
             content['attacker'] = self.attacker
         text = json.dumps(content, sort_keys=True, default=str)
-        # What the weights are counts, not the work dir that they are in.
+        # The identity of needed weights is included, not the work dir of their file.
         for stage in self.needs:
             text = text.replace(json.dumps(str(stage.weights)), f'"{stage.hash}"')
         preprocessor = (config.get('model') or {}).get('data_preprocessor') or {}
@@ -115,19 +116,19 @@ class Stage:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def read_result(self) -> dict | None:
-        """Return the result of this very config, None where there is none."""
+        """Return the result of exactly this config; None if there is none."""
         result = read_result(self.folder / 'result.json')
         return result if result.get('config_hash') == self.hash else None
 
     def read_progress(self) -> float:
-        """Return the fraction of the training that is done."""
+        """Return the finished fraction of the training."""
         return read_progress(self.folder / 'progress.json')[0]
 
     def prepare(self) -> None:
-        """Write what :func:`run_stage` reads; start anew where another config left files.
+        """Write the input of :func:`run_stage`; files of another config are removed.
 
         Raises:
-            FileExistsError: If the folder has files of others and none of a stage.
+            FileExistsError: If the folder has other files and none of a stage.
         """
         path = self.folder / 'stage.json'
         if self.folder.exists() and read_json(path).get('hash') != self.hash:
@@ -138,9 +139,9 @@ class Stage:
         Config(self.config, format_python_code=False).dump(self.folder / 'config.py')
 
     def _clear(self) -> None:
-        """Remove what a stage has left, and nothing else."""
+        """Remove the files of a stage, and nothing else."""
         found = {path.name for path in self.folder.iterdir()}
-        # With the hidden files of a stage that was killed before it had any other.
+        # Hidden files may be from a stage that was killed early, before it had other files.
         if 'stage.json' not in found and any(not name.startswith('.') for name in found):
             raise FileExistsError(
                 f'{self.folder} has files, and no stage.json of a protocol: move them, or choose '
@@ -152,8 +153,8 @@ class Stage:
 
 
 def find_files(config: Mapping) -> Iterator[tuple[str, str]]:
-    """Yield each file and folder of data that a config names, and the key."""
-    # As in MMEngine's data sets.
+    """Yield each file and folder of data in a config, and its key."""
+    # Joined as in MMEngine's data sets.
     root = config.get('data_root') or ''
     for key, value in config.items():
         if key == 'data_prefix' and isinstance(value, Mapping):
@@ -171,25 +172,25 @@ def find_files(config: Mapping) -> Iterator[tuple[str, str]]:
 
 
 def run_stage(folder: str | os.PathLike) -> dict:
-    """Run the stage that :meth:`Stage.prepare` left in a folder, from where it was interrupted.
+    """Run the stage that :meth:`Stage.prepare` wrote to a folder, or resume it.
 
     Args:
         folder: Folder of the stage.
 
     Returns:
-        dict: What is written to ``result.json``: the metrics and where they are from.
+        dict: The contents of ``result.json``: the metrics and their origin.
 
     Raises:
-        KeyError: If a test or validation yields no metric that the protocol asks for.
+        KeyError: If a test or validation lacks a metric of the protocol.
     """
     folder = Path(folder)
     start = time.time()
     stage = json.loads((folder / 'stage.json').read_text())
-    # MMEngine formats a config's text with yapf, four times at the start and at each checkpoint,
-    # which takes seconds.
+    # Without this setting MMEngine formats a config's text with yapf four times at the start and at
+    # each checkpoint, which takes seconds.
     config = Config.fromfile(folder / 'config.py', format_python_code=False)
     config.work_dir = str(folder / 'run')
-    # MMEngine takes what is newest in the work dir.
+    # MMEngine resumes the newest checkpoint in the work dir.
     config.resume = stage['is_trained'] and any(map(is_whole, (folder / 'run').glob('*.pth')))
     if config.resume:
         config.load_from = None
@@ -223,7 +224,7 @@ def run_stage(folder: str | os.PathLike) -> dict:
     result = dict(
         stage,
         metrics={key: float(values[name]) for key, name in stage['metrics'].items()},
-        # Beside those that are reported, such as the attributes one by one.
+        # All values, also those that are not in the report, such as each attribute's.
         values={key: float(value) for key, value in values.items()},
         config_hash=stage['hash'],
         commit=current_commit(),
@@ -234,16 +235,16 @@ def run_stage(folder: str | os.PathLike) -> dict:
     if stage['attacker']:
         result['attacker'] = _judge(stage, config, folder, values)
     write_json(folder / 'result.json', result)
-    # What is only for resuming.
+    # These checkpoints are only for resuming.
     for checkpoint in (folder / 'run').glob('*.pth'):
         checkpoint.unlink()
     return result
 
 
 def _judge(stage: dict, config: Config, folder: Path, values: Mapping[str, float]) -> dict:
-    """Return what an attacker found on the validation split, and on the test persons."""
+    """Return an attacker's results on the validation split and on the test persons."""
     found = read_json(folder / 'validation.json')
-    # One that is not trained was measured once, after no epoch.
+    # An attacker without training is measured once, after no epoch.
     epochs = config.train_cfg.max_epochs if stage['is_trained'] else 1
     if not stage['is_trained']:
         found = {'1': found['0']}
@@ -255,9 +256,9 @@ def _judge(stage: dict, config: Config, folder: Path, values: Mapping[str, float
 
 @cache
 def current_commit() -> str:
-    """Return the commit of the code, with ``-dirty`` where it was changed; '' outside git.
+    """Return the commit of the code, with ``-dirty`` if it was changed; '' outside of git.
 
-    It is that of the first call: what has been imported stays, whatever happens to the files.
+    The commit is determined at the first call: imported code does not change with its files.
     """
     if not (_PACKAGE.parent / '.git').exists():
         return ''
@@ -270,7 +271,7 @@ def current_commit() -> str:
 
 
 def _save_weights(runner: Runner, path: Path) -> None:
-    """Save the model without what only resuming needs, as a plain file."""
+    """Save the model's weights and metadata, without the state for resuming, as a plain file."""
     model = runner.model.module if hasattr(runner.model, 'module') else runner.model
     content = dict(
         state_dict={key: value.cpu() for key, value in model.state_dict().items()},

@@ -1,4 +1,4 @@
-"""The JSON files of a stage, which a damaged disk or a hand may have changed."""
+"""Reading the JSON files of a stage, which may be damaged or edited."""
 
 import json
 import math
@@ -8,20 +8,20 @@ from pathlib import Path
 
 from ..files import write_whole
 
-#: What an attacker's stage that is not tested says of the test.
+#: Test result of an attacker's stage without a test.
 _NOTHING = dict(score=0.0, chance=0.0)
 
 
 def read_json(path: Path) -> dict:
-    """Return what :func:`write_json` has written, nothing where there is no such file.
+    """Return the contents of a file of :func:`write_json`; empty if there is no such file.
 
-    A file that holds something else counts as none, and a warning tells it.
+    A file with other contents counts as missing, with a warning.
     """
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
-    # No UTF-8 and no JSON are ValueErrors, and so are numbers without end.
+    # Invalid UTF-8, invalid JSON and endless numbers are all ValueErrors.
     except (OSError, ValueError, RecursionError) as error:
         warn_of(path, f'{type(error).__name__}: {str(error)[:80]}')
         return {}
@@ -32,7 +32,7 @@ def read_json(path: Path) -> dict:
 
 
 def read_result(path: Path) -> dict:
-    """Return the result of a stage, nothing where there is none or it is damaged."""
+    """Return the result of a stage; empty if there is none or it is damaged."""
     result = read_json(path)
     if result and not _is_result(result):
         warn_of(path, 'no metrics by name, or no seconds')
@@ -41,7 +41,7 @@ def read_result(path: Path) -> dict:
 
 
 def read_progress(path: Path) -> tuple[float, float]:
-    """Return which fraction of a training is done, and the seconds it took; 0 where unknown."""
+    """Return the finished fraction of a training, and its seconds; 0 if unknown."""
     state = read_json(path)
     done, total, seconds = (state.get(key, 0) for key in ('done', 'total', 'seconds'))
     if not all(map(_is_finite, (done, total, seconds))):
@@ -56,7 +56,7 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def warn_of(path: Path, reason: str) -> None:
-    """Warn, once, that a file is damaged and what follows."""
+    """Warn once that a file is damaged and counts as missing."""
     warnings.warn(f'{path} is damaged ({reason}): it counts as not there.', stacklevel=2)
 
 
@@ -77,14 +77,14 @@ def _is_result(result: dict) -> bool:
 
 
 def _is_attacker(attacker) -> bool:
-    """Tell whether it is what a stage says of an attacker, nothing where it is none."""
+    """Tell whether a value is a valid result of an attacker; empty for other stages."""
     if not isinstance(attacker, dict):
         return False
     scores = {key: value for key, value in attacker.items() if key != 'validation'}
     validation = attacker.get('validation', {})
     return (
         isinstance(validation, dict)
-        # Twice the training alone has a part 2, and no score.
+        # A stage with twice the training has only the part 2, and no score.
         and (not attacker or '1' in validation or ('2' in validation and not scores))
         and all(isinstance(entry, dict) for entry in validation.values())
         and all(_is_part(part) for part in validation)
@@ -109,5 +109,5 @@ def _is_finite(value, or_unknown: bool = False) -> bool:
         return False
     try:
         return math.isfinite(float(value)) or or_unknown
-    except OverflowError:  # a whole number of hundreds of digits
+    except OverflowError:  # an integer of hundreds of digits
         return False
