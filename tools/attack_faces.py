@@ -92,7 +92,7 @@ def attack_all(args: argparse.Namespace) -> int:
         expected = progress.completed + _count(path, args.frames)
         try:
             files[str(path)] = attack(_report(pairs, progress))
-        # Whatever happens belongs to this file: a lack of memory, or what a library finds.
+        # Any error is reported for this file: a lack of memory, or an error of a library.
         except Exception as error:
             failures.append(f'Not done: {describe_failure(error, path)}')
         if progress.completed < expected:  # a video may be shorter
@@ -138,7 +138,7 @@ def find_pairs(
 
 
 def write_scores(args: argparse.Namespace, scores: dict[str, dict]) -> None:
-    """Write the numbers with how they came about."""
+    """Write the numbers and the settings of the measurement."""
     settings = dict(
         anonymized=args.anonymized,
         checkpoint=args.checkpoint,
@@ -153,7 +153,7 @@ def write_scores(args: argparse.Namespace, scores: dict[str, dict]) -> None:
 
 
 def print_table(scores: dict[str, dict]) -> None:
-    """Print a line a file, and what can be told of too few faces."""
+    """Print a line for each file, and a note if there are too few faces."""
     table = Table(
         Column('file', overflow='fold'), *(Column(name, justify='right') for name in HEADINGS)
     )

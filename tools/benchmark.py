@@ -5,9 +5,9 @@ python tools/benchmark.py data [--folder work_dirs/benchmark] [--json FILE]
 python tools/benchmark.py anonymize [--sizes 112 224] [--json FILE]
 python tools/benchmark.py files [--checkpoint CKPT] [--json FILE]
 
-Each variant is a process of its own; they run in turn, A B A B ..., one at a time. A ratio is that
-of neighbouring rounds, its median and its range. `step` first checks in float64 that both loops
-yield the same parameters, and refuses to compare what does not.
+Each variant is a separate process; the variants run in turn, A B A B ..., one at a time. Ratios are
+of neighbouring rounds; their median and range are printed. `step` first checks in float64 that both
+loops yield the same parameters, and refuses to compare them otherwise.
 """
 
 import argparse
@@ -104,7 +104,7 @@ def run_files(args: argparse.Namespace) -> dict:
 
 
 def frame_size(text: str) -> tuple[int, int]:
-    """Return the numbers of ``'640x360'``, both even, as H.264 needs them."""
+    """Return the numbers of a text such as ``'640x360'``, both even, as H.264 requires."""
     width, height = map(int, text.split('x'))
     if min(width, height) < 16 or width % 2 or height % 2:
         raise argparse.ArgumentTypeError(f'{text} is no size of two even numbers from 16 on')
@@ -164,7 +164,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run the command."""
     if sys.argv[1:] == ['work']:
         compare.serve(CASES)
         return

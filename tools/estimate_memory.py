@@ -2,9 +2,9 @@
 
 python tools/estimate_memory.py CONFIG [--cfg-options model.anonymizer.with_cp=True ...]
 
-What autograd keeps for the backward pass is measured on two clips and two images, each storage
-counted once, and scaled to the batch sizes of the config. The work space of the convolutions and
-what the allocator wastes come on top.
+The memory that autograd keeps for the backward pass is measured on two clips and two images, with
+each storage counted once, and scaled to the batch sizes of the config. The work space of the
+convolutions and the overhead of the allocator are not included.
 """
 
 import argparse
@@ -26,7 +26,7 @@ GIB = 2**30
 
 
 class SavedTensors(torch.autograd.graph.saved_tensors_hooks):
-    """Sum up the storages that autograd saves, without those of the parameters and ``known``."""
+    """Sum the storages that autograd saves, without those of the parameters and ``known``."""
 
     def __init__(self, module: nn.Module, known: Iterable[Tensor] = ()) -> None:
         left_out = {t.untyped_storage().data_ptr() for t in [*module.parameters(), *known]}
@@ -47,7 +47,7 @@ class SavedTensors(torch.autograd.graph.saved_tensors_hooks):
 
 
 def measure(module: nn.Module, inputs: Tensor | list[Tensor], **options) -> int:
-    """Return the bytes kept for the backward pass of one forward pass, beside the inputs."""
+    """Return the bytes kept for the backward pass after one forward pass, without the inputs."""
     saved = SavedTensors(module, [inputs] if isinstance(inputs, Tensor) else inputs)
     with saved:
         out = module(inputs, **options)
@@ -107,7 +107,7 @@ def main() -> None:
     views = views.requires_grad_()
 
     def measure_adversaries() -> tuple[float, float]:
-        """Return the bytes a clip of f_T's and a pair of f_B's."""
+        """Return the bytes for f_T per clip, and for f_B per pair."""
         branch, per_pair = model.privacy_branch, 0.0
         if branch is not None:
             per_pair = measure(branch, [views, views], mode='tensor') / 2

@@ -1,4 +1,4 @@
-"""Write an anonymizer as an ONNX file, for programs that have no PyTorch."""
+"""Write an anonymizer as an ONNX file, for programs without PyTorch."""
 
 import argparse
 from pathlib import Path

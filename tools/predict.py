@@ -1,4 +1,4 @@
-"""Say what is done in videos, by a fresh action target that sees them anonymized.
+"""Recognise the actions in videos, by a fresh action target that sees them anonymized.
 
 Example:
     python tools/predict.py walk.mp4 --config WORK_DIR/config.py --checkpoint WORK_DIR/weights.pth
@@ -64,7 +64,7 @@ def predict(args: argparse.Namespace) -> int:
     for video in videos:
         try:
             scores = inference_recognizer(recognizer, str(video)).pred_score
-        # Whatever happens belongs to this video: a lack of memory, or what a library finds.
+        # Any error is reported for this video: a lack of memory, or an error of a library.
         except Exception as error:
             failures += 1
             print(f'Not done: {describe_failure(error, video)}')

@@ -1,6 +1,6 @@
 """Make a checkpoint ready to be published: weights only, and its hash in its name.
 
-Optimizers, schedulers, histories and what tells of the machine are left behind. The name ends with
+Optimizers, schedulers, histories and information about the machine are left out. The name ends with
 the first eight digits of the file's SHA-256, as in the OpenMMLab model zoos.
 
 Example:

@@ -1,8 +1,8 @@
 """Run any tool of MMAction2 or MMPretrain with this package imported first.
 
-Most of them take the configs as they are (docs/upstream_tools.md). Those that import models or
-metrics before they read the config need it where only this package makes these importable
-(spact_mm/compat), and an error of a config is one sentence.
+Most of the tools work with the configs without this script (docs/upstream_tools.md). Tools that
+import models or metrics before they read the config need it if only this package makes these
+importable (spact_mm/compat). With this script an error of a config is one sentence.
 
 Example:
     python tools/upstream.py mmaction/analysis_tools/confusion_matrix CONFIG CHECKPOINT

@@ -1,1 +1,1 @@
-"""What tools/benchmark.py compares."""
+"""The comparisons of tools/benchmark.py."""

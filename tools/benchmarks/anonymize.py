@@ -12,14 +12,14 @@ from spact_mm.apis import FrameAnonymizer
 
 
 class Frames:
-    """Anonymize frames; :meth:`run` does it once.
+    """Frames to anonymize; :meth:`run` anonymizes them once.
 
     Args:
-        loop (str): ``'eager'``, the trained network and nothing else, or ``'spact_mm'``.
-        config (str): A minimax config, for its anonymizer.
+        loop (str): ``'eager'``, the trained network alone, or ``'spact_mm'``.
+        config (str): A minimax config with the anonymizer.
         size (int): Height and width.
-        count (int): How many frames.
-        batch_size (int): How many at a time.
+        count (int): Number of frames.
+        batch_size (int): Number of frames at a time.
         device (str): ``'cpu'`` or ``'cuda'``.
     """
 
@@ -29,7 +29,7 @@ class Frames:
         init_default_scope('mmaction')
         set_random_seed(0)
         network = MODELS.build(Config.fromfile(config).model.anonymizer).to(device)
-        # Running statistics as after a training, so that folding has something to fold.
+        # Running statistics as after a training, so that folding BatchNorm has an effect.
         with torch.no_grad():
             network.train()(torch.rand(4, 3, 64, 64, device=device))
         network.eval()
@@ -54,16 +54,16 @@ class Frames:
         return np.concatenate(parts)
 
     def save(self, file: str) -> dict:
-        """Write what comes out to a file."""
+        """Write the anonymized frames to a file."""
         np.savez(file, frames=self.anonymize(self.frames))
         return {}
 
 
 def variants(options: dict) -> list[Variant]:
-    """Return the network as it was trained, and ours.
+    """Return the variants: the network as it was trained, and this package's.
 
     Args:
-        options (dict): What they have in common, the arguments of :class:`Frames` but ``loop``.
+        options (dict): Arguments of :class:`Frames` for both, without ``loop``.
     """
     return [
         Variant(loop, 'anonymize', dict(options, loop=loop), pages='kept')

@@ -1,4 +1,4 @@
-"""Compare variants in turn: A B A B ..., each in a process of its own, one at a time."""
+"""Compare variants in turn: A B A B ..., each in a separate process, one at a time."""
 
 import json
 import logging
@@ -20,16 +20,16 @@ _TOOLS = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to do the work.
+    """A variant of the work to compare.
 
     Attributes:
-        name (str): What the table calls it.
-        case (str): Which of the tool's cases does it.
-        options (Mapping): The case's keyword arguments, plain data.
-        pages (str): What glibc does with the memory pages of freed tensors. ``'kept'``, as our
-            scripts launch it (tools/launch.sh): they stay with the process. ``'returned'``: those
-            of 1 MiB or more go back at once, and each tensor pays for fresh ones. ``'default'``:
-            in between, as the sizes of the blocks decide.
+        name (str): Name in the table.
+        case (str): Case of the tool that does the work.
+        options (Mapping): Keyword arguments of the case, plain data.
+        pages (str): Handling of the memory pages of freed tensors by glibc. ``'kept'``, as with
+            tools/launch.sh: the pages stay with the process. ``'returned'``: blocks of 1 MiB or
+            more are returned at once, and each tensor needs new pages. ``'default'``: in between,
+            depending on the sizes of the blocks.
     """
 
     name: str
@@ -40,23 +40,23 @@ class Variant:
 
 @dataclass(frozen=True)
 class Timing:
-    """One run: seconds on the clock, seconds of all threads of the process."""
+    """Times of a run: seconds on the clock, and seconds of all threads of the process."""
 
     wall: float
     cpu: float
 
 
 def show(text: str) -> None:
-    """Tell the user what is going on."""
+    """Print a message on the progress."""
     print(f'  {text}', file=sys.stderr, flush=True)
 
 
 class Worker:
-    """A process that holds one variant and runs it when told to, in a line of JSON each way."""
+    """A process that holds a variant and runs it on request; messages are lines of JSON."""
 
     def __init__(self, variant: Variant) -> None:
         self.variant = variant
-        # Who started this tool with the launcher does not choose for the variants.
+        # The variants must not inherit the launcher's memory settings from this tool.
         environment = {k: v for k, v in os.environ.items() if not k.startswith('MALLOC_')}
         if variant.pages == 'returned':
             environment['MALLOC_MMAP_THRESHOLD_'] = str(2**20)
@@ -95,13 +95,13 @@ class Worker:
         self.close()
 
     def close(self) -> None:
-        """Tell the process to end, and wait for that."""
+        """Tell the process to end, and wait for its end."""
         self._process.communicate()
 
 
 def serve(cases: Mapping[str, Callable]) -> None:
-    """Be the process of a :class:`Worker`: answer messages until there are no more."""
-    # MMEngine tells of each parameter how it was initialised.
+    """Run the process of a :class:`Worker`: answer messages until there are no more."""
+    # MMEngine would log the initialisation of each parameter.
     logging.disable(logging.INFO)
     case = None
 
@@ -116,7 +116,7 @@ def serve(cases: Mapping[str, Callable]) -> None:
             return dict(bytes=_peak_memory())
         return getattr(case, message['call'])(**message.get('options', {}))
 
-    # What is printed meanwhile goes where errors go.
+    # Other output goes to stderr.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w')
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     for line in sys.stdin:
@@ -144,14 +144,14 @@ def _cpu_seconds() -> float:
 
 
 def _peak_memory() -> int:
-    """Return the most bytes this process has held, on the GPU if there is one."""
+    """Return the peak memory of this process in bytes, on the GPU if there is one."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def ask(variant: Variant, calls: Sequence[Mapping]) -> list[dict]:
-    """Start a variant, make the calls, end it, and return the answers."""
+    """Start a variant, make the calls, end the process, and return the answers."""
     with Worker(variant) as worker:
         return [worker.ask(**call) for call in calls]
 
@@ -206,12 +206,12 @@ def compare_pairs(
     """Time the variants of all pairs in turn.
 
     Args:
-        variants (Mapping[str, Variant]): By name.
-        pairs (Sequence[tuple[str, str]]): Names of a slow one and a fast one.
+        variants (Mapping[str, Variant]): Variants by name.
+        pairs (Sequence[tuple[str, str]]): Names of a slow and a fast variant.
         rounds (int): How often each is timed.
         warmup (int): How often each runs before.
-        calls (Mapping[str, Sequence[Mapping]]): What a variant is asked after its rounds. Defaults
-            to nothing.
+        calls (Mapping[str, Sequence[Mapping]]): Requests to each variant after its rounds. Defaults
+            to none.
 
     Returns:
         tuple: The rounds by variant, the comparisons by ``'slow -> fast'``, and the answers.
@@ -222,7 +222,7 @@ def compare_pairs(
 
 
 def compare(slow: Sequence[Timing], fast: Sequence[Timing]) -> dict[str, float]:
-    """Return how many times faster ``fast`` is: the ratio round by round, its median and range.
+    """Return the speed ratio of ``fast`` to ``slow`` round by round, its median and range.
 
     Returns:
         dict[str, float]: ``ratio``, ``ratio_min``, ``ratio_max`` on the clock, and ``cpu_ratio``.
@@ -235,7 +235,7 @@ def compare(slow: Sequence[Timing], fast: Sequence[Timing]) -> dict[str, float]:
 
 
 def summarize(times: Sequence[Timing]) -> dict[str, float]:
-    """Return the medians of the rounds and the range of the clock."""
+    """Return the medians of the rounds and the range of the clock times."""
     walls = [timing.wall for timing in times]
     return dict(
         seconds=median(walls),

@@ -1,4 +1,4 @@
-"""``data``: what a training sample costs, against a reader that goes through the whole file."""
+"""``data``: the cost of a training sample, compared with a reader of whole files."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from benchmarks.compare import Variant
 from benchmarks.media import CLIP_LENGTH, LONG_LENGTH, make_image, make_video
 from benchmarks.step import CONFIG
 
-#: Samples of a round, by what is read.
+#: Number of samples of a round, by kind of file.
 COUNTS = {'clips': 24, 'long videos': 4, 'images': 48}
 
 
@@ -26,21 +26,21 @@ class Samples:
         reader (str): ``'recipe'``, or ``'sequential'``: OpenCV reads a video to its end and an
             image at full size, and the recipe's own augmentation follows. ``'official'``, for
             images, also resizes as the official code does.
-        files (list[str]): What to read.
+        files (list[str]): Files to read.
         config (str): The recipe.
     """
 
     def __init__(self, reader: str, files: list[str], config: str) -> None:
         cfg = Config.fromfile(config)
         init_default_scope('mmaction')
-        # As in a worker of a data loader.
+        # One thread, as in a worker of a data loader.
         cv2.setNumThreads(0)
         torch.set_num_threads(1)
         self.files = files
         is_video = files[0].endswith('.avi')
         steps = cfg.train_pipeline if is_video else cfg.privacy_pipeline
         transforms = [TRANSFORMS.build(step) for step in steps]
-        # Opening, sampling and decoding.
+        # Number of transforms for opening, sampling and decoding.
         count = 3 if is_video else 1
         self.size = cfg.size
         self.read, self.augment = Compose(transforms[:count]), Compose(transforms[count:])
@@ -56,13 +56,13 @@ class Samples:
             self.augment(self._read(index))
 
     def _read(self, index: int) -> dict:
-        """Read a file; which frames is drawn from the same numbers whatever reads them."""
+        """Read a file; the frames are drawn from the same random numbers for each reader."""
         np.random.seed(index)
         path = self.files[index]
         return self.read(dict(filename=path, img_path=path, start_index=0, modality='RGB', label=0))
 
     def save(self, file: str) -> dict:
-        """Write what was read of the first files, in the size of the network, to a file."""
+        """Write the frames of the first files, in the size of the network, to a file."""
         frames = []
         for index in range(min(4, len(self.files))):
             results = self._read(index)
@@ -75,7 +75,7 @@ class Samples:
 
 
 class SequentialReader:
-    """Read a video from its first frame to its last and keep the frames that are wanted."""
+    """Read a video from its first to its last frame and keep the requested frames."""
 
     def __init__(self, sampler) -> None:
         self.sampler = sampler
@@ -100,10 +100,10 @@ class SequentialReader:
 
 
 class OfficialResize:
-    """Resize the crop of an image with torchvision, which makes floats of all of it.
+    """Resize the crop of an image with torchvision, which converts the whole image to floats.
 
     Args:
-        size (int): Height and width of what comes out.
+        size (int): Height and width of the output.
     """
 
     def __init__(self, size: int) -> None:
@@ -127,7 +127,7 @@ def make_files(folder: Path, kind: str, count: int) -> list[str]:
     """Make the files of one of :data:`COUNTS`; those that exist are kept.
 
     Args:
-        folder (Path): Where they are kept.
+        folder (Path): Folder of the files.
         kind (str): Which.
         count (int): How many.
 
@@ -141,7 +141,7 @@ def make_files(folder: Path, kind: str, count: int) -> list[str]:
 
 
 def variants(files: list[str], config: str = str(CONFIG)) -> list[Variant]:
-    """Return the sequential reader, for images the official code's, and the recipe's."""
+    """Return the variants: the sequential reader, the official code's for images, the recipe's."""
     official = ['official'] if files[0].endswith('.jpg') else []
     return [
         Variant(reader, 'data', dict(reader=reader, files=files, config=config))
@@ -150,7 +150,7 @@ def variants(files: list[str], config: str = str(CONFIG)) -> list[Variant]:
 
 
 def mean_difference(first: str, second: str) -> float:
-    """Return the mean absolute difference of two files of :meth:`Samples.save`, of 255."""
+    """Return the mean absolute difference of two files of :meth:`Samples.save`, in 255 levels."""
     a, b = np.load(first), np.load(second)
     differences = [np.abs(a[key].astype(int) - b[key].astype(int)).mean() for key in a.files]
     return float(np.mean(differences))

@@ -1,4 +1,4 @@
-"""``files``: whole video files from start to end, against deface, each in a process of its own."""
+"""``files``: whole video files, compared with deface, each in a separate process."""
 
 import os
 import resource
@@ -18,12 +18,12 @@ from benchmarks.media import draw_texture
 
 _TOOL = Path(__file__).resolve().parents[1] / 'anonymize.py'
 RATE = 25
-#: A file that is over as soon as it has begun: what it takes is imports and weights.
+#: Frames of a minimal file, whose time is that of imports and loading weights.
 START_FRAMES = 2
 
 
 def make_film(path: Path, width: int, height: int, num_frames: int) -> Path:
-    """Write an H.264 MP4 of a textured scene under a moving camera, if it is not there yet."""
+    """Write an H.264 MP4 of a textured scene under a moving camera, if it does not exist yet."""
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,9 +44,9 @@ def make_film(path: Path, width: int, height: int, num_frames: int) -> Path:
 
 
 def commands(methods: Sequence[str], checkpoint: str | None) -> dict[str, list[str]]:
-    """Return what is compared: ``{video}`` and ``{out}`` stand for a file and a new folder.
+    """Return the commands to compare; ``{video}`` and ``{out}`` stand for a file and a new folder.
 
-    deface is among them if it is installed (``pip install spact_mm[attackers]``).
+    deface is included if it is installed (``pip install spact_mm[attackers]``).
     """
     ours = [sys.executable, str(_TOOL), '{video}', '--device', 'cpu', '--out', '{out}', '--force']
     found = {method: [*ours, '--method', method] for method in methods}
@@ -63,13 +63,13 @@ def measure(command: Sequence[str], video: Path, folder: Path, cores: int) -> di
     """Run a command on a file with some cores; return seconds on the clock and of all threads.
 
     Raises:
-        RuntimeError: If it fails, or writes no video.
+        RuntimeError: If the command fails, or writes no video.
     """
     out = folder / 'out'
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     chosen = sorted(os.sched_getaffinity(0))[:cores]
-    # Each library takes as many threads as there are cores.
+    # Without these variables each library takes as many threads as there are cores.
     environment = {k: v for k, v in os.environ.items() if not k.endswith('_NUM_THREADS')}
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     process = subprocess.run(
@@ -90,12 +90,13 @@ def compare_files(
     size: tuple[int, int], cores: int, found: dict[str, list[str]], frames: int, rounds: int,
     folder: Path,
 ) -> dict[str, dict]:  # fmt: skip
-    """Run all commands in turn, so that a busy moment meets them alike.
+    """Run all commands in turn, so that a busy moment of the machine affects all alike.
 
     Returns:
-        dict: By their names: medians of ``seconds`` and ``cpu_seconds`` of the whole file,
-        ``start_seconds``, of a file of :data:`START_FRAMES` frames, ``frames_per_second`` of the
-        whole, and ``ratio`` of these to deface's of the same round, if it is there.
+        dict: For each name the medians of ``seconds`` and ``cpu_seconds`` of the whole file, of
+        ``start_seconds``, of a file of :data:`START_FRAMES` frames, of ``frames_per_second`` of the
+        whole file, and of ``ratio``, its ratio to deface's in the same round, if deface is
+        installed.
     """
     names = {count: f'{size[0]}x{size[1]}_{count}.mp4' for count in (START_FRAMES, frames)}
     short, whole = (make_film(folder / name, *size, n) for n, name in names.items())

@@ -1,4 +1,4 @@
-"""What this machine can do at most, to see how far from it a step is."""
+"""The peak speed of this machine, to compare a step with it."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ def measure_peaks(device: str, dtype: torch.dtype = torch.float32) -> dict[str, 
 
     Args:
         device (str): ``'cpu'`` or ``'cuda'``.
-        dtype (torch.dtype): Of the numbers. Defaults to float32.
+        dtype (torch.dtype): Type of the numbers. Defaults to float32.
 
     Returns:
         dict[str, float]: ``matmul``, ``convolution``, ``input_gradient``, ``weight_gradient``; the
@@ -21,7 +21,7 @@ def measure_peaks(device: str, dtype: torch.dtype = torch.float32) -> dict[str, 
     size = 8192 if device == 'cuda' else 2048
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     peaks = dict(matmul=_best(lambda: a @ b, 2 * size**3, device))
-    # 256 channels at 28x28: a shape of f_A at which convolutions are at their best.
+    # 256 channels at 28x28: the shape in f_A with the fastest convolutions.
     images, channels, side = (256, 256, 28) if device == 'cuda' else (16, 256, 28)
     x = torch.randn(images, channels, side, side, device=device, dtype=dtype)
     weight = torch.randn(channels, channels, 3, 3, device=device, dtype=dtype)

@@ -1,4 +1,4 @@
-"""Videos and images made on the spot, of the shapes of UCF101 and VISPR."""
+"""Generated videos and images with the sizes of UCF101 and VISPR."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ IMAGE_SIZE = (1024, 768)
 
 
 def make_video(path: Path, num_frames: int, seed: int = 0) -> Path:
-    """Write an MPEG-4 AVI of a textured scene under a moving camera, if it is not there yet."""
+    """Write an MPEG-4 AVI of a textured scene under a moving camera, if it does not exist yet."""
     if path.exists():
         return path
     width, height = VIDEO_SIZE
@@ -37,7 +37,7 @@ def make_video(path: Path, num_frames: int, seed: int = 0) -> Path:
 
 
 def make_image(path: Path, seed: int = 0) -> Path:
-    """Write a JPEG of quality 90, if it is not there yet."""
+    """Write a JPEG of quality 90, if it does not exist yet."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         image = draw_texture(np.random.default_rng(seed), *IMAGE_SIZE)
@@ -46,7 +46,7 @@ def make_image(path: Path, seed: int = 0) -> Path:
 
 
 def draw_texture(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """Draw an image with detail of every size, as photographs have; (H, W, 3) uint8."""
+    """Draw an image with detail of every size, like a photograph, (H, W, 3) uint8."""
     image = np.zeros((height, width, 3), np.float32)
     for cell in (128, 64, 32, 16, 8, 4, 2):
         shape = (height // cell + 1, width // cell + 1, 3)

@@ -1,8 +1,8 @@
-"""The baseline of ``step``: a round as a plain loop does it, without anything clever.
+"""The baseline of ``step``: a round of a plain loop without optimizations.
 
 It does the work of the official code's loop: three f_A passes and one backward pass in step 1,
-gradients through everything in both steps, the default memory format and plain Adam. The networks,
-their weights and the data are those it is compared with.
+gradients through everything in both steps, the default memory format and plain Adam. Networks,
+weights and data are the same as in the compared loop.
 """
 
 import torch
@@ -17,9 +17,9 @@ class PlainRound:
         anonymizer (nn.Module): f_A.
         recognizer (nn.Module): f_T, an MMAction2 recognizer of clips (N, M, C, T, H, W).
         privacy_branch (nn.Module): f_B, a contrastive one; its backbone and neck are used.
-        rates (dict): Learning rate of each, by the names of the arguments.
+        rates (dict): Learning rate of each network, by the names of the arguments.
         weight (float): omega.
-        temperature (float): Of the contrastive loss.
+        temperature (float): Temperature of the contrastive loss.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class PlainRound:
         Args:
             clips (Tensor): (N, M, C, T, H, W) in [0, 1].
             samples (list): MMAction2's data samples of the clips.
-            views (list[Tensor]): Two of (P, C, H, W) in [0, 1].
+            views (list[Tensor]): Two views, (P, C, H, W) in [0, 1] each.
         """
         self.fa.train(), self.ft.eval(), self.fb.eval()
         self._zero_gradients()
@@ -73,7 +73,7 @@ class PlainRound:
         return self.ft(clips, samples, mode='loss')['loss_cls']
 
     def _privacy_loss(self, first: Tensor, second: Tensor) -> Tensor:
-        """NT-Xent as its formula says."""
+        """Return NT-Xent, written as its formula."""
         first, second = (F.normalize(self._embed(view), dim=1) for view in (first, second))
         both = torch.cat([first, second])
         similarity = torch.exp(both @ both.t() / self.temperature)

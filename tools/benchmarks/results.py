@@ -1,4 +1,4 @@
-"""What a benchmark prints of all its comparisons, and the file that it leaves."""
+"""The printed and the written results of a benchmark."""
 
 import argparse
 import json
@@ -26,7 +26,7 @@ def print_ratios(compared: Mapping[str, Mapping]) -> None:
 
 
 def describe(device: str) -> str:
-    """Return what computes."""
+    """Return a description of the device."""
     if device == 'cuda':
         return torch.cuda.get_device_name()
     for line in Path('/proc/cpuinfo').read_text().splitlines():
@@ -36,7 +36,7 @@ def describe(device: str) -> str:
 
 
 def check_json(path: Path | None) -> None:
-    """Refuse, before anything is measured, to replace a file that is no earlier result."""
+    """Refuse a path of a file that is no earlier result, before anything is measured."""
     if path is None or not os.path.lexists(path):
         return
     try:
@@ -48,14 +48,14 @@ def check_json(path: Path | None) -> None:
 
 
 def write_json(args: argparse.Namespace, result: Mapping) -> None:
-    """Write a result to the file that the command line names, if it names one."""
+    """Write a result to the file of the command line, if there is one."""
     if args.json:
         content = json.dumps(dict(run=describe_run(args), **result), indent=2) + '\n'
         write_whole(args.json, content)
 
 
 def describe_run(args: argparse.Namespace) -> dict:
-    """Return what a reader of the file needs to repeat the run."""
+    """Return the settings needed to repeat the run."""
     return dict(
         command=shlex.join(['python', 'tools/benchmark.py', *sys.argv[1:]]),
         commit=current_commit(),

@@ -1,4 +1,4 @@
-"""``step``: a minimax round, ours against a plain loop with the same weights and data."""
+"""``step``: a minimax round, compared with a plain loop of the same weights and data."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -32,7 +32,7 @@ class Round:
         pairs (int): Images in the batch, two views each.
         device (str): ``'cpu'`` or ``'cuda'``.
         double (bool): Compute in float64.
-        amp (str, optional): Compute in ``'bfloat16'`` or ``'float16'`` where it is safe.
+        amp (str, optional): Mixed precision in ``'bfloat16'`` or ``'float16'``.
         channels_last (bool): Keep the networks' weights channels-last.
         compiled (bool): Compile the networks.
         cfg_options (dict, optional): Changes of the config.
@@ -54,7 +54,7 @@ class Round:
         cfg = Config.fromfile(config)
         cfg.merge_from_dict(cfg_options or {})
         cfg.model.channels_last = channels_last
-        cfg.model.max_action_loss = None  # as the paper has it
+        cfg.model.max_action_loss = None  # as in the paper
         init_default_scope('mmaction')
         set_random_seed(0)
         self.model = MODELS.build(cfg.model)
@@ -83,7 +83,7 @@ class Round:
                 wrappers.update(type='AmpOptimWrapper', dtype=amp, loss_scale=scale)
             self.optim_wrapper = constructor(wrappers)(self.model)
             if compiled:
-                # What MMEngine's runner does where a config says compile=True.
+                # The same as MMEngine's runner does for compile=True in a config.
                 self.model.train_step = torch.compile(self.model.train_step)
 
     def run(self) -> None:
@@ -98,7 +98,7 @@ class Round:
             self.model.train_step(self.data, self.optim_wrapper)
 
     def _plain(self) -> None:
-        # What collates and scales the batch is the same for all.
+        # Collating and scaling the batch is the same for all variants.
         batch = self.model.data_preprocessor(self.data, True)
         action, views = batch['action'], batch['privacy']['inputs']
         self._plain_round(action['inputs'], action['data_samples'], views)
@@ -132,7 +132,7 @@ def _draw_batch(cfg: Config, model: nn.Module, clips: int, pairs: int) -> dict:
 def _freeze_unused_biases(model: nn.Module) -> None:
     """Freeze biases before a BatchNorm, for the comparison of parameters only.
 
-    Their true gradient is zero, and Adam makes steps of full length from what rounding leaves.
+    Their true gradient is zero, and Adam makes steps of full length from rounding errors.
     """
     for block in model.modules():
         if isinstance(block, nn.Sequential):
@@ -142,7 +142,7 @@ def _freeze_unused_biases(model: nn.Module) -> None:
 
 
 def largest_difference(first: str, second: str) -> tuple[float, str]:
-    """Return the largest relative difference of two files of :meth:`Round.save`, and where."""
+    """Return the largest relative difference of two files of :meth:`Round.save`, and its place."""
     a, b = (torch.load(file, weights_only=True) for file in (first, second))
     differences = {}
     for name, value in a.items():
@@ -152,8 +152,8 @@ def largest_difference(first: str, second: str) -> tuple[float, str]:
     return differences[worst], worst
 
 
-#: What a variant is compared with, by what is done with its pages: the plain loop as Python starts
-#: it, or with returned pages too.
+#: Baseline of a variant by its handling of pages: the plain loop with glibc's default, or with
+#: returned pages.
 BASELINES = dict(default='plain', kept='plain', returned='plain, returned pages')
 
 
@@ -161,10 +161,10 @@ def variants(options: dict) -> dict[str, Variant]:
     """Return the variants by name.
 
     Args:
-        options (dict): What they have in common: ``config``, ``clips``, ``pairs``, ``device``.
+        options (dict): Common options: ``config``, ``clips``, ``pairs``, ``device``.
     """
     plain, ours = dict(options, loop='plain'), dict(options, loop='spact_mm')
-    # A pass without gradients, too, is in parts.
+    # Passes without gradients are in parts, too.
     saving = {'model.anonymizer.with_cp': True, 'model.max_frames_per_pass': 16}
     saving = dict(ours, cfg_options=saving)
     children = ('anonymizer', 'recognizer', 'privacy_branch')

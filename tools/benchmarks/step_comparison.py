@@ -11,8 +11,8 @@ from benchmarks.compare import Variant, ask, compare_pairs, show
 from benchmarks.results import describe, print_ratios, write_json
 
 GIB = 2**30
-#: What ``step`` compares by default: as our scripts launch it, the same memory allocation, and the
-#: switch that saves memory.
+#: Default comparisons of ``step``: as launched by the scripts, with the same memory allocation, and
+#: with the settings that save memory.
 STEP_PAIRS = (
     ('plain', 'spact_mm'),
     ('plain', 'spact_mm, default pages'),
@@ -44,7 +44,7 @@ def run_step(args: argparse.Namespace) -> dict:
     ))  # fmt: skip
     print(f'Less arithmetic: {flops["plain"] / flops["spact_mm"]:.2f} times.')
     if args.fit:
-        write_json(args, result)  # or what was measured is lost if this is interrupted
+        write_json(args, result)  # so that an interruption does not lose these results
         result['clips_that_fit'] = estimate_clips(variants, list(peaks), args)
     return result
 
@@ -52,10 +52,10 @@ def run_step(args: argparse.Namespace) -> dict:
 def choose_pairs(
     variants: Mapping[str, Variant], names: Sequence[str] | None
 ) -> Sequence[tuple[str, str]]:
-    """Return what to compare with what: each named variant with its baseline, or the default.
+    """Return the pairs to compare: each named variant with its baseline, or the default.
 
     Raises:
-        ValueError: If there is no variant of a name.
+        ValueError: If there is no variant of that name.
     """
     for name in names or ():
         if name not in variants:
@@ -66,7 +66,7 @@ def choose_pairs(
 
 
 def check_equal_math(common: Mapping) -> tuple[float, dict[str, int]]:
-    """Do a round of each loop in float64, and refuse what differs too much.
+    """Do a round of each loop in float64, and refuse too large differences.
 
     Returns:
         tuple: The largest difference, and the floating-point operations of each loop.
@@ -111,7 +111,7 @@ def time_rounds(
     peaks: Mapping[str, int],
     flops: Mapping[str, int],
 ) -> dict:
-    """Time the variants in turn, print a table, and return what goes into the JSON file."""
+    """Time the variants in turn, print a table, and return the entries of the JSON file."""
     show('what the machine can do')
     ceilings = machine.measure_peaks(args.device)
     times, compared, _ = compare_pairs(variants, pairs, args.rounds, args.warmup)

@@ -19,12 +19,12 @@ HINT = (
     "take a resnet50 file of torchvision, or a checkpoint of VISSL's SimCLR with its trunk in "
     'classy_state_dict'
 )
-#: Where VISSL keeps a model.
+#: Keys of the model in a VISSL checkpoint.
 _VISSL = ('classy_state_dict', 'base_model', 'model')
 
 
 def trunk_modules() -> Iterator[tuple[str, tuple[int, ...], bool]]:
-    """Yield name, shape of the weight and bias of each layer; norms have one side."""
+    """Yield name, shape of the weight and whether there is a bias; norms have one side."""
     yield from (('conv1', (64, 3, 7, 7), False), ('bn1', (64,), True))
     width = 64
     for stage, (depth, middle) in enumerate(zip((3, 4, 6, 3), (64, 128, 256, 512), strict=True)):
@@ -41,7 +41,7 @@ def trunk_modules() -> Iterator[tuple[str, tuple[int, ...], bool]]:
 
 
 def convert_classifier(state: StateDict, name: str) -> StateDict:
-    """Convert torchvision's ``resnet50`` into backbone and head; the number of classes is free.
+    """Convert torchvision's ``resnet50`` into backbone and head, with any number of classes.
 
     Raises:
         ValueError: If it is another network.
@@ -69,7 +69,7 @@ def convert_projector(state: StateDict, name: str) -> StateDict:
 
 
 def convert_vissl(trunk: StateDict, heads: StateDict | None, name: str) -> StateDict:
-    """Convert VISSL's trunk, ``_feature_blocks.*``, and its two-layer head where there is one.
+    """Convert VISSL's trunk, ``_feature_blocks.*``, and its two-layer head if there is one.
 
     Raises:
         ValueError: If they are of another network.

@@ -1,7 +1,7 @@
 """Convert a checkpoint of the official SPAct code, or TeD-SPAD's UNet, into one of a minimax model.
 
-Whichever of f_A, f_T and f_B the file holds is converted: the UNet, the dilated R3D-18, and the
-ResNet-50 with SPAct's projector or with a classifier of attributes. Optimizers are left behind.
+The parts f_A, f_T and f_B in the file are converted: the UNet, the dilated R3D-18, and the
+ResNet-50 with SPAct's projector or with a classifier of attributes. Optimizers are left out.
 
 Example:
     python tools/convert/spact.py model_300.pth checkpoints/spact_official.pth
@@ -20,7 +20,7 @@ from torchvision_r3d18 import convert_recognizer
 HINT = (
     'take a checkpoint with fa_model_state_dict, as the official SPAct and TeD-SPAD codes write it'
 )
-#: Where each block of the official UNet is in ``UNetAnonymizer``.
+#: Blocks of the official UNet and their places in ``UNetAnonymizer``.
 _BLOCKS = {
     'inc': 'stem',
     **{f'down{level}.maxpool_conv.1': f'encoder.{level - 1}' for level in range(1, 5)},
@@ -30,7 +30,7 @@ _UNET_CONFIG = "model = dict(anonymizer=dict(type='UNetAnonymizer'))"
 
 
 def _unet_modules() -> Iterator[tuple[str, tuple[int, ...], bool]]:
-    """Yield name, shape of the weight and bias; norms have one side."""
+    """Yield name, shape of the weight and whether there is a bias; norms have one side."""
     widths = [(3, 64, 64), (64, 128, 128), (128, 256, 256), (256, 512, 512), (512, 512, 512)]
     widths += [(1024, 512, 256), (512, 256, 128), (256, 128, 64), (128, 64, 64)]
     for block, (inputs, middle, outputs) in zip(_BLOCKS, widths, strict=True):
@@ -58,7 +58,7 @@ def convert_anonymizer(state: StateDict, name: str) -> StateDict:
 
 
 def convert_privacy_branch(state: StateDict, name: str) -> StateDict:
-    """Convert f_B: a ResNet-50 with SPAct's projector, or one that classifies attributes.
+    """Convert f_B: a ResNet-50 with SPAct's projector or a classifier of attributes.
 
     Raises:
         ValueError: If it is another network.
@@ -67,7 +67,7 @@ def convert_privacy_branch(state: StateDict, name: str) -> StateDict:
     return (convert_classifier if is_classifier else convert_projector)(state, name)
 
 
-#: Key in the file, name of the child in a minimax model, how to convert it.
+#: Key in the file, name of the child in a minimax model, and converter.
 PARTS: tuple[tuple[str, str, Callable[[StateDict, str], StateDict]], ...] = (
     ('fa_model_state_dict', 'anonymizer', convert_anonymizer),
     ('ft_model_state_dict', 'recognizer', convert_recognizer),
@@ -80,7 +80,7 @@ def convert(args: argparse.Namespace) -> None:
 
     Raises:
         FileNotFoundError: If the source is absent.
-        ValueError: If it has none of the parts, or one of another network.
+        ValueError: If the file has none of the parts, or a part of another network.
     """
     content, state, found = load(args.source, HINT), {}, []
     for key, child, convert_part in PARTS:

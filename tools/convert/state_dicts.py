@@ -1,4 +1,4 @@
-"""What the converters share: files of others in, checkpoints of ours out, nothing by guess."""
+"""Functions shared by the converters of other projects' weights."""
 
 import argparse
 import sys
@@ -14,11 +14,11 @@ StateDict = dict[str, Tensor]
 
 
 def load(path: Path, hint: str) -> dict:
-    """Load a file of weights without running code that it may hold.
+    """Load a file of weights without running code from it.
 
     Args:
         path (Path): The file.
-        hint (str): Where to get it, the end of a sentence.
+        hint (str): Source of the file, the end of a sentence.
 
     Raises:
         FileNotFoundError: If it is absent.
@@ -39,7 +39,7 @@ def find(content: Mapping, *path: str) -> StateDict | None:
     """Return the state dict at a path of keys, without the ``module.`` of DataParallel.
 
     Returns:
-        dict | None: None where there is none.
+        dict | None: The state dict; None if there is none.
     """
     for key in path:
         content = content.get(key) if isinstance(content, Mapping) else None
@@ -49,20 +49,20 @@ def find(content: Mapping, *path: str) -> StateDict | None:
 
 
 def check(state: Mapping, expected: Mapping[str, Sequence[int]], what: str) -> None:
-    """Make sure that weights are those of a network.
+    """Check that weights are those of a network.
 
     Args:
         state (Mapping): The weights.
-        expected (Mapping): The shape of each tensor of the network, -1 for a side that is free.
+        expected (Mapping): The shape of each tensor of the network, -1 for an arbitrary side.
         what (str): The file and the network, the beginning of a sentence such as
             ``"a.pth is not torchvision's r3d_18"``.
 
     Raises:
-        ValueError: If one is missing, unexpected, no tensor or of another shape; names them.
+        ValueError: If weights are missing, unexpected, no tensors or of another shape; names them.
     """
     faults = {
         'missing': [
-            # Counters of BatchNorm that old files lack and nothing uses.
+            # Counters of BatchNorm, which old files lack and nothing uses.
             key
             for key in expected
             if key not in state and not key.endswith('num_batches_tracked')
@@ -114,14 +114,14 @@ def save(target: Path, state: StateDict, **meta) -> None:
     Args:
         target (Path): The file.
         state (dict): The weights.
-        **meta: What to say of them, plain values.
+        **meta: Metadata of the weights, plain values.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     torch.save(dict(meta=meta, state_dict=state), target)
 
 
 def run(convert: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> int:
-    """Convert, and return the exit code; what is refused is printed in one sentence."""
+    """Convert, and return the exit code; an error is printed as one sentence."""
     try:
         convert(args)
     except (OSError, ValueError) as error:

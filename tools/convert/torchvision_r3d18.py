@@ -13,17 +13,17 @@ from pathlib import Path
 from state_dicts import StateDict, check, find, load, run, save, shapes_of
 
 URL = 'https://download.pytorch.org/models/r3d_18-b3b3357e.pth'
-# SPAct's code replaces these two convolutions, so they start anew (``DilatedResNet3d``).
+# SPAct's code replaces these two convolutions, so their weights are new (``DilatedResNet3d``).
 DILATED_KEYS = ('backbone.layer4.0.conv1.conv.weight', 'backbone.layer4.0.downsample.conv.weight')
 
 
 def expected_shapes() -> dict[str, tuple[int, ...]]:
-    """Return the shape of each tensor of torchvision's ``r3d_18``; classes are as many as any."""
+    """Return the shape of each tensor of torchvision's ``r3d_18``, for any number of classes."""
     return shapes_of([*_modules(), ('fc', (-1, 512), True)])
 
 
 def _modules() -> Iterator[tuple[str, tuple[int, ...], bool]]:
-    """Yield name, shape of the weight and bias; norms have one side."""
+    """Yield name, shape of the weight and whether there is a bias; norms have one side."""
 
     def add(name: str, *shape: int):
         yield f'{name}.0', shape, False
@@ -62,8 +62,8 @@ def convert_recognizer(state: StateDict, name: str) -> StateDict:
     """Convert the weights of an ``r3d_18``.
 
     Args:
-        state (dict): They.
-        name (str): What to call them in an error.
+        state (dict): The weights.
+        name (str): Name of the weights in an error.
 
     Raises:
         ValueError: If they are of another network.
@@ -94,7 +94,7 @@ def convert(args: argparse.Namespace) -> None:
     print(f'wrote {args.target}')
     if left_out:
         print(f'left out, because they start anew: {", ".join(left_out)}')
-    # The init_weights of MMAction2's own ResNet3d does not look at init_cfg.
+    # The init_weights of MMAction2's own ResNet3d ignores init_cfg.
     print(
         f"use it by load_from='{args.target}' for a recognizer with ResNet3d, or by "
         f"init_cfg=dict(type='Pretrained', checkpoint='{args.target}', prefix='backbone.') "

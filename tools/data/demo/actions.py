@@ -1,7 +1,7 @@
 """The actions of the demo set: a pose for each moment of a repeated movement.
 
-``phase`` counts cycles: the pose at 1.25 is the pose at 0.25, but for a walker's place. What
-belongs to an action is limb pose and its change; looks play no part.
+``phase`` counts cycles: the pose at 1.25 is the pose at 0.25, except for a walker's position. An
+action is defined by the poses of limbs and their change, independent of looks.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from figure import Limb, Pose
 
 @dataclass(frozen=True)
 class Style:
-    """How a person holds and moves.
+    """The posture and movement of a person.
 
     Attributes:
         amplitude (float): Factor on the movement, about 1.
@@ -26,7 +26,7 @@ class Style:
 
 
 def stand(style: Style, facing: float = 0.0) -> Pose:
-    """Return the pose of somebody who does nothing."""
+    """Return the pose of a person at rest."""
     left_arm, right_arm, left_leg, right_leg = style.idle
     return Pose(
         arms=(Limb(-14 + left_arm, -9 + left_arm), Limb(14 + right_arm, 9 + right_arm)),

@@ -1,7 +1,7 @@
-"""Lists to choose an attacker by: the training lists of attributes, divided by person.
+"""Lists for choosing an attacker: the training lists of attributes, divided by person.
 
-They are made from the training lists and ``persons.json`` alone, so data that were rendered before
-these lists existed get them without being rendered again.
+The lists are made from the training lists and ``persons.json`` alone, so data rendered before these
+lists existed need not be rendered again.
 """
 
 import json
@@ -12,7 +12,7 @@ from spact_mm.datasets.annotation_files import read_attribute_file, write_attrib
 
 #: One person in so many goes to the validation list.
 ONE_IN = 8
-#: How the names of the divided training lists end, and those of the lists that they give.
+#: Endings of the names of the divided training lists and of the resulting lists.
 _DIVIDED = {'images': 'attributes.json', 'videos': 'video_attributes.json'}
 
 
@@ -24,16 +24,16 @@ def attacker_list_names() -> list[str]:
 def validation_persons(persons: Iterable[int]) -> set[int]:
     """Choose the persons whose samples an attacker is validated on.
 
-    Of each eight persons in turn one is taken: the first of the first eight, the second of the
-    second, and so on. As the actions take turns too, every action is among theirs from 28 persons
-    on; attributes are drawn person by person, so any choice that does not look at them is fair.
+    One of each eight persons is taken: the first of the first eight, the second of the second
+    eight, and so on. As the actions take turns too, every action is included from 28 persons on.
+    Attributes are drawn person by person, so any choice independent of them is fair.
 
     Args:
         persons: The numbers of all training persons; repetitions do not matter.
 
     Returns:
-        set[int]: One in :data:`ONE_IN` of them, at least one; nobody where there is one person
-        only, as no list may then be without persons.
+        set[int]: One in :data:`ONE_IN` persons, at least one; empty for a single person, as neither
+        list may be without persons.
     """
     numbers = sorted(set(persons))
     if len(numbers) < 2:
@@ -42,13 +42,12 @@ def validation_persons(persons: Iterable[int]) -> set[int]:
 
 
 def write_attacker_lists(out: Path) -> list[str]:
-    """Write the attackers' lists that are absent or not those of the training lists.
+    """Write the attackers' lists that are absent or do not match the training lists.
 
-    Where there is only one training person, no list is written, and those of other data are
-    removed.
+    With a single training person no list is written, and lists of other data are removed.
 
     Args:
-        out: Folder of the data set, whose training lists and persons are there.
+        out: Folder of the data set with its training lists and persons.
 
     Returns:
         list[str]: The names of the files that were written.
@@ -77,7 +76,7 @@ def write_attacker_lists(out: Path) -> list[str]:
 
 
 def _write_if_other(path: Path, metainfo: dict, part: list[tuple[str, list[str]]]) -> bool:
-    """Write a list, and return whether the file was absent or had other content."""
+    """Write a list; return whether the file was absent or had other content."""
     entries = [dict(img_path=sample, attributes=present) for sample, present in part]
     try:
         if json.loads(path.read_bytes()) == dict(metainfo=metainfo, data_list=entries):

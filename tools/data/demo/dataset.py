@@ -21,10 +21,10 @@ from spact_mm.datasets.integrity import check_video
 from spact_mm.files import write_whole
 from spact_mm.progress import Progress
 
-#: To be raised with each change that alters the files, so that older data are rendered again.
+#: Raise this with each change of the files, so that older data are rendered again.
 VERSION = 1
 MANIFEST = 'manifest.json'
-#: Contents of ``classes.txt``, by which a folder is known to be this tool's.
+#: Contents of ``classes.txt``, which identify a folder of this tool.
 _CLASS_LINES = '\n'.join(CLASSES) + '\n'
 MIN_SIDE, MAX_SIDE = 64, 1024
 JPEG_QUALITY = 92
@@ -32,7 +32,7 @@ JPEG_QUALITY = 92
 
 @dataclass(frozen=True)
 class Options:
-    """What the files depend on.
+    """Options that the files depend on.
 
     Attributes:
         seed (int): Seed of everything that is random, not negative.
@@ -75,7 +75,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Written:
-    """What the lists tell of a sample: its file, relative to the folder of its kind, and labels."""
+    """A sample in the lists: its file, relative to the folder of its kind, and its labels."""
 
     kind: str
     split: str
@@ -104,7 +104,7 @@ def write_sample(task: tuple[str, str, int], out: Path, options: Options) -> Wri
         OSError: If the file cannot be written.
     """
     kind, split, index = task
-    # Workers use one core each.
+    # Each worker uses one core.
     cv2.setNumThreads(1)
     sample = draw_sample(options.seed, kind, split, index, options.size)
     name = file_name(kind, split, index)
@@ -124,16 +124,16 @@ def write_video(path: Path, frames: Iterable[np.ndarray], size: tuple[int, int])
     """Write RGB frames of a width and height to a file.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: If the file cannot be written.
     """
-    # OpenCV's wheel has an encoder for MPEG-4 part 2, and none for H.264.
+    # OpenCV's wheel has an encoder for MPEG-4 part 2, but none for H.264.
     writer = cv2.VideoWriter(os.fspath(path), cv2.VideoWriter_fourcc(*'mp4v'), FPS, size)
     if not writer.isOpened():
         raise OSError(f'OpenCV cannot write the video {path}; see whether its folder is writable.')
     for frame in frames:
         writer.write(frame[..., ::-1])
     writer.release()
-    # OpenCV says nothing of a full disk.
+    # OpenCV does not report a full disk.
     reason = check_video(path)
     if reason is not None:
         raise OSError(f'The video {path} is broken ({reason}); see whether the disk is full.')
@@ -155,23 +155,23 @@ def write_lists(out: Path, written: Sequence[Written]) -> None:
 
 
 def render(out: Path, options: Options, num_workers: int = 1) -> bool:
-    """Render the data set, unless the very same one is there already.
+    """Render the data set, unless the same one exists already.
 
-    The manifest is removed first and written last, so that what an interrupted run leaves is never
-    taken for a data set. It does not seal the attackers' lists: they follow from the other files,
-    and what is missing of them is added without rendering.
+    The manifest is removed first and written last, so that the files of an interrupted run never
+    count as a data set. The manifest does not cover the attackers' lists: they follow from the
+    other files, and missing ones are added without rendering.
 
     Args:
-        out: Folder of the data set; it is made.
-        options: What to render.
+        out: Folder of the data set; made if it does not exist.
+        options: Options of the data set.
         num_workers: Number of processes; the files do not depend on it.
 
     Returns:
-        bool: False if all was there and complete, the attackers' lists too.
+        bool: False if the data set was complete already, including the attackers' lists.
 
     Raises:
         OSError: If a file cannot be written.
-        ValueError: If the folder has lists that are not this data set's.
+        ValueError: If the folder has lists of another data set.
     """
     _check_folder(out)
     manifest = out / MANIFEST
@@ -198,9 +198,9 @@ def render(out: Path, options: Options, num_workers: int = 1) -> bool:
 
 
 def is_complete(out: Path, options: Options) -> bool:
-    """Return whether a folder holds the data set of these options, unchanged.
+    """Return whether a folder holds the unchanged data set of these options.
 
-    The attackers' lists, which are made from it, may be missing.
+    The attackers' lists, which are made from the data set, may be missing.
     """
     try:
         manifest = json.loads((out / MANIFEST).read_text(encoding='utf-8'))

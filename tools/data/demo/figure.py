@@ -1,4 +1,4 @@
-"""An articulated figure in the plane: its body, its pose, its looks, and how it is drawn.
+"""An articulated figure in the plane: its body, pose, looks and drawing.
 
 Lengths are in body heights, the origin lies on the ground below the hips, y points up. Angles are
 in degrees from straight down (limbs) or straight up (torso, head) towards +x.
@@ -78,9 +78,9 @@ class Pose:
     Attributes:
         arms (tuple[Limb, Limb]): The arm at -x, the arm at +x.
         legs (tuple[Limb, Limb]): The leg at -x, the leg at +x.
-        lean (float): Of the torso.
-        tilt (float): Of the head against the torso.
-        facing (float): Where the face looks, -1 (towards -x) to 1.
+        lean (float): Angle of the torso.
+        tilt (float): Angle of the head relative to the torso.
+        facing (float): Direction of the face, -1 (towards -x) to 1.
         lift (float): Height of the lower foot above the ground.
         travel (float): Offset along x.
     """
@@ -99,14 +99,15 @@ def draw_figure(
 ) -> None:
     """Draw a person.
 
-    The head comes last, so that no raised arm hides what it wears.
+    The head is drawn last, so that no raised arm hides hat or glasses.
 
     Args:
-        pen: Where and how large.
+        pen: Pen with position and size of the figure.
         body: Proportions.
         looks: Colours and patterns.
         pose: Angles of all parts.
-        attributes: Those of :data:`ATTRIBUTES` that the person has; a companion is another figure.
+        attributes: Attributes of the person, from :data:`ATTRIBUTES`; a companion is another
+            figure.
     """
     outline = 0.014
     skin = looks.dark_skin if 'dark_skin' in attributes else looks.light_skin

@@ -32,7 +32,7 @@ class Pen:
     def __post_init__(self) -> None:
         unit = 1 << SUBPIXEL_BITS
         across = -self.height if self.mirrored else self.height
-        # A frozen dataclass keeps what it derives by the base class's setter.
+        # A frozen dataclass sets derived values by the base class's setter.
         object.__setattr__(self, '_scale', unit * np.array([across, -self.height]))
         object.__setattr__(self, '_offset', unit * np.array([self.x, self.ground]))
 
@@ -69,7 +69,7 @@ class Pen:
     def limb(
         self, joints: Sequence[np.ndarray], colors: Sequence[Color], width: float, outline: float
     ) -> None:
-        """Draw a chain of capsules in one dark rim; missing colours are as the first."""
+        """Draw a chain of capsules in one dark rim; missing colours are the first colour."""
         chain = np.array(joints)
         self.line(chain, darker(colors[0]), width + 2 * outline)
         self.line(chain, colors[0], width)

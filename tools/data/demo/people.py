@@ -1,4 +1,4 @@
-"""Persons: bodies, looks and private attributes, each drawn from the person's own seed."""
+"""Persons: bodies, looks and private attributes, random by the person's own seed."""
 
 import colorsys
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 from figure import PRINTS, Body, Looks
 from pen import Color
 
-#: Attributes that belong to the person; a companion belongs to the moment.
+#: Attributes of the person; a companion is an attribute of the sample.
 PERSONAL_ATTRIBUTES = ('dark_skin', 'long_hair', 'glasses', 'shirt_print', 'hat')
 PREVALENCE = 0.4
 
@@ -17,13 +17,13 @@ LIGHT_SKIN, DARK_SKIN = (238, 200, 172), (104, 66, 44)
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody of the demo set.
+    """A person of the demo set.
 
     Attributes:
         number (int): Unique in the data set.
         body (Body): Proportions.
         looks (Looks): Colours and patterns.
-        attributes (frozenset[str]): Those of :data:`PERSONAL_ATTRIBUTES` that the person has.
+        attributes (frozenset[str]): Attributes of the person, from :data:`PERSONAL_ATTRIBUTES`.
     """
 
     number: int
@@ -33,7 +33,7 @@ class Person:
 
 
 def draw_person(seed: int, number: int) -> Person:
-    """Draw the person of a number: a function of the two arguments alone."""
+    """Draw the person of a number, which depends only on the two arguments."""
     rng = np.random.default_rng([seed, 0, number])
     present = rng.random(len(PERSONAL_ATTRIBUTES)) < PREVALENCE
     attributes = frozenset(np.array(PERSONAL_ATTRIBUTES)[present].tolist())
@@ -41,7 +41,7 @@ def draw_person(seed: int, number: int) -> Person:
 
 
 def draw_looks(rng: np.random.Generator) -> Looks:
-    """Draw all colours and patterns of a person, whichever of them will be seen."""
+    """Draw all colours and patterns of a person, also those that will not be visible."""
     shirt = draw_color(rng)
     return Looks(
         light_skin=_vary(rng, LIGHT_SKIN, 14),
@@ -77,7 +77,7 @@ def color_distance(first: Color, second: Color) -> float:
 def _draw_body(rng: np.random.Generator) -> Body:
     mean = Body()
     lengths = {name: getattr(mean, name) * rng.uniform(0.93, 1.07) for name in vars(mean)}
-    # A wide range of build and limb thickness, a narrow one of what the attributes sit on.
+    # A wide range of build and limb thickness, a narrow range of the parts that carry attributes.
     build = rng.uniform(0.88, 1.15)
     for name in ('shoulders', 'hips', 'arm_width', 'leg_width'):
         lengths[name] *= build
@@ -90,6 +90,6 @@ def _draw_contrasting(rng: np.random.Generator, color: Color) -> Color:
 
 
 def _vary(rng: np.random.Generator, color: Color, spread: float) -> Color:
-    # Most of the variation is common to the channels: lighter or darker, hardly another hue.
+    # Most of the variation is common to all channels: brightness, hardly hue.
     shift = rng.uniform(-spread, spread) + rng.uniform(-0.3 * spread, 0.3 * spread, 3)
     return tuple(np.clip(np.rint(color + shift), 0, 255).astype(int).tolist())

@@ -1,4 +1,4 @@
-"""The contact sheet: what the demo set looks like, on one picture."""
+"""The contact sheet: an overview of the demo set in one picture."""
 
 import cv2
 import numpy as np
@@ -16,8 +16,8 @@ def draw_preview(seed: int, size: tuple[int, int], side: int | None = None) -> n
     Args:
         seed: Seed of the data set.
         size: Frame width and height in pixels.
-        side: Shrink every frame to a square of this side and enlarge it again, to see what a
-            network sees.
+        side: Shrink every frame to a square of this side and enlarge it again, to show a network's
+            input.
 
     Returns:
         np.ndarray: ``(H, W, 3)`` uint8, RGB.
@@ -42,7 +42,7 @@ def _tile(frame: np.ndarray, size: tuple[int, int], caption: str, side: int | No
         frame = cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA)
     frame = cv2.resize(frame, size, interpolation=cv2.INTER_NEAREST)
     tile = cv2.copyMakeBorder(frame, CAPTION_HEIGHT, 0, 2, 2, cv2.BORDER_CONSTANT)
-    # A long caption takes two lines; a short one the lower.
+    # A long caption takes two lines; a short one only the lower line.
     middle = caption.rfind(' ', 0, 26) if len(caption) > 26 else 0
     for row, line in enumerate((caption[:middle], caption[middle:].strip())):
         cv2.putText(tile, line, (3, 11 + 12 * row), cv2.FONT_HERSHEY_PLAIN, 0.75, (255,) * 3)

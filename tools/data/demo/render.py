@@ -62,7 +62,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the command line asks.
+    """Run the command.
 
     Raises:
         ValueError: If an option is out of its range.

@@ -13,7 +13,7 @@ from people import PREVALENCE, Person, color_distance, draw_color, draw_looks, d
 FPS = 12.5
 MIN_FRAMES, MAX_FRAMES = 25, 50
 SAMPLES_PER_PERSON = 2
-#: Persons are numbered in turn over these parts, so no two parts share one.
+#: Persons are numbered in turn over these parts, so no two parts share a person.
 PARTS = (('videos', 'train'), ('videos', 'test'), ('images', 'train'), ('images', 'test'))
 
 # The canvas is drawn this much larger than the frame: cheap antialiasing.
@@ -24,15 +24,15 @@ MIN_CONTRAST = 38.0
 
 @dataclass(frozen=True)
 class Sample:
-    """Everything that a clip or an image shows.
+    """The contents of a clip or an image.
 
     Attributes:
-        person (Person): Who is seen.
-        attributes (frozenset[str]): Those of ``ATTRIBUTES`` that are seen.
+        person (Person): The visible person.
+        attributes (frozenset[str]): Visible attributes, from ``ATTRIBUTES``.
         action (str): One of ``CLASSES``.
-        style (Style): How the person moves.
+        style (Style): The person's posture and movement.
         speed (float): Cycles per second.
-        phase (float): Where in the cycle the sample starts.
+        phase (float): Position in the cycle at the start of the sample.
         num_frames (int): Length at 12.5 frames per second.
         size (tuple[int, int]): Frame width and height in pixels.
         place (tuple[float, float, float]): The figure's column and ground row in the frame, 0 to 1,
@@ -64,12 +64,12 @@ class Sample:
 
 
 def person_number(kind: str, split: str, index: int) -> int:
-    """Return who is in a sample; persons of different parts have different numbers."""
+    """Return the number of a sample's person; persons of different parts have different numbers."""
     return index // SAMPLES_PER_PERSON * len(PARTS) + PARTS.index((kind, split))
 
 
 def draw_sample(seed: int, kind: str, split: str, index: int, size: tuple[int, int]) -> Sample:
-    """Draw a sample: a function of its arguments alone.
+    """Draw a sample, which depends only on the arguments.
 
     Args:
         seed: Seed of the data set.
@@ -119,7 +119,7 @@ def render_frames(sample: Sample, num_frames: int | None = None) -> Iterator[np.
     """Yield the frames of a sample, ``(H, W, 3)`` uint8, RGB.
 
     Args:
-        sample: What is seen.
+        sample: The contents of the frames.
         num_frames: Number of frames, by default the sample's.
     """
     width, height = sample.size
@@ -137,7 +137,7 @@ def render_frames(sample: Sample, num_frames: int | None = None) -> Iterator[np.
     )
     gain, gamma = sample.lighting
     exposure = np.clip(255 * gain * (np.arange(256) / 255) ** gamma, 0, 255).astype(np.uint8)
-    # One field of noise, read at a random offset in each frame, is as lively as fresh noise.
+    # One field of noise, read at a random offset in each frame, looks like new noise.
     rng = np.random.default_rng(sample.noise_seed)
     noise = np.rint(rng.normal(0, sample.noise, (height + 16, width + 16, 3))).astype(np.int16)
     pose_at = ACTIONS[sample.action][0]
@@ -158,7 +158,7 @@ def labels_of(sample: Sample) -> list[str]:
 
 
 def _draw_companion(sample: Sample, canvas: np.ndarray) -> None:
-    """Draw a plain relative: what it wears must not answer for the person's own attributes."""
+    """Draw a plain companion, whose looks must not show the person's own attributes."""
     rng = np.random.default_rng([sample.noise_seed, 1])
     place = sample.companion
     pen = Pen(canvas, place.x, place.ground, place.height)
@@ -174,7 +174,7 @@ def _draw_style(rng: np.random.Generator) -> Style:
 def _draw_background(
     rng: np.random.Generator, width: int, height: int, person: Person
 ) -> np.ndarray:
-    """Draw a background whose colours differ from the figure's, whichever attributes it has."""
+    """Draw a background with other colours than the figure, for all of its attributes."""
     looks = person.looks
     worn = (looks.light_skin, looks.dark_skin, looks.shirt, looks.trousers, looks.hair)
 

@@ -1,4 +1,4 @@
-"""What is done in each video, by whom, and from which recording it is: of paths and a table."""
+"""Class, person and recording of each video, from paths and a table."""
 
 import hashlib
 import os
@@ -17,12 +17,12 @@ _HASHED = 1 << 20
 
 @dataclass(frozen=True)
 class Clip:
-    """One video.
+    """A video.
 
     Attributes:
-        path (str): Below the folder of the videos.
-        fields (dict[str, str]): Its class and, where that is known, person, source and attribute.
-        present (tuple[str, ...]): Those of a table's attributes that it has.
+        path (str): Path below the folder of the videos.
+        fields (dict[str, str]): Class and, if known, person, source and attribute.
+        present (tuple[str, ...]): Attributes of the video, from the table's columns.
     """
 
     path: str
@@ -37,13 +37,13 @@ class Clip:
 
 @dataclass(frozen=True)
 class Clips:
-    """All videos that are taken.
+    """All videos in use.
 
     Attributes:
         clips (list[Clip]): Sorted by path.
         fields (tuple[str, ...]): The fields that each clip has.
         attributes (tuple[str, ...]): The table's columns of 0 and 1.
-        missing (list[str]): Files that the table names and that are not there.
+        missing (list[str]): Files of the table that do not exist.
     """
 
     clips: list[Clip]
@@ -53,13 +53,13 @@ class Clips:
 
 
 def read_clips(root: Path, names: Sequence[str], layout: str | None, table: str | None) -> Clips:
-    """Read off paths and table what is in each video.
+    """Read the fields of each video from paths and table.
 
     Args:
         root (Path): The folder of the videos.
-        names (Sequence[str]): The videos in it; with a table those that it does not name are left
-            out.
-        layout (str, optional): See :class:`Layout`. None means ``{class}``, or nothing where the
+        names (Sequence[str]): The videos in the folder; with a table, videos that are not in it are
+            left out.
+        layout (str, optional): See :class:`Layout`. None means ``{class}``, or no layout if the
             table has the classes.
         table (str, optional): A CSV file with a column ``file``, and others of
             :data:`~layout.FIELDS` or of 0 and 1.
@@ -101,11 +101,11 @@ def read_clips(root: Path, names: Sequence[str], layout: str | None, table: str 
 
 
 def find_copies(root: Path, clips: Sequence[Clip]) -> list[list[Clip]]:
-    """Return the clips that are the same file by other names.
+    """Return groups of clips with identical files.
 
     Args:
         root (Path): The folder of the videos.
-        clips (Sequence[Clip]): They can be read.
+        clips (Sequence[Clip]): Readable clips.
 
     Raises:
         ValueError: If copies are labelled differently.
@@ -137,7 +137,7 @@ def find_copies(root: Path, clips: Sequence[Clip]) -> list[list[Clip]]:
 def _read_table(
     path: str,
 ) -> tuple[dict[str, tuple[dict[str, str], tuple[str, ...]]], tuple[str, ...], tuple[str, ...]]:
-    """Return what the table says of each file, its fields and its attributes."""
+    """Return the fields and attributes of each file in the table."""
     head, rows = read_table_rows(path)
     if _FILE not in head:
         raise ValueError(
@@ -173,8 +173,8 @@ def _read_table(
 
 
 def _find_files(rows: Mapping, names: Iterable[str], table: str) -> tuple[dict, list[str]]:
-    """Return the rows of a table by the files that are there, and the names of the others."""
-    # The same letters may be written in two ways: macOS decomposes those of file names.
+    """Return the rows of a table by existing files, and the names of missing files."""
+    # The same letters may be encoded in two ways: macOS decomposes them in file names.
     known = {unicodedata.normalize('NFC', name): name for name in names}
     exact, found, missing = set(names), {}, []
     for row, entry in rows.items():
@@ -230,7 +230,7 @@ def _check_values(clips: Sequence[Clip]) -> None:
 
 
 def count_values(clips: Iterable[Clip], field: str) -> Mapping[str, int]:
-    """Return how many clips have each value of a field, sorted by value."""
+    """Return the number of clips for each value of a field, sorted by value."""
     counts: dict[str, int] = {}
     for clip in clips:
         counts[clip.fields[field]] = counts.get(clip.fields[field], 0) + 1

@@ -52,11 +52,11 @@ def convert(args: argparse.Namespace) -> int:
         args: The options of :func:`parse_args`.
 
     Returns:
-        int: The exit code, 0 where no file is missing or broken, else 1.
+        int: The exit code, 0 if no file is missing or broken, else 1.
 
     Raises:
         FileNotFoundError: If the folder is absent or holds no video, or the table is absent.
-        ValueError: If names, labels or options are wrong, or there is too little of something.
+        ValueError: If names, labels or options are wrong, or there are too few videos.
     """
     root, out = args.videos, args.out
     fractions = _fractions(args)
@@ -164,7 +164,7 @@ def _fractions(args: argparse.Namespace) -> dict[str, float]:
 
 
 def _leave_out(clips: Clips, broken: Mapping[str, str]) -> Clips:
-    """Return the clips that can be read; there is to be one of each class."""
+    """Return the readable clips, at least one of each class."""
     usable = [clip for clip in clips.clips if clip.path not in broken]
     lost = sorted({clip.action for clip in clips.clips} - {clip.action for clip in usable})
     if lost:
@@ -220,16 +220,17 @@ def _write_lists(
 
 
 def _forget_attack(out: Path) -> None:
-    """Remove what an earlier conversion wrote for attackers, as this one may write nothing."""
+    """Remove an earlier conversion's files for attackers, as this conversion may write none."""
     if (out / REPORT).is_file():
         for name in (*(f'privacy_{part}.json' for part in PARTS), 'labels.txt', ATTACK):
             (out / name).unlink(missing_ok=True)
 
 
 def _write_attack_table(path: Path, clips: Clips, division: Division) -> Path | None:
-    """Write the table for ``tools/attack.py``, if it can work with it.
+    """Write the table for ``tools/attack.py``, if that tool can use it.
 
-    It is of persons whom the anonymizer has not seen, or of all where these are too few.
+    The table is of persons whom the anonymizer has not seen, or of all persons if these are too
+    few.
     """
     privacy = division.privacy
     if privacy is None:

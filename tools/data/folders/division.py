@@ -1,4 +1,4 @@
-"""Which clip trains, chooses and tests what: lists of actions, and lists of attackers."""
+"""The division of clips into training, validation and test, for actions and for attackers."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,19 +8,19 @@ from clips import Clip, Clips, count_values
 
 from spact_mm.datasets.group_split import PARTS, divide_groups, join_groups
 
-#: How many groups a label needs to be in all parts.
+#: Least number of groups of a label to be in all parts.
 _NEEDED = len(PARTS)
 _PLURALS = dict(person='persons', source='recordings', video='videos')
 
 
 @dataclass(frozen=True)
 class Privacy:
-    """What attackers are to find out, and of which clips.
+    """The labels that attackers are to find out, and the clips.
 
     Attributes:
         names (tuple[str, ...]): Persons or attributes, in the order of the labels.
-        is_one (bool): Whether each clip has exactly one of them.
-        is_identity (bool): Whether they are persons.
+        is_one (bool): Whether each clip has exactly one label.
+        is_identity (bool): Whether the labels are persons.
         parts (dict[str, list[Clip]]): The clips of each of
             :data:`~spact_mm.datasets.group_split.PARTS`.
     """
@@ -31,7 +31,7 @@ class Privacy:
     parts: dict[str, list[Clip]]
 
     def labels(self, clip: Clip) -> list[str]:
-        """Return what a clip has of the names."""
+        """Return the labels of a clip."""
         if not self.is_one:
             return list(clip.present)
         return [clip.fields['person' if self.is_identity else 'attribute']]
@@ -39,13 +39,14 @@ class Privacy:
 
 @dataclass(frozen=True)
 class Division:
-    """The lists.
+    """The lists of a division.
 
     Attributes:
-        parts (dict[str, list[Clip]]): For actions; no person and no recording is in two.
-        anonymizer (list[Clip]): What the anonymizer may see: none of the test clips.
-        privacy (Privacy, optional): None where nothing is known that could be found out.
-        notes (list[str]): What a reader must know, in sentences.
+        parts (dict[str, list[Clip]]): Clips of each part for actions; no person and no recording is
+            in two parts.
+        anonymizer (list[Clip]): Clips for training the anonymizer, without test clips.
+        privacy (Privacy, optional): Labels for attackers; None if there are none.
+        notes (list[str]): Notes for the reader, in sentences.
     """
 
     parts: dict[str, list[Clip]]
@@ -59,18 +60,18 @@ def divide(
 ) -> Division:
     """Divide clips for actions and for attackers.
 
-    Attributes are attacked by the parts of the actions, so of persons who are in no training.
-    Persons are to be named in clips of their own, so everyone is in all parts of that, by other
-    recordings in each; what tests it is not shown to the anonymizer.
+    Attacks on attributes use the parts of the actions, so their test persons are in no training.
+    For attacks on identities each person is in all parts, with different recordings; the test clips
+    are not shown to the anonymizer.
 
     Args:
-        clips (Clips): They can be read.
-        copies (Sequence[Sequence[Clip]]): Those that are the same video.
+        clips (Clips): Readable clips.
+        copies (Sequence[Sequence[Clip]]): Groups of identical videos.
         fractions (Mapping[str, float]): The share of each part.
-        seed (int): Another seed, another division.
+        seed (int): Seed of the division.
 
     Raises:
-        ValueError: If there is too little of something.
+        ValueError: If there are too few clips, persons or recordings.
     """
     fields = [name for name in ('person', 'source') if name in clips.fields]
     parts, notes = _divide_actions(clips, copies, fields, fractions, seed)
@@ -154,7 +155,7 @@ def _divide_actions(
 
 
 def _labels(clip: Clip, clips: Clips) -> list[str]:
-    """Return what is to be in every part."""
+    """Return the labels of a clip that should be in every part."""
     found = [f'class {clip.action}']
     if 'attribute' in clip.fields:
         found.append(f'value {clip.fields["attribute"]}')
@@ -164,7 +165,7 @@ def _labels(clip: Clip, clips: Clips) -> list[str]:
 def _check_privacy(
     clips: Clips, labels: Sequence[Counter], drawn: Sequence[str], what: str
 ) -> None:
-    """Refuse what attackers could not learn, be chosen by or be tested on."""
+    """Refuse a division in which attackers cannot be trained, chosen or tested."""
     wanted = [(f'{has} {name}', name, has) for name in clips.attributes for has in (True, False)]
     if 'attribute' in clips.fields:
         values = count_values(clips.clips, 'attribute')
@@ -191,7 +192,7 @@ def _divide_persons(
     fractions: Mapping[str, float],
     seed: int,
 ) -> tuple[Privacy | None, list[str]]:
-    """Divide the recordings of each person, so that everyone is in all parts."""
+    """Divide the recordings of each person, so that each person is in all parts."""
     groups = _join(clips, copies, [name for name in fields if name != 'person'])
     what = _PLURALS['source' if 'source' in fields else 'video']
     owned = Counter(person for group in groups for person in {c.fields['person'] for c in group})
@@ -228,7 +229,7 @@ def _divide_persons(
 def _join(
     clips: Sequence[Clip], copies: Sequence[Sequence[Clip]], fields: Sequence[str]
 ) -> list[list[Clip]]:
-    """Put clips together that share a field's value or are copies."""
+    """Group clips that share a field's value or are copies."""
     keys = {clip.path: [(name, clip.fields[name]) for name in fields] for clip in clips}
     for number, same in enumerate(copies):
         for clip in same:

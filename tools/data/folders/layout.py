@@ -1,31 +1,31 @@
-"""Where a path of a video says what is done in it, by whom, and from which recording it is."""
+"""The layout of videos' paths: places of class, person and recording."""
 
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-#: What a path or a table may say of a clip.
+#: Fields of a clip in a path or a table.
 FIELDS = ('class', 'person', 'source', 'attribute')
 
 
 class Layout:
     """A pattern of paths, such as ``{class}/{person}`` or ``{class}/{person}_{source}_*``.
 
-    A part that is one field is a folder. Another part is a folder or the file's name without its
-    suffix; in it a field is as short as it can be, and ``*`` is anything. Folders and files below
-    the last part may be called as they like.
+    A part with a single field is a folder. Another part is a folder or the file's name without its
+    suffix; its fields match as few characters as possible, and ``*`` matches anything. Folders and
+    files below the last part may have any name.
 
     Args:
         text (str): The pattern.
 
     Raises:
-        ValueError: If it has an unknown field, one twice, or none.
+        ValueError: If the pattern has an unknown field, a repeated field, or no field.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
-        #: The fields, in order.
+        #: Fields of the pattern, in order.
         self.fields = re.findall(r'\{(.*?)\}', text)
         unknown = [field for field in self.fields if field not in FIELDS]
         is_twice = len(set(self.fields)) < len(self.fields)
@@ -40,10 +40,10 @@ class Layout:
         self._patterns = [re.compile(_to_regex(part)) for part in self._parts]
 
     def read(self, path: str) -> dict[str, str] | None:
-        """Return what a path says, by field; None if it is not of this layout.
+        """Return the values of a path by field; None if it is not of this layout.
 
         Args:
-            path (str): Below the folder of the videos, with slashes.
+            path (str): Path below the folder of the videos, with slashes.
         """
         *folders, name = PurePosixPath(path).parts
         found = {}
@@ -60,11 +60,11 @@ class Layout:
         return found
 
     def find_empty(self, root: Path, found: Mapping[str, set[str]]) -> tuple[str, str] | None:
-        """Return a field and the folder of a value of it that no video has, None if there is none.
+        """Return a field and the folder of a value without videos; None if there is none.
 
         Args:
             root (Path): The folder of the videos.
-            found (Mapping[str, set[str]]): The values of each field that videos have.
+            found (Mapping[str, set[str]]): Values of each field with videos.
         """
         last = max((d for d in range(len(self._parts)) if self._is_folder(d)), default=-1)
         for folder, folders, _ in os.walk(root, followlinks=True):

@@ -1,4 +1,4 @@
-"""The configs of one's own videos: children of the project's, with the lists and sizes in them."""
+"""Configs for the user's own videos: children of the project's configs, with lists and sizes."""
 
 import os
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 _HEAD = (
     '# Written by tools/data/folders/convert.py, anew each time: copy it before you change it.\n'
 )
-#: Clips of an epoch, which is repetitions of few videos; with --quick; and the batch of views.
+#: Clips of an epoch, which repeats few videos, the same with --quick, and the batch size of views.
 _SAMPLES, _QUICK_SAMPLES, _PRIVACY_BATCH = 320, 64, 16
-#: Frames of an attacker's epoch, how often a video may occur in it, and its batch.
+#: Frames of an attacker's epoch, allowed range of repetitions of a video, and batch size.
 _FRAMES, _LIMITS, _ATTACK_BATCH = 1600, (4, 32), 32
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the configs depend on beside the division.
+    """Settings of the configs apart from the division.
 
     Attributes:
         out (Path): The folder of lists and configs.
         videos (Path): The folder of the videos.
-        num_classes (int): How many classes there are.
-        delimiter (str): Of the lists.
-        is_quick (bool): Whether they only show that everything runs.
+        num_classes (int): Number of classes.
+        delimiter (str): Delimiter of the lists.
+        is_quick (bool): Whether the configs only show that everything runs.
     """
 
     out: Path
@@ -38,21 +38,21 @@ class Settings:
 
     @property
     def name(self) -> str:
-        """What the configs are called, after ``spact_`` and ``protocol_``."""
+        """Name of the configs, after ``spact_`` and ``protocol_``."""
         name = self.out.resolve().name
         return ''.join(c if c.isalnum() and c.isascii() else '_' for c in name)
 
     @property
     def videos_text(self) -> str:
-        """The folder of the videos, as configs name it."""
+        """The folder of the videos, as in the configs."""
         if self.videos.is_absolute():
             return str(self.videos)
-        # Links on the way may lead elsewhere.
+        # Resolved, as links in the paths may lead elsewhere.
         relative = os.path.relpath(os.path.realpath(self.videos), os.path.realpath(self.out))
         return '{{ fileDirname }}/' + Path(relative).as_posix()
 
     def base(self, name: str) -> str:
-        """Return how a config of the project is named in these."""
+        """Return the name of a config of the project, for use in ``_base_``."""
         path, out = CONFIGS / name, Path(os.path.realpath(self.out))
         is_near = CONFIGS.parent in out.parents
         return Path(os.path.relpath(path, out)).as_posix() if is_near else str(path)
@@ -93,9 +93,9 @@ def write_protocol(settings: Settings, division: Division, title: str, data: str
 
     Args:
         settings (Settings): The classes and folders.
-        division (Division): The lists that are written.
-        title (str): Of the report.
-        data (str): What the videos are, for the report.
+        division (Division): The written lists.
+        title (str): Title of the report.
+        data (str): Description of the videos, for the report.
     """
     times, _ = _times(len(division.parts['train']), settings.is_quick)
     shorter = "    'train_cfg.max_epochs': 1,\n    'param_scheduler': [],\n" * settings.is_quick
@@ -133,7 +133,7 @@ protocol = dict(
 
 
 def _attack(settings: Settings, division: Division, shorter: str) -> tuple[str, str, str]:
-    """Return the options of attackers, their stages, and what the report says of them."""
+    """Return the options of attackers, their stages, and their part of the report."""
     privacy = division.privacy
     if privacy is None:
         return '', '', ''
@@ -168,6 +168,6 @@ attackers = dict(options=attack, attacker=_base_.of_{several.lstrip('_') or 'one
 
 
 def _times(count: int, is_quick: bool) -> tuple[int, int]:
-    """Return how often an epoch takes each of so many videos: for f_T, and as views for f_B."""
+    """Return the repetitions of each video in an epoch: for f_T, and as views for f_B."""
     times = max(1, round((_QUICK_SAMPLES if is_quick else _SAMPLES) / count))
     return times, max(times // 2, -(-_PRIVACY_BATCH // count))

@@ -23,13 +23,13 @@ NUM_CLASSES = 51
 NUM_VIDEOS = 6766
 NUM_PA_VIDEOS = 515
 SPLITS = (1, 2, 3)
-# Published length of the train and the test list of every split: 70 and 30 videos a class.
+# Published length of the train and the test list of every split: 70 and 30 videos per class.
 SPLIT_SIZES = {'train': 3570, 'val': 1530}
 _SUBSETS = {'1': 'train', '2': 'val'}
 
 
 def read_classes(annotations: Path) -> dict[str, int]:
-    """Read the classes off the names of the split files.
+    """Read the classes from the names of the split files.
 
     Args:
         annotations: The folder ``testTrainMulti_7030_splits``.
@@ -78,10 +78,10 @@ def read_split(annotations: Path, split: int, classes: Sequence[str]) -> dict[st
 
 
 def read_pa_videos(folder: Path) -> list[str]:
-    """Read which videos PA-HMDB51 annotates.
+    """Read the names of the videos that PA-HMDB51 annotates.
 
     Args:
-        folder: The folder ``PrivacyAttributes`` of PA-HMDB51, one JSON file a class.
+        folder: The folder ``PrivacyAttributes`` of PA-HMDB51, with a JSON file for each class.
 
     Returns:
         list[str]: The videos as ``class/name.avi``.
@@ -112,11 +112,11 @@ def convert(args: argparse.Namespace) -> int:
         args: The options of :func:`parse_args`.
 
     Returns:
-        int: The exit code, 0 where the data set is complete, else 1.
+        int: The exit code, 0 if the data set is complete, else 1.
 
     Raises:
         FileNotFoundError: If a folder or list is absent, or the folder holds none of the videos.
-        ValueError: If a list is damaged, or PA-HMDB51 has a video that HMDB51 has not.
+        ValueError: If a list is damaged, or PA-HMDB51 has a video that HMDB51 lacks.
     """
     videos_root, annotations = Path(args.videos), Path(args.annotations)
     if not videos_root.is_dir():

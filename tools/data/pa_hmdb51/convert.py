@@ -23,7 +23,8 @@ NUM_VIDEOS = 515
 NUM_FRAMES = 52533
 # The largest value of each attribute; 0 is absent.
 MAX_VALUES = {'skin_color': 3, 'face': 2, 'gender': 2, 'nudity': 2, 'relationship': 1}
-# A video's segments by attribute: first and last frame, and the values of all persons in them.
+# A video's segments by attribute: first and last frame, and the values of all persons in these
+# frames.
 Segments = dict[str, list[tuple[int, int, list[int]]]]
 
 
@@ -31,16 +32,16 @@ def parse_video(entry: Mapping) -> tuple[int, Segments]:
     """Check the annotation of one video.
 
     Args:
-        entry: Of each attribute a list of ``[start, end, value]``, inclusive and 0-based, where
+        entry: For each attribute a list of ``[start, end, value]``, inclusive and 0-based, where
             ``value`` is a number or, for several persons, a list of them. Other keys (``review``,
-            ``note``) are ignored, and the segments need not begin at 0 or follow closely.
+            ``note``) are ignored. Segments need not begin at 0 and may have gaps.
 
     Returns:
-        tuple[int, Segments]: The number of frames, that is the last annotated frame and one, and
-        the segments with lists of values throughout.
+        tuple[int, Segments]: The number of frames, which is the last annotated frame plus one, and
+        the segments, always with lists of values.
 
     Raises:
-        ValueError: If it is not such an annotation.
+        ValueError: If the entry is no such annotation.
     """
     segments = {}
     for attribute, max_value in MAX_VALUES.items():
@@ -63,11 +64,11 @@ def read_annotations(
 
     Args:
         folder: The folder ``PrivacyAttributes``.
-        report: Takes the videos whose annotation is broken.
+        report: Report that gets the videos with broken annotations.
 
     Returns:
-        tuple[int, dict[str, tuple[int, Segments]]]: Number of classes, and what
-        :func:`parse_video` returns by video, as ``class/name.avi``.
+        tuple[int, dict[str, tuple[int, Segments]]]: Number of classes, and the result of
+        :func:`parse_video` by video, as ``class/name.avi``.
 
     Raises:
         FileNotFoundError: If the folder holds no JSON file.
@@ -102,10 +103,10 @@ def convert(args: argparse.Namespace) -> int:
         args: The options of :func:`parse_args`.
 
     Returns:
-        int: The exit code, 0 where the data set is complete, else 1.
+        int: The exit code, 0 if the data set is complete, else 1.
 
     Raises:
-        FileNotFoundError: If a folder is absent or none of the videos is there.
+        FileNotFoundError: If a folder is absent or holds none of the videos.
         ValueError: If an annotation file is damaged.
     """
     root = Path(args.videos)
@@ -180,7 +181,7 @@ def _parse_segment(segment, attribute: str, max_value: int) -> tuple[int, int, l
 def _cut_to_length(
     root: Path, videos: Mapping[str, tuple[int, Segments]]
 ) -> dict[str, tuple[int, Segments]]:
-    """Leave out annotated frames beyond a video's end, which nothing could read."""
+    """Leave out annotated frames beyond a video's end, which cannot be read."""
     cut = {}
     print('numbers of frames')
     for video in track(list(videos)):

@@ -34,7 +34,7 @@ def read_classes(annotations: Path) -> dict[str, int]:
 
     Raises:
         FileNotFoundError: If the file is absent.
-        ValueError: If it is not a list of the indices 1, 2, ... with a name each.
+        ValueError: If the file is no list of the indices 1, 2, ... with a name each.
     """
     path = annotations / 'classInd.txt'
     classes = {}
@@ -52,7 +52,7 @@ def read_classes(annotations: Path) -> dict[str, int]:
 def read_split(path: Path, classes: dict[str, int]) -> list[tuple[str, int]]:
     """Read a ``trainlist0N.txt`` or ``testlist0N.txt``.
 
-    The class is the folder's: file names spell some classes otherwise, as in
+    The class is the folder's: file names spell some classes differently, as in
     ``HandstandPushups/v_HandStandPushups_g01_c01.avi``.
 
     Args:
@@ -64,7 +64,7 @@ def read_split(path: Path, classes: dict[str, int]) -> list[tuple[str, int]]:
 
     Raises:
         FileNotFoundError: If the file is absent.
-        ValueError: If a line names an unknown class, or an index that is not its folder's.
+        ValueError: If a line names an unknown class, or an index that does not match its folder.
     """
     videos = []
     for number, line in enumerate(read_lines(path, _remedy(path.parent)), start=1):
@@ -91,7 +91,7 @@ def convert(args: argparse.Namespace) -> int:
         args: The options of :func:`parse_args`.
 
     Returns:
-        int: The exit code, 0 where the data set is complete, else 1.
+        int: The exit code, 0 if the data set is complete, else 1.
 
     Raises:
         FileNotFoundError: If a folder or list is absent, or the folder holds none of the videos.
@@ -164,9 +164,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def _find_videos(
     lists: dict[tuple[int, str], list[tuple[str, int]]], on_disk: Sequence[str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the file of each listed video that exists, and the listed videos that do not.
+    """Return the file of each existing listed video, and the missing listed videos.
 
-    Copies of UCF101 differ in the case of some names, and so may a list and the disk.
+    Copies of UCF101 differ in the case of some names; so may a list and the disk.
     """
     exact = set(on_disk)
     any_case = {name.lower(): name for name in on_disk}

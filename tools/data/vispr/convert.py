@@ -53,16 +53,16 @@ def read_split(annotations: Path, split: str) -> list[str]:
 
 
 def locate(root: Path, recorded: str, *others: str) -> str | None:
-    """Find a file by a recorded path whose leading folders may not be the user's.
+    """Find a file by a recorded path with leading folders that may differ from the user's.
 
     Args:
         root: The folder where the data set lies.
-        recorded: A path such as ``images/train2017/2017_1.jpg``; it is tried as it is, then
-            without its first folder, and so on. It can not lead out of ``root``.
-        *others: More paths to try, relative to ``root``.
+        recorded: A path such as ``images/train2017/2017_1.jpg``; it is tried unchanged, then
+            without its first folder, and so on. It cannot lead out of ``root``.
+        *others: Further paths to try, relative to ``root``.
 
     Returns:
-        str | None: The path relative to ``root``, or None where there is no such file.
+        str | None: The path relative to ``root``, or None if there is no such file.
     """
     parts = [part for part in PurePosixPath(recorded).parts if part not in ('/', '..')]
     candidates = ['/'.join(parts[start:]) for start in range(len(parts))]
@@ -77,11 +77,11 @@ def read_annotation(path: Path, attributes: Sequence[str]) -> tuple[str, list[st
         attributes: All attribute ids.
 
     Returns:
-        tuple[str, list[str]]: The recorded image path and the ids present, in the order of
-        ``attributes``.
+        tuple[str, list[str]]: The recorded image path and the ids of present attributes, in the
+        order of ``attributes``.
 
     Raises:
-        ValueError: If the file is not such an annotation, or has an unknown attribute.
+        ValueError: If the file is no such annotation, or has an unknown attribute.
     """
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
@@ -108,7 +108,7 @@ def read_images(
         split: ``'train'``, ``'val'`` or ``'test'``.
         listed: The annotation paths of :func:`read_split`.
         attributes: All attribute ids.
-        report: Takes what is missing or broken.
+        report: Report that gets missing and broken files.
 
     Returns:
         dict[str, list[str]]: The attributes present in each image that exists, by its path
@@ -146,7 +146,7 @@ def convert(args: argparse.Namespace) -> int:
         args: The options of :func:`parse_args`.
 
     Returns:
-        int: The exit code, 0 where the data set is complete, else 1.
+        int: The exit code, 0 if the data set is complete, else 1.
 
     Raises:
         FileNotFoundError: If a folder or list is absent, or no image of a split is found.

@@ -21,9 +21,9 @@ PAGE = 'http://www.wisdom.weizmann.ac.il/~vision/SpaceTimeActions.html'
 PERSONS = ('daria', 'denis', 'eli', 'ido', 'ira', 'lena', 'lyova', 'moshe', 'shahar')
 # `skip` comes last, so that the others have the same labels in copies of the set without it.
 ACTIONS = ('bend', 'jack', 'jump', 'pjump', 'run', 'side', 'walk', 'wave1', 'wave2', 'skip')
-# One clip a person, but lena's are recorded twice (`lena_run1.avi`, `lena_run2.avi`).
+# One clip for each person; lena's are recorded twice (`lena_run1.avi`, `lena_run2.avi`).
 NUM_CLIPS = {action: 10 if action in ('run', 'walk', 'skip') else 9 for action in ACTIONS}
-# What each fold holds out: persons from the action evaluation, actions from the identity one.
+# Held-out persons (for actions) and held-out actions (for identities) of each fold.
 FOLDS = (
     (('daria', 'eli', 'lyova'), ('run', 'walk', 'jack')),
     (('ira', 'denis', 'moshe'), ('bend', 'side', 'wave1')),
@@ -32,7 +32,7 @@ FOLDS = (
 
 
 class Clip(NamedTuple):
-    """One video: its path relative to the video folder, who is in it and what they do."""
+    """A video: its path relative to the video folder, its person and its action."""
 
     path: str
     person: str
@@ -40,10 +40,10 @@ class Clip(NamedTuple):
 
 
 def parse_clip(path: str) -> Clip | None:
-    """Read person and action off a file name, ``<person>_<action>.avi``.
+    """Read person and action from a file name, ``<person>_<action>.avi``.
 
     Args:
-        path: The file, relative to the video folder; its folders do not matter.
+        path: The file, relative to the video folder; its folders are ignored.
 
     Returns:
         Clip | None: None for a file that is not of the set.
@@ -55,7 +55,7 @@ def parse_clip(path: str) -> Clip | None:
 
 
 def split_fold(clips: Iterable[Clip], fold: int) -> dict[str, list[Clip]]:
-    """Divide the clips by the persons and actions that a fold holds out.
+    """Divide the clips by the held-out persons and actions of a fold.
 
     Args:
         clips: The clips of the set.
@@ -63,8 +63,8 @@ def split_fold(clips: Iterable[Clip], fold: int) -> dict[str, list[Clip]]:
 
     Returns:
         dict[str, list[Clip]]: ``action_test`` are the clips of the held-out persons and
-        ``action_train`` the rest; ``identity_test`` are those of the held-out actions and
-        ``identity_train`` the rest; ``anonymizer`` are those in neither test list. Linking is
+        ``action_train`` the rest; ``identity_test`` are the clips of the held-out actions and
+        ``identity_train`` the rest; ``anonymizer`` are the clips in neither test list. Linking is
         trained and tested on the clips of the action lists.
     """
     persons, actions = FOLDS[fold]
@@ -80,20 +80,20 @@ def split_fold(clips: Iterable[Clip], fold: int) -> dict[str, list[Clip]]:
 
 
 def split_attack(identity_train: Sequence[Clip], fold: int) -> dict[str, list[Clip]]:
-    """Divide a fold's identity training list into what an attacker learns from and is chosen by.
+    """Divide a fold's identity training list into an attacker's training and validation.
 
-    The test is known persons in unseen actions, so the choice is by an unseen action too. It is one
-    action: nine clips or ten are few, but the attacker needs the others, and over the folds, which
-    take different actions, it is a clip of each person thrice.
+    The test has known persons in unseen actions, so the validation also has an unseen action. It is
+    a single action: nine or ten clips are few, but the attacker needs the others. The folds take
+    different actions, so together they have three clips of each person.
 
     Args:
         identity_train: The list of :func:`split_fold`.
         fold: Index into :data:`FOLDS`.
 
     Returns:
-        dict[str, list[Clip]]: ``attacker_val`` are the clips of one action: the first of those that
-        the next fold holds out in which no person lacks a clip or, if there is none, the fewest do;
-        ``attacker_train`` the rest.
+        dict[str, list[Clip]]: ``attacker_val`` are the clips of one action: the first action held
+        out by the next fold for which the fewest persons lack a clip; ``attacker_train`` are the
+        rest.
     """
     candidates = FOLDS[(fold + 1) % len(FOLDS)][1]
     people = {
@@ -114,11 +114,11 @@ def convert(args: argparse.Namespace) -> int:
         args: The options of :func:`parse_args`.
 
     Returns:
-        int: The exit code, 0 where no clip of the actions is missing or broken, else 1.
+        int: The exit code, 0 if no clip of the actions is missing or broken, else 1.
 
     Raises:
         FileNotFoundError: If the video folder is absent or holds no clip of the set.
-        ValueError: If nothing is left for one of the lists.
+        ValueError: If a list would be empty.
     """
     root, out = Path(args.videos), Path(args.out)
     if not root.is_dir():
@@ -128,7 +128,7 @@ def convert(args: argparse.Namespace) -> int:
         )
     report = ConversionReport('Weizmann actions', args.check)
     on_disk = list_files(root, ['.avi'])
-    # By stem, as a clip may lie both in the folder of its zip file and beside it.
+    # Indexed by stem, as a clip may lie both in the folder of its zip file and beside it.
     found = {
         PurePosixPath(clip.path).stem.lower(): clip for clip in map(parse_clip, on_disk) if clip
     }
@@ -155,7 +155,7 @@ def convert(args: argparse.Namespace) -> int:
     report.add_count('clips', len(clips), num_published, len(usable))
     folds = [split_fold(usable, fold) for fold in range(len(FOLDS))]
     _check_lists(folds, classes)
-    # Neither list is empty, as each fold holds out an action that is there.
+    # No list is empty, as each fold holds out an existing action.
     for fold, lists in enumerate(folds):
         lists.update(split_attack(lists['identity_train'], fold))
 
