@@ -1,6 +1,6 @@
-# A price on information (docs/method.md) on the demo set: f_A's frames pass a noisy channel, and it
-# is charged for what it sends. No adversary and no labels; networks and data are those of
-# spact_r3d_demo.py.
+# A price on information (docs/method.md) on the demo set: f_A's frames pass a noisy channel, and
+# f_A pays a price for the information that it sends. There is no adversary and no label; networks
+# and data are those of spact_r3d_demo.py.
 _base_ = './spact_r3d_demo.py'
 anonymizer = _base_.model.anonymizer
 for key in ('anonymizer', 'privacy_weight', 'max_action_loss'):
@@ -11,7 +11,7 @@ for part in (_base_.optim_wrapper, _base_.param_scheduler):
 # ---- Model ------------------------------------------------------------------------------------
 model = dict(
     type='PricedAnonymization',
-    # What is sent are means of 4 x 4 pixels: 12 x 12 numbers a colour.
+    # f_A sends means of 4 x 4 pixels: 12 x 12 numbers for each colour.
     anonymizer=dict(
         type='GaussianChannel',
         anonymizer=anonymizer,
@@ -20,7 +20,7 @@ model = dict(
         stride=4,
     ),
     privacy_branch=None,
-    # The price rises until the action's loss is this; chance is log(8) = 2.08.
+    # The price rises until the action's loss has this value; chance is log(8) = 2.08.
     target_action_loss=0.6,
     rate_weight=3e-5,
 )

@@ -2,4 +2,4 @@
 # (the paper's description).
 _base_ = './spact_r3d_ucf101.py'
 privacy_dataloader = None
-model = dict(view_distance=(3, 7))  # clip frames, of which each is two video frames
+model = dict(view_distance=(3, 7))  # in frames of the clip; one is two video frames

@@ -1,5 +1,5 @@
 # SPAct on the embedded demo set (tools/data/demo/render.py): the code path of spact_r3d_ucf101.py
-# with narrow networks and small frames, minutes on two CPU cores. The figures are drawn: this
+# with narrow networks and small frames, minutes on two CPU cores. The figures are drawn: the demo
 # shows the mechanism and says nothing about protection in the real world.
 _base_ = [
     './_base_/minimax_runtime.py',
@@ -52,8 +52,8 @@ privacy_pipeline = [
     dict(
         type='TwoViews',
         transforms=[
-            # Nearly all of the image, as an attacker would look at it: f_A learns to hide what both
-            # views show.
+            # Views show nearly the whole image, as for an attacker: f_A learns to hide features
+            # that both views show.
             dict(type='RandomResizedCrop', area_range=(0.65, 1.0), aspect_ratio_range=(1.2, 1.5)),
             dict(type='Resize', scale=(size * 4 // 3, size), keep_ratio=False),
             dict(type='ClipColorJitter'),

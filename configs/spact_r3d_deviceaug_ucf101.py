@@ -1,5 +1,5 @@
-# SPAct with the augmentation on the GPU: data workers only decode. For machines with few cores for
-# each GPU.
+# SPAct with the augmentation on the GPU: data workers only decode. This is for machines with few
+# cores for each GPU.
 _base_ = './spact_r3d_ucf101.py'
 
 model = dict(
@@ -12,7 +12,7 @@ model = dict(
 )
 augmenting = ('SquareCrop', 'Resize', 'ClipColorJitter', 'FlipOrErase')
 train_pipeline = [t for t in _base_.train_pipeline if t.type not in augmenting]
-# The photographs come in all sizes: smaller ones cost less to move.
+# Photographs have all sizes: smaller ones are faster to transfer.
 privacy_pipeline = [
     dict(type='LoadImageRGB', min_size=187),
     dict(type='TwoViews', transforms=[]),

@@ -1,6 +1,7 @@
-# SPAct (Dave, Chen, Shah: CVPR 2022, arXiv 2203.15205) on UCF101 and VISPR, from nothing in one
+# SPAct (Dave, Chen, Shah: CVPR 2022, arXiv 2203.15205) on UCF101 and VISPR, from scratch in one
 # run: reconstruction, warm-up, minimax. Sources of the settings: [paper] the paper, [code] the
-# official code (github.com/DAVEISHAN/SPAct at 7cf3770), [here] our choice where both are silent.
+# official code (github.com/DAVEISHAN/SPAct at 7cf3770), [here] a choice of this project where both
+# are silent.
 _base_ = [
     './_base_/minimax_runtime.py',
     './_base_/recognizers/r3d18_dilated.py',
@@ -11,8 +12,8 @@ _base_ = [
 # ---- Models -----------------------------------------------------------------------------------
 model = dict(
     type='MinimaxAnonymization',
-    # f_A: 17,267,523 parameters [code]. with_cp recomputes activations: five sixths of f_A's
-    # activation memory less, a tenth to a fifth slower.
+    # f_A: 17,267,523 parameters [code]. with_cp recomputes activations: it saves five sixths of
+    # f_A's activation memory and is a tenth to a fifth slower.
     anonymizer=dict(type='UNetAnonymizer', base_channels=64, num_levels=4, with_cp=False),
     recognizer=_base_.r3d18,  # f_T
     # f_B: ResNet-50 and Linear(2048, 2048) - ReLU - Linear(2048, 128) [code]; temperature 0.1
@@ -34,16 +35,17 @@ model = dict(
     ),
     # omega in L_T - omega * L_B: 1 [code]; in (0, 1) in the paper's formula.
     privacy_weight=1.0,
-    # Clip frames for the L1 beside the privacy images; the code adds 1 % of UCF101's frames [here].
+    # Frames of each clip for the L1, beside the privacy images [here]; the code adds 1 % of
+    # UCF101's frames.
     reconstruction_frames=1,
     max_frames_per_pass=256,
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
 # f_A starts at the identity (used at epoch 20, L1 about 0.01) [code]; f_T is trained through it for
-# 50 epochs and f_B beside it [code: 50 and 160, each by itself]; then step 1 and step 2 take turns,
-# batch by batch [paper, code], for 300 epochs set [code].
-# Nothing else says how long a stage is: the run ends and schedulers move with these numbers.
+# 50 epochs and f_B beside it [code: 50 and 160, each by itself]; then step 1 and step 2 alternate
+# by batch [paper, code], for the code's 300 epochs [code]. These numbers alone define the lengths
+# of the stages: the end of the run and the schedulers follow them.
 custom_hooks = [
     dict(
         type='MinimaxPhaseHook',
@@ -65,7 +67,7 @@ optim_wrapper = dict(
     recognizer=dict(optimizer=dict(type='Adam', lr=1e-4)),
     privacy_branch=dict(optimizer=dict(type='Adam', lr=1e-4)),
 )
-# For --auto-scale-lr: the clips in a batch, over all processes, that these rates are for.
+# For --auto-scale-lr: the number of clips in a batch, over all processes, for these rates.
 auto_scale_lr = dict(enable=False, base_batch_size=24)
 param_scheduler = dict(
     anonymizer=[
@@ -80,7 +82,7 @@ param_scheduler = dict(
 # Clips: _base_/datasets/ucf101.py. Images: _base_/datasets/vispr.py; with privacy_dataloader = None
 # the views come from the clips alone, two frames 5 to 15 apart [paper].
 size = _base_.size
-# Two views of each image, cropped and coloured as the clips are [code].
+# Two views of each image, cropped and coloured like the clips [code].
 privacy_pipeline = [
     # 112 pixels of the smallest crop; VISPR's photographs are decoded at a quarter of their size.
     dict(type='LoadImageRGB', min_size=187),
@@ -96,7 +98,7 @@ privacy_pipeline = [
     dict(type='mmpretrain.PackInputs'),
 ]
 privacy_dataloader = dict(dataset=dict(pipeline=privacy_pipeline))
-# The Top-1 on test videos is watched, not selected by: the checkpoint to use is the last.
+# The Top-1 on test videos is only monitored, without selection: the checkpoint to use is the last.
 val_dataloader = _base_.test_dataloader
 
 # epoch_length='shortest' cuts an epoch to the shorter loader [code].

@@ -1,6 +1,6 @@
 # SPAct on the Weizmann actions (tools/data/weizmann): real people, small enough for a CPU. f_A sees
 # no clip of the persons and actions that the fold holds out. There is no second data set: the two
-# views are frames of one video, each augmented by itself.
+# views are frames of one video, each augmented separately.
 _base_ = [
     './_base_/minimax_runtime.py',
     './_base_/small_minimax.py',

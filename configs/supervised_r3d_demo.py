@@ -1,6 +1,6 @@
 # The supervised adversarial baseline (Wu et al.) on the demo set: f_B predicts the attributes from
-# labels, which SPAct does without. But for the weight of its loss and the guard, all is as in
-# spact_r3d_demo.py.
+# labels, which SPAct does without. Except for f_B, privacy_weight and max_action_loss,
+# everything is as in spact_r3d_demo.py.
 _base_ = './spact_r3d_demo.py'
 _base_.model.pop('privacy_branch')
 
@@ -13,7 +13,7 @@ model = dict(
             type='mmpretrain.MultiLabelLinearClsHead',
             num_classes=len(attributes),
             in_channels=128,
-            # MMPretrain sums over the attributes; this makes it their mean.
+            # MMPretrain sums the loss over the attributes; this weight makes it their mean.
             loss=dict(
                 type='mmpretrain.CrossEntropyLoss',
                 use_sigmoid=True,

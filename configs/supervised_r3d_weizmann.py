@@ -1,5 +1,5 @@
-# The supervised adversarial baseline (Wu et al.) on the Weizmann actions: f_B is told who is in
-# each frame, which SPAct does without. Everything else is as in spact_r3d_weizmann.py.
+# The supervised adversarial baseline (Wu et al.) on the Weizmann actions: f_B learns the person in
+# each frame from labels, which SPAct does without. Everything else is as in spact_r3d_weizmann.py.
 _base_ = './spact_r3d_weizmann.py'
 _base_.model.pop('privacy_branch')
 
@@ -10,7 +10,7 @@ model = dict(
     privacy_branch=dict(
         type='AttributePrivacyBranch',
         backbone=dict(type='mmpretrain.ResNet', depth=18, base_channels=16, stem_channels=16),
-        # The persons that the fold holds out have no frame; labels are those of the attackers.
+        # Held-out persons of the fold have no frame; labels are the same as for the attackers.
         head=dict(type='mmpretrain.LinearClsHead', num_classes=num_persons, in_channels=128),
     ),
 )

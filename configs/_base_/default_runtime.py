@@ -1,4 +1,4 @@
-# What all configs share: scope, hooks, environment, logs.
+# Settings shared by all configs: scope, hooks, environment, logs.
 custom_imports = dict(imports=['spact_mm'], allow_failed_imports=False)
 default_scope = 'mmaction'
 

@@ -1,4 +1,5 @@
-# What trainings of an anonymizer have beside the default runtime: pictures and several optimizers.
+# The default runtime with additions for trainings of an anonymizer: pictures and several
+# optimizers.
 _base_ = './default_runtime.py'
 
 default_hooks = dict(

@@ -1,8 +1,8 @@
-# What the recipes for CPUs share: narrow networks, and optimizers and rates that suit them.
+# Settings shared by the recipes for CPUs: narrow networks, and suitable optimizers and rates.
 model = dict(
     type='MinimaxAnonymization',
     anonymizer=dict(type='UNetAnonymizer', base_channels=8, num_levels=3),
-    # In so short a minimax, what f_T sees changes faster than the usual mean follows.
+    # In a short minimax f_T's inputs change too fast for the usual momentum of the running mean.
     recognizer=dict(backbone=dict(norm_cfg=dict(type='BN3d', momentum=0.3, requires_grad=True))),
     privacy_branch=dict(
         type='ContrastivePrivacyBranch',
@@ -10,7 +10,7 @@ model = dict(
         neck=dict(type='mmpretrain.MoCoV2Neck', in_channels=128, hid_channels=128, out_channels=64),
         loss=dict(type='NTXentLoss', temperature=0.1),
     ),
-    # Narrow networks are faster so, on CPUs too.
+    # Narrow networks are faster in this format, also on CPUs.
     channels_last=True,
 )
 optim_wrapper = dict(
@@ -65,7 +65,7 @@ param_scheduler = dict(
     ],
     privacy_branch=[],
 )
-# For --auto-scale-lr: the clips in a batch, over all processes, that these rates are for.
+# For --auto-scale-lr: the number of clips in a batch, over all processes, for these rates.
 auto_scale_lr = dict(enable=False, base_batch_size=8)
 
 val_cfg = dict(type='ValLoop')

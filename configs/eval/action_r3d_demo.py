@@ -1,5 +1,5 @@
 # A fresh action target f'_T on the demo set, behind a frozen anonymizer; raw video by default.
-# Crops and flips only; the recipe's further augmentations are for f_A.
+# Only crops and flips; the recipe's further augmentations are for f_A.
 _base_ = [
     '../_base_/default_runtime.py',
     '../_base_/recognizers/narrow_r3d_demo.py',
@@ -8,11 +8,11 @@ _base_ = [
 model = _base_.narrow_r3d
 model.data_preprocessor.update(
     type='AnonymizedActionPreprocessor',
-    # Which anonymizer, and the checkpoint of the minimax training that holds its weights.
+    # The anonymizer, and the checkpoint of the minimax training with its weights.
     anonymizer=dict(type='IdentityAnonymizer'),
     checkpoint=None,
 )
-# Narrow networks are faster channels-last, on CPUs too.
+# Narrow networks are faster channels-last, also on CPUs.
 custom_hooks = [dict(type='ReproducibleEpochHook'), dict(type='ChannelsLastHook')]
 
 train_cfg = dict(type='ResumableTrainLoop', by_epoch=True, max_epochs=10)
@@ -23,6 +23,6 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=1e-5, begin=2, **iterations),
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=8)
-# The last checkpoint is the one that counts: nothing is selected.
+# The last checkpoint is used; there is no selection.
 test_cfg = dict(type='TestLoop')
 test_evaluator = dict(type='AccMetric')

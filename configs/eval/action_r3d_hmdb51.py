@@ -1,5 +1,5 @@
 # A fresh action target f'_T on HMDB51, split 1, behind a frozen anonymizer; raw video by default.
-# All else is that of action_r3d_ucf101.py.
+# Everything else is as in action_r3d_ucf101.py.
 _base_ = './action_r3d_ucf101.py'
 model = dict(cls_head=dict(num_classes=51))
 

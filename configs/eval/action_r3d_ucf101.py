@@ -1,6 +1,6 @@
 # A fresh action target f'_T on UCF101 behind a frozen anonymizer; raw video by default. Network,
-# augmentations and test clips are those of the recipe, optimizer and length those with which
-# TeD-SPAD evaluates.
+# augmentations and test clips are as in the recipe, optimizer and length as in TeD-SPAD's
+# evaluation.
 _base_ = [
     '../_base_/default_runtime.py',
     '../_base_/recognizers/r3d18_dilated.py',
@@ -9,8 +9,8 @@ _base_ = [
 model = _base_.r3d18
 model.data_preprocessor.update(
     type='AnonymizedActionPreprocessor',
-    # Which anonymizer, and the checkpoint of the minimax training that holds its weights;
-    # anonymizer=None takes the one of the checkpoint.
+    # The anonymizer, and the checkpoint of the minimax training with its weights; anonymizer=None
+    # takes the anonymizer of the checkpoint.
     anonymizer=dict(type='IdentityAnonymizer'),
     checkpoint=None,
 )
@@ -25,6 +25,6 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=5, **iterations),
     dict(type='CosineAnnealingLR', begin=5, **iterations),
 ]
-# The last checkpoint is the one that counts: nothing is selected.
+# The last checkpoint is used; there is no selection.
 test_cfg = dict(type='TestLoop')
 test_evaluator = dict(type='AccMetric')

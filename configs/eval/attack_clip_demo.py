@@ -1,5 +1,5 @@
-# An attacker who looks at clips with a 3D network. It is that of action_r3d_demo.py, so that an
-# attacker may also begin with the weights of an action target, which has learnt to see through f_A.
+# An attacker who looks at clips with a 3D network. The network is that of action_r3d_demo.py, so an
+# attacker can also start from the weights of an action target, which has learnt to see through f_A.
 _base_ = ['./attack_mean_demo.py', '../_base_/recognizers/narrow_r3d_demo.py']
 network = _base_.pop('narrow_r3d').backbone
 

@@ -1,5 +1,5 @@
-# An attacker who looks at clips with a 3D network, and so sees movement, in clips of one's own.
-# See attack_image_folder.py.
+# An attacker who looks at the user's own clips with a 3D network, and so sees movement. See
+# attack_image_folder.py.
 _base_ = './attack_clip_weizmann.py'
 
 clips = '{{$CLIPS_ROOT:data/clips}}'

@@ -1,5 +1,6 @@
-# An attacker who looks at clips of a Weizmann video with a 3D network, and so sees gait. It is that
-# of action_r3d_weizmann.py, so that an attacker may also begin with an action target's weights.
+# An attacker who looks at clips of a Weizmann video with a 3D network, and so sees gait. The
+# network is that of action_r3d_weizmann.py, so an attacker can also start from an action target's
+# weights.
 _base_ = ['./attack_mean_weizmann.py', '../_base_/recognizers/narrow_r3d_weizmann.py']
 network = _base_.pop('narrow_r3d').backbone
 

@@ -1,5 +1,5 @@
-# An attacker who looks at what changes: the mean absolute difference of successive frames beside
-# one of these differences, which no static picture hides.
+# An attacker who looks at changes: the mean absolute difference of successive frames beside one of
+# these differences, which no static picture hides.
 _base_ = './attack_mean_demo.py'
 
 model = dict(data_preprocessor=dict(view='difference'))

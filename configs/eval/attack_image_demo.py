@@ -9,7 +9,7 @@ _base_ = [
 model = dict(
     data_preprocessor=dict(
         type='AnonymizedImagePreprocessor',
-        # Which anonymizer, and the checkpoint of the minimax training that holds its weights.
+        # The anonymizer, and the checkpoint of the minimax training with its weights.
         anonymizer=dict(type='IdentityAnonymizer'),
         checkpoint=None,
         augment=dict(flip=0.5, shift=4),

@@ -1,6 +1,6 @@
 # An attacker who looks at every pixel before the resolution is halved, on VISPR behind a frozen
-# anonymizer. Settings as of attack_image_demo.py; the network is sized for a GPU: three billion
-# multiplications an image, about those of ResNet-50. It has not been run on VISPR yet.
+# anonymizer. Settings are as in attack_image_demo.py; the network is sized for a GPU: three billion
+# multiplications per image, about as many as ResNet-50. This config has not been run on VISPR yet.
 _base_ = './privacy_resnet50_vispr1.py'
 
 widths = (32, 64, 128, 256, 256, 256)
@@ -27,6 +27,7 @@ param_scheduler = dict(
     **_base_.iterations,
 )
 
-# Images are augmented behind the anonymizer: with cache=dict(folder=...) each passes it once.
+# Images are augmented behind the anonymizer: with cache=dict(folder=...) each image is anonymized
+# once.
 train_pipeline = _base_.test_pipeline
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,4 +1,4 @@
-# An attacker who looks at every pixel of a frame and names the person in a Weizmann video, of nine.
+# An attacker who looks at every pixel of a frame and names one of nine persons in a Weizmann video.
 _base_ = './privacy_resnet_weizmann.py'
 
 widths = (16, 32, 64, 64)

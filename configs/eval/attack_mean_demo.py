@@ -1,5 +1,5 @@
 # An attacker who averages: the temporal mean of 16 frames of a video beside one of them, on the
-# demo set, behind a frozen anonymizer. Fresh noise in each frame does not survive it.
+# demo set, behind a frozen anonymizer. The mean removes noise that is new in each frame.
 _base_ = [
     '../_base_/default_runtime.py',
     '../_base_/datasets/demo_attributes.py',

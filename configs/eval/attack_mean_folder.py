@@ -1,5 +1,5 @@
-# An attacker who averages: the mean of 16 frames of a clip of one's own beside one of them.
-# See attack_image_folder.py.
+# An attacker who averages: the mean of 16 frames of the user's own clip beside one of them. See
+# attack_image_folder.py.
 _base_ = './attack_mean_weizmann.py'
 
 clips = '{{$CLIPS_ROOT:data/clips}}'

@@ -1,5 +1,5 @@
-# An attacker who averages: the mean of 16 frames of a Weizmann video beside one of them. Fresh
-# noise in each frame does not survive it.
+# An attacker who averages: the mean of 16 frames of a Weizmann video beside one of them. The mean
+# removes noise that is new in each frame.
 _base_ = './attack_image_weizmann.py'
 
 size = _base_.size

@@ -1,5 +1,5 @@
-# The attacker of attack_image_demo.py, frame by frame over whole videos: the scores of ten frames,
-# averaged. It is trained on images.
+# The attacker of attack_image_demo.py on whole videos: the scores of ten frames are averaged. The
+# attacker is trained on images.
 _base_ = './attack_image_demo.py'
 for split in ('val', 'test'):
     _base_.pop(f'{split}_dataloader')

@@ -1,6 +1,6 @@
 # An attacker who links by motion: see link_image_weizmann.py. A 3D network gets the differences of
-# eight frames over 0.9 s, which show outlines and gait, and not what stands still: wall and light
-# are those of the person's day. With model.data_preprocessor.view=clip it gets the frames.
+# eight frames over 0.9 s. They show outlines and gait, but not the still wall and light, which
+# identify the person's day. With model.data_preprocessor.view=clip the network gets the frames.
 _base_ = ['./link_image_weizmann.py', '../_base_/recognizers/narrow_r3d_weizmann.py']
 network = _base_.pop('narrow_r3d').backbone
 size = _base_.size
@@ -15,7 +15,7 @@ model = dict(
         to_onehot=False,
     ),
     backbone=dict(network, _delete_=True, type='mmaction.ResNet3d'),
-    # Its BatchNorm centres the embeddings, so that their cosines spread.
+    # This BatchNorm centres the embeddings, so that their cosines spread.
     neck=[
         dict(type='MeanMaxPooling'),
         dict(type='LinearNeck', in_channels=128, out_channels=64),

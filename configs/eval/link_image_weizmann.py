@@ -1,6 +1,6 @@
-# An attacker who links: are two videos of one person? It learns to name the persons of the training
-# list by single frames, and is tested on three other persons, whose videos it compares by the
-# features behind. A frozen anonymizer in front; raw video by default.
+# An attacker who links: are two videos of one person? The attacker learns to name the persons of
+# the training list by single frames. It is tested on three other persons, whose videos it compares
+# by its embedding. A frozen anonymizer comes first; raw video by default.
 _base_ = [
     '../_base_/default_runtime.py',
     '../_base_/datasets/weizmann_frames.py',
@@ -16,12 +16,12 @@ model = dict(
     _scope_='mmpretrain',
     data_preprocessor=dict(
         type='AnonymizedImagePreprocessor',
-        # Which anonymizer, and the checkpoint of the minimax training that holds its weights.
+        # The anonymizer, and the checkpoint of the minimax training with its weights.
         anonymizer=dict(type='IdentityAnonymizer'),
         checkpoint=None,
         mean=[127.5] * 3,
         std=[60.0] * 3,
-        # Labels are those of all nine persons, as in the other lists: three have no example.
+        # Labels are of all nine persons, as in the other lists; three persons have no example.
         num_classes=_base_.num_persons,
         to_onehot=False,
     ),
@@ -29,7 +29,7 @@ model = dict(
     neck=dict(type='MeanMaxPooling'),
     head=dict(type='LinearClsHead', num_classes=_base_.num_persons, in_channels=2 * widths[-1]),
 )
-# Augmented in front of the anonymizer, as the one who links may do with raw video of others.
+# Clips are augmented before the anonymizer, as an attacker can do with raw video of other persons.
 train_pipeline = [
     dict(type='LoadVideoFrame', cache=dict(max_gib=1.0)),
     dict(type='SquareCrop', scale=1.0, random=False),

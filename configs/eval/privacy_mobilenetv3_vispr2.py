@@ -1,4 +1,4 @@
-# The attacker of privacy_mobilenetv3_vispr1.py on seven other attributes, whose list is unconfirmed
+# The attacker of privacy_mobilenetv3_vispr1.py on seven other attributes; their list is unconfirmed
 # (spact_mm/datasets/vispr.py).
 _base_ = './privacy_mobilenetv3_vispr1.py'
 attributes = 'VISPR2'

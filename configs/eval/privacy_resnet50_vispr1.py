@@ -1,12 +1,12 @@
 # A fresh privacy attacker f'_B on VISPR behind a frozen anonymizer; raw images by default. The
-# settings with which TeD-SPAD evaluates, but where marked [here], our choice.
+# settings are those of TeD-SPAD's evaluation, except choices of this project, marked [here].
 _base_ = '../_base_/default_runtime.py'
 
 vispr_root = '{{$VISPR_ROOT:data/vispr}}'
 attributes = 'VISPR1'
 num_attributes = 7
-# The recipes train f_A on frames of 112 x 112. It is convolutional and takes any size, so that the
-# attacker sees anonymized images of the size that he likes best.
+# The recipes train f_A on frames of 112 x 112. It is convolutional and takes any size, so the
+# attacker can choose the best size of anonymized images.
 size = 224
 
 model = dict(
@@ -14,8 +14,8 @@ model = dict(
     _scope_='mmpretrain',
     data_preprocessor=dict(
         type='AnonymizedImagePreprocessor',
-        # Which anonymizer, and the checkpoint of the minimax training that holds its weights;
-        # anonymizer=None takes the one of the checkpoint.
+        # The anonymizer, and the checkpoint of the minimax training with its weights;
+        # anonymizer=None takes the anonymizer of the checkpoint.
         anonymizer=dict(type='IdentityAnonymizer'),
         checkpoint=None,
         mean=[0] * 3,
@@ -29,7 +29,8 @@ model = dict(
         type='MultiLabelLinearClsHead',
         num_classes=num_attributes,
         in_channels=2048,
-        # MMPretrain sums the binary cross entropy over the attributes; this makes it their mean.
+        # MMPretrain sums the binary cross entropy over the attributes; this weight makes it their
+        # mean.
         loss=dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1 / num_attributes),
     ),
 )
@@ -41,14 +42,15 @@ auto_scale_lr = dict(enable=False, base_batch_size=32)
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=5, **iterations),  # [here]
-    # Divided by 5 when the training loss stops falling. MMEngine's ReduceOnPlateauLR sees what
-    # a validation measures only, and never the training loss; fixed epochs [here] also give all
-    # methods the same schedule.
+    # TeD-SPAD divides the rate by 5 when the training loss stops falling. MMEngine's
+    # ReduceOnPlateauLR sees only metrics of a validation, never the training loss; fixed epochs
+    # [here] also give all methods the same schedule.
     dict(type='MultiStepLR', by_epoch=True, milestones=[60, 85], gamma=0.2),
 ]
 
-# The whole image [here], as labels may be about its margin; crops and flips, and no change of
-# colours, which attributes are about. These crops and flips keep boxes of persons right.
+# The whole image is used in tests [here], as labels may concern its margin. Training has crops and
+# flips, but no change of colours, which some attributes depend on. These crops and flips keep boxes
+# of persons correct.
 train_pipeline = [
     dict(type='LoadImageRGB'),
     dict(type='mmpretrain.Resize', scale=(size * 5 // 4, size * 5 // 4)),
@@ -86,8 +88,8 @@ evaluated = dict(
     test_mode=True,
 )
 loader = dict(batch_size=32, num_workers=8, sampler=dict(type='DefaultSampler', shuffle=False))
-# The published validation split, on which attackers are compared. Of one attacker the last
-# checkpoint is the one that counts: nothing is selected.
+# The published validation split, on which attackers are compared. For each attacker the last
+# checkpoint is used; there is no selection.
 val_dataloader = dict(**loader, dataset=dict(ann_file=f'{vispr_root}/vispr_val.json', **evaluated))
 test_dataloader = dict(
     **loader, dataset=dict(ann_file=f'{vispr_root}/vispr_test.json', **evaluated)

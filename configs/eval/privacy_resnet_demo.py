@@ -3,8 +3,8 @@
 _base_ = './attack_image_demo.py'
 
 model = dict(
-    # The first three stages of a narrow ResNet-18 with the small stem of CIFAR's; the first at full
-    # resolution.
+    # The first three stages of a narrow ResNet-18 with the small stem for CIFAR; the first stage is
+    # at full resolution.
     backbone=dict(
         _delete_=True,
         type='ResNet_CIFAR',

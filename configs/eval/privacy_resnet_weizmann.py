@@ -1,5 +1,5 @@
-# A fresh attacker f'_B who names the person in a Weizmann video, one of nine, behind a frozen
-# anonymizer; raw video by default. It looks at single frames.
+# A fresh attacker f'_B who names one of nine persons in a Weizmann video by single frames, behind a
+# frozen anonymizer; raw video by default.
 _base_ = [
     '../_base_/default_runtime.py',
     '../_base_/datasets/weizmann_frames_compared.py',
@@ -11,7 +11,7 @@ model = dict(
     _scope_='mmpretrain',
     data_preprocessor=dict(
         type='AnonymizedImagePreprocessor',
-        # Which anonymizer, and the checkpoint of the minimax training that holds its weights.
+        # The anonymizer, and the checkpoint of the minimax training with its weights.
         anonymizer=dict(type='IdentityAnonymizer'),
         checkpoint=None,
         augment=dict(flip=0.5, shift=4, color=_base_.color),

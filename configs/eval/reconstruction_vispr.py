@@ -1,6 +1,6 @@
-# A reconstruction attack on VISPR: a UNet as large as f_A learns to undo it, by the settings with
-# which f_A learns to be the identity (spact_r3d_ucf101.py). Its images are those of
-# privacy_resnet50_vispr1.py, so that the attacker trained there can look at what it makes.
+# A reconstruction attack on VISPR: a UNet as large as f_A learns to undo f_A, by the settings with
+# which f_A learns the identity (spact_r3d_ucf101.py). The images are those of
+# privacy_resnet50_vispr1.py, so the attacker trained there can be tested on the reconstructions.
 _base_ = './privacy_resnet50_vispr1.py'
 for key in ('model', 'param_scheduler', 'val_dataloader', 'val_cfg', 'val_evaluator'):
     _base_.pop(key)
@@ -9,7 +9,7 @@ _base_.train_cfg.pop('val_interval')
 
 model = dict(
     type='ReconstructionAttack',
-    # Which anonymizer, and the checkpoint of the minimax training that holds its weights.
+    # The anonymizer, and the checkpoint of the minimax training with its weights.
     anonymizer=dict(type='IdentityAnonymizer'),
     checkpoint=None,
     # with_cp=True: less than half of the activation memory, about a tenth slower.

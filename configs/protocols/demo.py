@@ -2,11 +2,11 @@
 # training. `make demo` runs raw, one obfuscation and SPAct with one seed.
 _base_ = ['./_base_/common.py', './_base_/demo_panel.py']
 
-# It is tried to undo the strongest obfuscation and what is trained.
+# Attackers try to undo the strongest obfuscation and the trained methods.
 not_undone = ['raw', 'downsample 2×', 'weak blur', 'strong blur']
 obfuscations = [method.name for method in _base_.untrained[1:]]
-# Whoever found less than others, with each of these methods, is asked with one seed only; the two
-# who cost most are not asked of obfuscations.
+# Attackers who found less than others on each of these methods run with one seed only; the two most
+# expensive attackers do not run on obfuscations.
 weaker = dict(
     resnet=dict(seeds=[0]),
     difference=dict(seeds=[0]),
@@ -17,7 +17,7 @@ weaker = dict(
         for name in ('image', 'target', 'clip_raw')
     },
 )
-# What the recipe's own f_T scores is of no interest here.
+# The score of the recipe's own f_T is not needed here.
 untested = {'train_cfg.val_begin': 1000}
 protocol = dict(
     title='Demo set: action recognition against attribute leakage',
@@ -43,7 +43,7 @@ protocol = dict(
         **{name: {**stage, **weaker.get(name, {})} for name, stage in _base_.fresh.items()},
         **{name: dict(**stage, skip=not_undone) for name, stage in _base_.undoing.items()},
     ),
-    # Whether attackers have trained enough.
+    # A check whether attackers have trained enough.
     strength=dict(methods=['raw', 'SPAct'], seeds=[0]),
     report=dict(
         attack_columns=['psnr', 'ssim'],

@@ -1,5 +1,5 @@
-# Does a training in mixed precision end where one in float32 does? SPAct on the demo set, with
-# float32 evaluations of both: the stages of the controls.
+# Does a training in mixed precision give the same result as one in float32? SPAct on the demo set,
+# with float32 evaluations of both, by the stages of the controls.
 _base_ = './demo_controls.py'
 
 recipe = '../spact_r3d_demo.py'

@@ -1,7 +1,7 @@
-# Does the protocol measure what it says? Anonymizers of which the answer is known, on the demo set:
-# grey leaves nothing, so chance; a UNet that was trained to reproduce its input leaves all, so
-# raw's numbers, and so does a recolouring, which can be undone; what an untrained UNet leaves is
-# for the table to say.
+# Does the protocol measure correctly? Anonymizers with known answers, on the demo set: grey leaves
+# nothing, so the result must be chance. A UNet that is trained to reproduce its input leaves
+# everything, so the result must be raw's numbers; the same holds for a recolouring, which can be
+# undone. The result of an untrained UNet is not known before.
 _base_ = './demo.py'
 _base_.pop('protocol')
 

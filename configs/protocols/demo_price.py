@@ -1,14 +1,14 @@
-# Does a price on information bear the panel? The demo's attackers, and those that are made for
-# noise: they begin with a fifth of it, and train twice as long; so does the action target.
+# Does a price on information withstand the panel? The demo's attackers, and attackers made for
+# noise: they start with a fifth of the noise, and train twice as long; so does the action target.
 _base_ = './demo.py'
 _base_.pop('protocol')
 
-# What the recipe's own f_T scores, and what a clip can tell at most, stand in the table.
+# The table has the score of the recipe's own f_T, and the bound on the information in a clip.
 own = dict(top1_own='acc/top1', bits_clip='rate/bits_clip')
 
 
 def price(name, target):
-    """Return the recipe with another loss that the action may cost."""
+    """Return the recipe with another target for the action's loss."""
     options = {**_base_.untested, 'model.target_action_loss': target}
     return dict(name=name, train=dict(config='../price_r3d_demo.py', options=options, metrics=own))
 
@@ -28,7 +28,7 @@ ramped = [
 
 
 def patient(stage, **changes):
-    """Return a stage that is given time, and noise that rises."""
+    """Return a stage with a longer training and rising noise."""
     longer = {'custom_hooks': ramped, 'train_cfg.max_epochs': 24}
     if 'attacker' in stage:
         longer['param_scheduler.total_steps'] = 24
@@ -36,7 +36,7 @@ def patient(stage, **changes):
     return dict(stage, only=priced, skip=[], options=options, **changes)
 
 
-# Behind noise, a target from nothing needs the same help.
+# Behind noise a target from scratch needs the same help.
 stages = {**_base_.fresh, **_base_.undoing}
 for name, stage in stages.items():
     if name in ('action', 'target'):

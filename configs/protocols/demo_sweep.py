@@ -1,5 +1,5 @@
-# What makes an attacker strong? That of single images, from scratch, with one thing changed at a
-# time, on raw frames and behind SPAct.
+# What makes an attacker strong? The attacker on single images, trained from scratch, with one
+# change at a time, on raw frames and behind SPAct.
 _base_ = './demo.py'
 _base_.pop('protocol')
 
@@ -7,7 +7,7 @@ narrow, wide = (12, 24, 48, 48), (36, 72, 144, 144)
 
 
 def image(**options):
-    """Return the panel's attacker of images with changes of its config."""
+    """Return the panel's attacker on images with changes of its config."""
     return dict(config=_base_.image, attacker=_base_.attacker, options=options)
 
 

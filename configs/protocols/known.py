@@ -25,7 +25,7 @@ protocol = dict(
             attacker=_base_.attacker,
             metrics=_base_.attacker_metrics,
         ),
-        # An attacker who starts from one that was trained on raw images.
+        # An attacker who starts from an attacker trained on raw images.
         finetuned=dict(
             config='../eval/privacy_resnet50_vispr1.py',
             load='raw:privacy',

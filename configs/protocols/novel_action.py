@@ -1,8 +1,8 @@
 # Novel actions: f_A is trained on UCF101, the action target on HMDB51.
 #
-# The f_A are those of known.py, novel_attributes.py and novel_action_pa_hmdb51.py too: with one
-# --work-dir for all four, each is trained once. The report is that of the last one, and
-# --report-only writes that of another.
+# The same f_A are in known.py, novel_attributes.py and novel_action_pa_hmdb51.py: with one
+# --work-dir for all four protocols, each f_A is trained once. The report is that of the last
+# protocol; --report-only writes the report of another one.
 _base_ = ['./_base_/common.py', './_base_/published.py']
 
 protocol = dict(

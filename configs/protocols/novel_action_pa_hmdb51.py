@@ -1,4 +1,4 @@
-# Novel actions, tested on PA-HMDB51: novel_action.py but for the target's videos.
+# Novel actions, tested on PA-HMDB51: novel_action.py with other videos for the target.
 _base_ = ['./novel_action.py', '../_base_/datasets/hmdb51_without_pa.py']
 stages = dict(
     novel_action_pa=dict(

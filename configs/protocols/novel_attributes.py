@@ -1,7 +1,7 @@
 # Novel attributes: f_A is trained on UCF101 and VISPR, the supervised one with the labels of
-# VISPR1; the attacker is after seven other attributes, VISPR2 (whose list is unconfirmed).
+# VISPR1; the attacker looks for seven other attributes, VISPR2 (their list is unconfirmed).
 #
-# The f_A are those of known.py: novel_action.py tells how to train them once.
+# The f_A are those of known.py: novel_action.py explains how to train them only once.
 _base_ = ['./_base_/common.py', './_base_/published.py', './_base_/published_panel.py']
 boxes = '../eval/privacy_resnet50_vispr2_boxes.py'
 vispr2 = {f'{split}_dataloader.dataset.attributes': 'VISPR2' for split in ('train', 'val', 'test')}
@@ -26,7 +26,7 @@ protocol = dict(
             attacker=_base_.attacker,
             metrics=_base_.attacker_metrics,
         ),
-        # An attacker who starts from one that was trained on raw images.
+        # An attacker who starts from an attacker trained on raw images.
         novel_finetuned=dict(
             config='../eval/privacy_resnet50_vispr2.py',
             load='raw:novel_privacy',

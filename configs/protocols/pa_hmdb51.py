@@ -1,6 +1,6 @@
 # PA-HMDB51: f_A and the action target are trained on HMDB51 without PA-HMDB51's videos, the
 # attacker on VISPR1; both are tested on PA-HMDB51. There is no video-level attacker: attributes
-# come and go within these videos, so that a video as a whole has no labels.
+# change within these videos, so a video as a whole has no labels.
 _base_ = [
     './_base_/common.py',
     './_base_/published.py',
@@ -18,8 +18,8 @@ pa_test = dict(
     options={
         'test_dataloader.dataset': dict(_delete_=True, **_base_.pa_frames),
         'test_evaluator.columns': _base_.pa_columns,
-        # Changes no test, but with it the frames would be kept and so rounded, unlike those that
-        # the attacker has trained on.
+        # Augmentation does not affect a test. But with it the frames would be cached and so
+        # rounded, unlike the frames of the attacker's training.
         'model.data_preprocessor.augment': None,
     },
 )
@@ -82,7 +82,7 @@ protocol = dict(
             attacker=_base_.attacker,
             metrics=_base_.attacker_metrics,
         ),
-        # An attacker who starts from one that was trained on raw images.
+        # An attacker who starts from an attacker trained on raw images.
         finetuned_attacker=dict(
             config='../eval/privacy_resnet50_vispr1.py',
             load='raw:attacker',

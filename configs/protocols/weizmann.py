@@ -1,6 +1,6 @@
-# Real people: nine actions of nine persons (tools/data/weizmann). Utility is the action of persons
-# who are in no training; privacy is who it is, of nine, in actions that are in no training. f_A is
-# trained on clips of neither the persons nor the actions that the fold holds out.
+# Real people: nine actions of nine persons (tools/data/weizmann). Utility is recognizing actions of
+# persons who are in no training. Privacy is identifying one of nine persons in actions that are in
+# no training. f_A is trained without the persons and the actions that the fold holds out.
 _base_ = './_base_/common.py'
 
 fold = '{{$WEIZMANN_ROOT:data/weizmann}}/fold{fold}'
@@ -8,7 +8,7 @@ anonymizer_data = {
     'train_dataloader.dataset.dataset.dataset.ann_file': f'{fold}/anonymizer_train.txt',
     'val_dataloader.dataset.ann_file': f'{fold}/action_test.txt',
     'test_dataloader.dataset.ann_file': f'{fold}/action_test.txt',
-    # What the recipe's own f_T scores is of no interest here.
+    # The score of the recipe's own f_T is not needed here.
     'train_cfg.val_begin': 1000,
 }
 action_data = {
@@ -19,7 +19,8 @@ inverter_data = {
     'train_dataloader.dataset.ann_file': f'{fold}/attacker_train.json',
     'test_dataloader.dataset.ann_file': f'{fold}/identity_test.json',
 }
-# Who it is, of nine. Attackers are chosen on an action that they have not seen, and none tests.
+# Identifying one of nine persons. Attackers are chosen on an action that is neither in their
+# training nor in the test.
 attack = dict(
     options={
         **inverter_data,
@@ -27,7 +28,7 @@ attack = dict(
     },
     attacker=dict(score='video/top1', chance='video/top1_chance'),
 )
-# Are two videos of one person, for the three who are in no training.
+# Linking two videos of one person, for the three persons who are in no training.
 link_data = {
     'train_dataloader.dataset.ann_file': f'{fold}/link_train.json',
     'test_dataloader.dataset.ann_file': f'{fold}/link_test.json',
@@ -56,11 +57,11 @@ link_columns = [
     for key, title in (('auc', 'AUC'), ('eer', 'EER'), ('rank1', 'Rank-1'))
 ]
 
-# The attacks that undo the anonymizer, and those from raw weights, cost most of the time; they are
-# tried where there is something to undo.
+# The attacks that undo the anonymizer, and those from raw weights, take most of the time; they run
+# only where there is something to undo.
 not_undone = ['raw', 'downsample 2×', 'weak blur', 'strong blur']
-# What costs most is asked with one seed, of all folds. Whoever is the strongest there is to be
-# asked with all.
+# The most expensive attackers run with one seed in all folds. If one of them is the strongest
+# there, it has to run with all seeds.
 once = dict(seeds=[0])
 once_of_obfuscations = dict(seeds={'downsample 4×': [0], 'strong blur': [0]})
 
@@ -81,7 +82,7 @@ protocol = dict(
         ),
         dict(
             name='supervised',
-            seeds=[0],  # or the whole takes more than two hours of two cores
+            seeds=[0],  # otherwise the protocol takes more than two hours on two cores
             train=dict(
                 config='../supervised_r3d_weizmann.py',
                 options={
@@ -110,8 +111,8 @@ protocol = dict(
             options=action_data,
             metrics=dict(top1='acc/top1'),
         ),
-        # Of raw frames; the others begin with their weights. From scratch, an attacker of rewritten
-        # frames may find nothing for want of training.
+        # Attackers on raw frames; the others start from their weights. Trained from scratch on
+        # anonymized frames, an attacker may find nothing only because its training is too short.
         image=dict(
             config='../eval/attack_image_weizmann.py',
             **attack,
@@ -125,7 +126,7 @@ protocol = dict(
         difference=dict(
             config='../eval/attack_difference_weizmann.py', **attack, only=['raw'], **once
         ),
-        # It sees gait.
+        # This attacker sees gait.
         clip=dict(config='../eval/attack_clip_weizmann.py', **attack, only=['raw']),
         image_raw=dict(
             config='../eval/attack_image_weizmann.py', load='raw:image', **attack, skip=['raw']
@@ -143,8 +144,8 @@ protocol = dict(
         clip_raw=dict(
             config='../eval/attack_clip_weizmann.py', load='raw:clip', **attack, skip=['raw']
         ),
-        # From the weights of an action target, which has learnt to see through f_A. Not that of
-        # above, which has seen clips that the attackers are tested on.
+        # Starts from the weights of an action target, which has learnt to see through f_A. The
+        # target above cannot be used, as it has seen clips of the attackers' test.
         action_apart=dict(
             config='../eval/action_r3d_weizmann.py',
             options={
@@ -158,12 +159,12 @@ protocol = dict(
             config='../eval/attack_clip_weizmann.py',
             load='action_apart',
             attacker=attack['attacker'],
-            # Its head is another.
+            # The target has another head.
             options={**attack['options'], 'default_hooks.checkpoint.strict': False},
             **once,
             skip=not_undone[1:],
         ),
-        # Those who first undo the anonymizer, then ask the attackers of raw video.
+        # Attackers who first undo the anonymizer, then use the attackers on raw video.
         inverter=dict(
             config='../eval/reconstruction_weizmann.py',
             slot='model',
@@ -190,7 +191,7 @@ protocol = dict(
             **once,
             skip=not_undone,
         ),
-        # Attackers who link videos of persons that are in no training.
+        # Attackers who link videos of persons who are in no training.
         linking_image=dict(
             config='../eval/link_image_weizmann.py',
             options=link_data,
@@ -206,7 +207,7 @@ protocol = dict(
             skip=['downsample 2×', 'weak blur'],
         ),
     ),
-    # Whether attackers have trained enough.
+    # A check whether attackers have trained enough.
     strength=dict(methods=['raw', 'SPAct'], seeds=[0], folds=[0]),
     report=dict(
         attack_columns=['psnr', 'ssim', *link_columns],

@@ -32,7 +32,8 @@ _SHOWING_HOOKS = (
 )
 #: Folder in a work dir with the frames that attackers of one anonymizer share.
 FRAMES = 'frames'
-#: Files of a stage in its folder, beside the folder ``run``; its config is the last to be removed.
+#: Files of a stage in its folder, beside the folder ``run``; ``stage.json``, which identifies the
+#: folder, is removed last.
 _STAGE_FILES = ('result.json', 'progress.json', 'validation.json', 'weights.pth', 'config.py')
 _STAGE_FILES += ('log.txt', 'stage.json')
 _SHOWING_KEYS = ('visualizer', 'vis_backends', 'log_level', 'log_processor')

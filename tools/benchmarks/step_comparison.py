@@ -147,7 +147,7 @@ def compare_memory(pairs: Sequence[tuple[str, str]], peaks: Mapping[str, int]) -
 def estimate_clips(
     variants: Mapping[str, Variant], names: Sequence[str], args: argparse.Namespace
 ) -> dict[str, int]:
-    """Estimate how many clips fit into ``args.fit`` GiB from the peaks of two batch sizes."""
+    """Estimate the clips that fit into ``args.fit`` GiB from the peaks of two batch sizes."""
     fits = {}
     print()
     for name in names:

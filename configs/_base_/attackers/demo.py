@@ -1,15 +1,15 @@
-# The panel's network for the demo set, how it learns, and what it names: attributes.
+# The panel's network for the demo set, its training, and its labels: attributes.
 widths = (24, 48, 96, 96)
 model = dict(
     type='mmpretrain.ImageClassifier',
     _scope_='mmpretrain',
-    # It looks at every pixel.
+    # The network looks at every pixel.
     backbone=dict(type='FullResolutionCNN', widths=widths),
-    # What is small shows in the maximum: hats, hair, glasses.
+    # The maximum shows small things: hats, hair, glasses.
     neck=dict(type='MeanMaxPooling'),
     head=dict(type='MultiLabelLinearClsHead', num_classes=6, in_channels=2 * widths[-1]),
 )
-# Narrow networks are faster channels-last, on CPUs too.
+# Narrow networks are faster channels-last, also on CPUs.
 custom_hooks = [dict(type='ReproducibleEpochHook'), dict(type='ChannelsLastHook')]
 
 epochs = 12

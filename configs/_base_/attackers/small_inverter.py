@@ -5,7 +5,7 @@ model = dict(
     checkpoint=None,
     inverter=dict(type='UNetAnonymizer', base_channels=8, num_levels=3),
 )
-# Narrow networks are faster channels-last, on CPUs too.
+# Narrow networks are faster channels-last, also on CPUs.
 custom_hooks = [dict(type='ReproducibleEpochHook'), dict(type='ChannelsLastHook')]
 
 train_cfg = dict(type='ResumableTrainLoop', by_epoch=True, max_epochs=4)

@@ -1,7 +1,7 @@
-# How what attackers train on the Weizmann actions learns.
-# Narrow networks are faster channels-last, on CPUs too.
+# Training of attackers on the Weizmann actions. Narrow networks are faster channels-last, also on
+# CPUs.
 custom_hooks = [dict(type='ReproducibleEpochHook'), dict(type='ChannelsLastHook')]
-# The tint of the wall differs from day to day: the attacker must not rely on it alone.
+# The tint of the wall differs from day to day: the attacker must not rely on the tint alone.
 color = dict(
     contrast=(0.8, 0.8, 1.2),
     hue=(0.5, -0.05, 0.05),

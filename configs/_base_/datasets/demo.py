@@ -1,10 +1,10 @@
-# The videos of the rendered demo set (tools/data/demo/render.py), of which there are few enough for
-# their frames to be kept, 1.0 GiB.
+# The videos of the rendered demo set (tools/data/demo/render.py). There are few enough videos to
+# keep their frames in memory, 1.0 GiB.
 demo_root = '{{$DEMO_ROOT:data/demo}}'
 size = 48
 
-# Eight frames, every second: 1.3 s, a whole cycle of each action. The middle of the frame, where
-# the person is, give or take a seventh.
+# Eight frames, every second one: 1.3 s, a whole cycle of each action. The crop is the middle of the
+# frame, where the person is, shifted by up to a seventh.
 train_pipeline = [
     dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
     dict(type='ReflectSampleFrames', clip_len=8, frame_interval=2, num_clips=1),
@@ -26,7 +26,7 @@ test_pipeline = [
     dict(type='PackActionInputs'),
 ]
 
-# The samples are small: sending them from another process would cost as much as making them.
+# The samples are small: sending them from another process would take as long as making them.
 train_dataloader = dict(
     batch_size=8,
     num_workers=0,

@@ -1,10 +1,10 @@
-# The videos of the demo set for attackers: the same persons as in demo_images.py train, compare and
-# test them.
+# The videos of the demo set for attackers, with the same persons for training, validation and test
+# as in demo_images.py.
 demo_root = '{{$DEMO_ROOT:data/demo}}'
 attributes = ['dark_skin', 'long_hair', 'glasses', 'shirt_print', 'hat', 'companion']
 
-# The middle of the frame, where the person is. In training, too, only the choice of the frames is
-# drawn, as clips are augmented behind the anonymizer.
+# The middle of the frame, where the person is. Also in training only the choice of frames is
+# random, as clips are augmented behind the anonymizer.
 test_pipeline = [
     dict(type='DecordInitFromPath', cache=dict()),
     dict(type='SampleClip', clip_len=16),

@@ -1,4 +1,4 @@
-# The images of the demo set for attackers, who see the whole image, 64 x 48. They train on seven in
+# The images of the demo set for attackers, who see the whole image, 64 x 48. They train on seven of
 # eight training persons.
 demo_root = '{{$DEMO_ROOT:data/demo}}'
 attributes = ['dark_skin', 'long_hair', 'glasses', 'shirt_print', 'hat', 'companion']
@@ -8,7 +8,8 @@ test_pipeline = [
     dict(type='mmpretrain.Resize', scale=(64, 48)),
     dict(type='mmpretrain.PackInputs'),
 ]
-# Images are augmented behind the anonymizer: with cache=dict(folder=...) each passes it once.
+# Images are augmented behind the anonymizer: with cache=dict(folder=...) each image is anonymized
+# once.
 train_pipeline = test_pipeline
 train_dataloader = dict(
     batch_size=32,

@@ -1,4 +1,4 @@
-# The demo set's images with those on which attackers are compared: of the training persons that are
+# The demo set's images with a validation split for comparing attackers, of training persons who are
 # in no attacker's training.
 _base_ = './demo_images.py'
 val_dataloader = dict(

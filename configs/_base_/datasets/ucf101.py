@@ -1,10 +1,10 @@
-# UCF101 as SPAct reads it (tools/data/ucf101/README.md tells how to get there). Sources: [paper],
-# [code] as in spact_r3d_ucf101.py.
+# UCF101 with SPAct's pipelines (tools/data/ucf101/README.md describes the preparation). Sources:
+# [paper], [code] as in spact_r3d_ucf101.py.
 ucf101_root = '{{$UCF101_ROOT:data/ucf101}}'
 split = 1
-size = 112  # intended by the paper; the code's loaders gave 128 [code]
+size = 112  # intended by the paper; the code's loaders returned 128 [code]
 
-# One draw per clip for all its frames: crop, resize, colour, flip or erase [code].
+# The same random crop, resize, colour, flip or erase for all frames of a clip [code].
 train_pipeline = [
     dict(type='DecordInitFromPath', num_threads=1),
     dict(type='ReflectSampleFrames', clip_len=16, frame_interval=2, num_clips=1),

@@ -1,4 +1,4 @@
-# VISPR without labels (tools/data/vispr/README.md tells how to get there).
+# VISPR without labels (tools/data/vispr/README.md describes the preparation).
 vispr_root = '{{$VISPR_ROOT:data/vispr}}'
 privacy_dataloader = dict(
     batch_size=64,  # [code]

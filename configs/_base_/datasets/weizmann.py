@@ -1,11 +1,11 @@
-# The Weizmann actions (tools/data/weizmann): few enough videos for their frames to be kept. Test
-# clips show persons that are in no training of the fold.
+# The Weizmann actions (tools/data/weizmann). There are few enough videos to keep their frames in
+# memory. Test clips show persons who are in no training of the fold.
 weizmann_root = '{{$WEIZMANN_ROOT:data/weizmann}}'
 fold = 0
 size = 64
 
-# Eight frames, every third: 0.9 s, the whole of the shortest clip. The middle of the frame, give or
-# take a ninth.
+# Eight frames, every third one: 0.9 s, the length of the shortest clip. The crop is the middle of
+# the frame, shifted by up to a ninth.
 train_pipeline = [
     dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
     dict(type='ReflectSampleFrames', clip_len=8, frame_interval=3, num_clips=1),
@@ -13,7 +13,7 @@ train_pipeline = [
     dict(type='SquareCrop', scale=1.0, random=False),
     dict(type='Resize', scale=(size + 8, size + 8), keep_ratio=False),
     dict(type='RandomCrop', size=size),
-    # Stronger colours keep the recognizer from learning at all.
+    # With stronger changes of colours the recognizer does not learn at all.
     dict(
         type='ClipColorJitter',
         contrast=(0.5, 0.8, 1.2),
@@ -36,7 +36,7 @@ test_pipeline = [
     dict(type='PackActionInputs'),
 ]
 
-# So few clips that an epoch takes each of them several times.
+# There are so few clips that an epoch takes each of them several times.
 train_dataloader = dict(
     batch_size=8,
     num_workers=0,

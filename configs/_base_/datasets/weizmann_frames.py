@@ -1,18 +1,19 @@
-# Frames of the Weizmann actions for attackers: who it is, of nine. An attacker's test videos show
-# actions that are in none of their training.
+# Frames of the Weizmann actions for attackers who identify one of nine persons. An attacker's test
+# videos show actions that are in no training of the attacker.
 weizmann_root = '{{$WEIZMANN_ROOT:data/weizmann}}'
 fold = 0
 size = 64
 num_persons = 9
 
-# The videos are few enough for their frames to be kept.
+# There are few enough videos to keep their frames in memory.
 test_pipeline = [
     dict(type='LoadVideoFrame', cache=dict(max_gib=1.0)),
     dict(type='SquareCrop', scale=size / (size + 8), random=False),
     dict(type='mmpretrain.Resize', scale=(size, size)),
     dict(type='mmpretrain.PackInputs', meta_keys=('video_id',)),
 ]
-# Frames are augmented behind the anonymizer: with cache=dict(folder=...) each passes it once.
+# Frames are augmented behind the anonymizer: with cache=dict(folder=...) each frame is anonymized
+# once.
 train_pipeline = test_pipeline
 train_dataloader = dict(
     batch_size=32,

@@ -1,4 +1,5 @@
-# Weizmann's frames with the split on which attackers are compared, of an action that none has seen.
+# Weizmann's frames with a validation split for comparing attackers, of an action that no attacker
+# has seen.
 _base_ = './weizmann_frames.py'
 val_dataloader = dict(
     **_base_.loader,
@@ -7,7 +8,7 @@ val_dataloader = dict(
     ),
 )
 val_cfg = dict()
-# Frame by frame, and with the scores of ten frames of a video averaged.
+# Metrics of single frames, and of the averaged scores of ten frames of a video.
 val_evaluator = [
     dict(type='PrivacyAttributeMetric', single_label=True, prefix='frame'),
     dict(type='PrivacyAttributeMetric', single_label=True, level='video', prefix='video'),

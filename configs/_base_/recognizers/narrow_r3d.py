@@ -1,4 +1,4 @@
-# A network for CPUs: narrow, R3D with one block in each of three stages.
+# A narrow network for CPUs: R3D with one block in each of three stages.
 narrow_r3d = dict(
     type='Recognizer3D',
     backbone=dict(

@@ -1,6 +1,6 @@
-# What the protocols have in common.
+# Settings shared by the protocols.
 
-# The methods that are not trained, but blackening, which needs boxes of persons
+# The methods without training, except blackening, which needs boxes of persons
 # (docs/person_boxes.md) and so other configs in each protocol.
 untrained = [
     dict(name='raw', anonymizer=dict(type='IdentityAnonymizer')),
@@ -21,21 +21,21 @@ notes = [
     'Published numbers are of other networks, other training and other hardware.',
 ]
 attacker_metrics = dict(cmap='privacy/cMAP', f1='privacy/F1', cmap_chance='privacy/cMAP_chance')
-# For an attacker who starts from one that was trained on raw images.
+# Options for an attacker who starts from an attacker trained on raw images.
 finetuning = {
     'optim_wrapper.optimizer.lr': 4e-5,
     'train_cfg.max_epochs': 30,
     'param_scheduler.1.milestones': [15, 25],
 }
 
-# What the protocols of the paper's data share. An f_A that is trained already: checkpoint=
-# 'work_dirs/.../epoch_370.pth' in place of train, for all seeds the same.
+# Methods shared by the protocols on the paper's data. For an f_A that is trained already, give
+# checkpoint='work_dirs/.../epoch_370.pth' in place of train; it is the same for all seeds.
 trained_on_ucf101 = [
     dict(name='supervised', train=dict(config='../supervised_r3d_ucf101.py')),
     dict(name='SPAct', train=dict(config='../spact_r3d_ucf101.py')),
 ]
-# An attacker who first undoes the anonymizer, as he learns on VISPR, then asks the one of raw
-# images. Black boxes hold nothing that could be undone.
+# An attacker who first undoes the anonymizer, which is learnt on VISPR, then uses the attacker on
+# raw images. Black boxes hold nothing that could be undone.
 inverter = dict(
     config='../eval/reconstruction_vispr.py',
     slot='model',

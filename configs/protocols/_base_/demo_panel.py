@@ -1,5 +1,5 @@
-# The fresh models of the demo's protocols: an action target, and a panel of attackers. Each one is
-# measured on the test persons, and chosen on persons that are in neither training nor test.
+# The fresh models of the demo's protocols: an action target, and a panel of attackers. Attackers
+# are measured on the test persons, and chosen on persons who are in neither training nor test.
 attacker = dict(score='privacy/cMAP', chance='privacy/cMAP_chance')
 image = '../eval/attack_image_demo.py'
 mean = '../eval/attack_mean_demo.py'
@@ -9,8 +9,8 @@ resnet = '../eval/privacy_resnet_demo.py'
 from_scratch = dict(
     action=dict(config='../eval/action_r3d_demo.py', metrics=dict(top1='acc/top1')),
     image=dict(config=image, attacker=attacker, metrics=dict(f1='privacy/F1')),
-    # From the weights of the action target, which has learnt to see through f_A.
-    # Its head is another.
+    # Starts from the weights of the action target, which has learnt to see through f_A. The target
+    # has another head.
     target=dict(
         config=clip,
         load='action',
@@ -18,18 +18,19 @@ from_scratch = dict(
         attacker=attacker,
     ),
 )
-# Of raw frames; the others begin with their weights.
+# Attackers on raw frames; the others start from their weights.
 on_raw = dict(
     resnet=dict(config=resnet, only=['raw'], attacker=attacker),
     mean=dict(config=mean, only=['raw'], attacker=attacker),
     difference=dict(config=difference, only=['raw'], attacker=attacker),
     clip=dict(config=clip, only=['raw'], attacker=attacker),
 )
-# From scratch, an attacker of rewritten frames may find nothing for want of training.
+# Trained from scratch on anonymized frames, an attacker may find nothing only because its training
+# is too short.
 from_raw = dict(
     image_raw=dict(config=image, load='raw:image', skip=['raw'], attacker=attacker),
     resnet_raw=dict(config=resnet, load='raw:resnet', skip=['raw'], attacker=attacker),
-    # That of images, frame by frame over whole videos.
+    # The attacker on images, frame by frame over whole videos.
     video_raw=dict(
         config='../eval/attack_video_demo.py',
         train=False,
@@ -42,7 +43,7 @@ from_raw = dict(
     clip_raw=dict(config=clip, load='raw:clip', skip=['raw'], attacker=attacker),
 )
 fresh = dict(**from_scratch, **on_raw, **from_raw)
-# Those who first undo the anonymizer, then ask the attackers of raw images and videos.
+# Attackers who first undo the anonymizer, then use the attackers on raw images and videos.
 undoing = dict(
     inverter=dict(
         config='../eval/reconstruction_demo.py',

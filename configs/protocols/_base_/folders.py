@@ -1,15 +1,15 @@
-# What the protocols share that tools/data/folders writes for videos of one's own: which methods, a
-# fresh action target, and a panel of attackers where something is known that could be found out.
+# Settings shared by the protocols that tools/data/folders writes for the user's own videos:
+# methods, a fresh action target, and a panel of attackers if there are labels to find out.
 _base_ = './common.py'
 
 evaluation = '{{ fileDirname }}/../../eval'
-# More of them: _base_.untrained, in the kernels for 112 x 112. This one is for 64 x 64.
+# Further obfuscations are in _base_.untrained, with kernels for 112 x 112. This one is for 64 x 64.
 obfuscation = dict(
     name='strong blur',
     anonymizer=dict(type='GaussianBlurAnonymizer', kernel_size=13, sigma=5.7),
 )
 compared = [_base_.untrained[0], obfuscation]
-# What the recipe's own f_T scores is of no interest here.
+# The score of the recipe's own f_T is not needed here.
 untested = {'train_cfg.val_begin': 1000}
 
 action = dict(config=f'{evaluation}/action_r3d_weizmann.py', metrics=dict(top1='acc/top1'))
@@ -20,16 +20,17 @@ panel = dict(
     image=dict(config=image, metrics=dict(cmap='video/cMAP')),
     mean=dict(config=mean, only=['raw']),
     clip=dict(config=clip, only=['raw']),
-    # From scratch, an attacker of rewritten frames may find nothing for want of training.
+    # Trained from scratch on anonymized frames, an attacker may find nothing only because its
+    # training is too short.
     image_raw=dict(config=image, load='raw:image', skip=['raw']),
     mean_raw=dict(config=mean, load='raw:mean', skip=['raw']),
     clip_raw=dict(config=clip, load='raw:clip', skip=['raw']),
 )
 
-# Each video has one of the labels, a person or a value; or any number of attributes.
+# Each video has one label, a person or a value; or any number of attributes.
 of_one = dict(score='video/top1', chance='video/top1_chance')
 of_several = dict(score='video/cMAP', chance='video/cMAP_chance')
-# The tint of the day is in all parts of one's own videos: an attacker uses it.
+# The tint of a day occurs in all parts of the user's own videos, so an attacker may use it.
 attack = {'model.data_preprocessor.augment': dict(_delete_=True, flip=0.5, shift=4)}
 evaluator = [dict(type='PrivacyAttributeMetric', level='video', prefix='video')]
 attack_several = {

@@ -1,6 +1,6 @@
-# What others have published, as fractions: {protocol: {source: {method: {metric: value}}}}. The
-# numbers of SPAct's paper were read where a later paper quotes them; those called unconfirmed
-# were not found in any text. "supervised" is the adversarial training of Wu et al.
+# Published numbers of other authors, as fractions: {protocol: {source: {method: {metric: value}}}}.
+# The numbers of SPAct's paper are taken from a later paper that quotes them; numbers called
+# unconfirmed were not found in any text. "supervised" is the adversarial training of Wu et al.
 quoted = 'SPAct, as quoted in a later paper'
 unconfirmed = 'SPAct (unconfirmed)'
 published = dict(

@@ -1,12 +1,13 @@
-# How the protocols of the published data sets compare attackers, and whom they ask beside
-# ResNet-50. They have not been run with these yet.
+# The panel of the protocols on the published data sets: attackers beside ResNet-50, and their
+# comparison. The protocols have not been run with these attackers yet.
 attacker = dict(score='privacy/cMAP', chance='privacy/cMAP_chance')
-# On raw frames these begin from scratch. Behind each method they begin with raw's weights and train
-# in full: from scratch, an attacker of rewritten frames may find nothing for want of training.
+# On raw frames these attackers train from scratch. Behind each method they start from the weights
+# of raw's attackers and train in full: trained from scratch on anonymized frames, an attacker may
+# find nothing only because its training is too short.
 image = '../eval/attack_image_vispr1.py'
 convnext = '../eval/attack_convnext_vispr1.py'
 
-# For blackening, options that give these attackers boxes of persons (docs/person_boxes.md).
+# Options that give these attackers boxes of persons, for blackening (docs/person_boxes.md).
 vispr_pipeline = [
     dict(type='LoadImageRGB'),
     dict(
