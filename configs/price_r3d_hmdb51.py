@@ -1,5 +1,5 @@
 # A price on information on HMDB51 without the videos of PA-HMDB51, for the protocol that tests on
-# these. All else is that of price_r3d_ucf101.py. It has not been run.
+# these. Everything else is as in price_r3d_ucf101.py. This recipe has not been run.
 _base_ = ['./price_r3d_ucf101.py', './_base_/datasets/hmdb51_without_pa.py']
 # Chance is log(51) = 3.93.
 model = dict(recognizer=dict(cls_head=dict(num_classes=51)), target_action_loss=1.1)

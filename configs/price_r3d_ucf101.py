@@ -1,6 +1,6 @@
 # A price on information (docs/method.md) on UCF101 and VISPR: see price_r3d_demo.py. Networks,
-# data, schedule and rates are those of spact_r3d_ucf101.py. It has not been run: noise, price and
-# what the action may cost are carried over from the demo set, in proportion.
+# data, schedule and rates are those of spact_r3d_ucf101.py. This recipe has not been run: noise,
+# price and the target of the action's loss are taken from the demo set, in proportion.
 _base_ = './spact_r3d_ucf101.py'
 anonymizer = _base_.model.anonymizer
 for key in ('anonymizer', 'privacy_weight'):
@@ -11,7 +11,7 @@ for part in (_base_.optim_wrapper, _base_.param_scheduler):
 # ---- Model ------------------------------------------------------------------------------------
 model = dict(
     type='PricedAnonymization',
-    # What is sent are means of 8 x 8 pixels: 14 x 14 numbers a colour.
+    # f_A sends means of 8 x 8 pixels: 14 x 14 numbers for each colour.
     anonymizer=dict(
         type='GaussianChannel',
         anonymizer=anonymizer,
@@ -20,7 +20,7 @@ model = dict(
         stride=8,
     ),
     privacy_branch=None,
-    # The price rises until the action's loss is this; chance is log(101) = 4.62.
+    # The price rises until the action's loss has this value; chance is log(101) = 4.62.
     target_action_loss=1.3,
     rate_weight=3e-5,
 )

@@ -1,5 +1,5 @@
 # A price on information (docs/method.md) on the Weizmann actions: see price_r3d_demo.py. Networks
-# and data are those of spact_r3d_weizmann.py. It has not been run as a whole.
+# and data are those of spact_r3d_weizmann.py. This recipe has not been run as a whole.
 _base_ = './spact_r3d_weizmann.py'
 anonymizer = _base_.model.anonymizer
 for key in ('anonymizer', 'privacy_weight'):
@@ -10,7 +10,7 @@ for part in (_base_.optim_wrapper, _base_.param_scheduler):
 # ---- Model ------------------------------------------------------------------------------------
 model = dict(
     type='PricedAnonymization',
-    # What is sent are means of 4 x 4 pixels: 16 x 16 numbers a colour.
+    # f_A sends means of 4 x 4 pixels: 16 x 16 numbers for each colour.
     anonymizer=dict(
         type='GaussianChannel',
         anonymizer=anonymizer,
@@ -19,7 +19,7 @@ model = dict(
         stride=4,
     ),
     privacy_branch=None,
-    # The price rises until the action's loss is this; chance is log(9) = 2.20.
+    # The price rises until the action's loss has this value; chance is log(9) = 2.20.
     target_action_loss=0.6,
     rate_weight=3e-5,
 )

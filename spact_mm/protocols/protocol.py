@@ -85,8 +85,8 @@ def load_protocol(
         ``load='raw:privacy'``: start from the weights of that stage of the method ``raw``, which is
         then always run and reported, also if other ``methods`` are chosen.
       - ``inverter='reconstruction'``: put the network trained by that stage behind the anonymizer.
-      - ``anonymizer_options``: further arguments of the anonymizer, or other values of them, such
-        as ``dict(known_noise=True)`` for a control.
+      - ``anonymizer_options``: further or changed arguments of the anonymizer, such as
+        ``dict(known_noise=True)`` for a control.
       - ``slot``: the dictionary in the config that gets ``anonymizer`` and ``checkpoint``, as keys
         joined by dots. Defaults to ``'model.data_preprocessor'``; None leaves the config unchanged.
       - ``attacker=dict(score=..., chance=...)``: the stage is an attacker of the panel, of which
