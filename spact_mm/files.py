@@ -108,7 +108,7 @@ def _take(file: TextIO, kind: int) -> bool:
 
 
 def _join(file: TextIO, run: str) -> bool:
-    """Share a lock with the processes of the same run; tell whether that is possible.
+    """Share a lock with the processes of the same run; return whether this succeeds.
 
     A process that takes the exclusive lock writes its run into the file. While processes share the
     lock, none can take it exclusively and write, so all of them have read the same run.

@@ -1,4 +1,4 @@
-"""Tell what is left of faces: found, recognised, gender; by networks that need no training.
+"""Measure faces in anonymized frames (found, recognised, gender) by networks without training.
 
 Example:
     python tools/attack_faces.py holiday/ --anonymized anonymized --out faces.json

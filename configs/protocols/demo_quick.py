@@ -1,4 +1,5 @@
-# The demo's protocol with fewer attackers, none of whom trains twice: what `make demo` runs.
+# The demo's protocol with fewer attackers, and no attacker trains twice as long; `make demo` runs
+# this protocol.
 _base_ = './demo.py'
 
 left_out = dict(only=[])

@@ -190,7 +190,8 @@ def divide_by_person(
 ) -> Division:
     """Divide persons: each is in one part, and each part has clips with and without an attribute.
 
-    Of many divisions the one is taken whose rarest attribute, or absence of one, is most frequent.
+    From many divisions the function takes the one in which the rarest attribute, or absence of an
+    attribute, is most frequent.
 
     Args:
         groups (Mapping): Clips by person.

@@ -34,11 +34,11 @@ def read_order(folder: str | os.PathLike) -> list[str] | None:
     """Return the names of a run's checkpoints in the order in which it wrote them.
 
     Args:
-        folder: Where the checkpoints lie.
+        folder: Folder of the checkpoints.
 
     Returns:
-        list[str] | None: Names of files; some may be removed, and the last may not exist yet. None
-        if no order was written.
+        list[str] | None: Names of files; some may have been removed, and the last may not exist
+        yet. None if no order was written.
 
     Raises:
         ValueError: If the file with the order is damaged.
@@ -61,7 +61,7 @@ def write_order(folder: str | os.PathLike, names: Iterable[str]) -> None:
     """Write the order that :func:`read_order` reads.
 
     Args:
-        folder: Where the checkpoints lie.
+        folder: Folder of the checkpoints.
         names: Names of the files, the oldest first.
     """
     write_whole(Path(folder) / ORDER, json.dumps(dict(checkpoints=list(names)), indent=1))

@@ -48,7 +48,7 @@ class PlainCheckpointHook(CheckpointHook):
     in the base class.
 
     Args:
-        *args: As those of :class:`mmengine.hooks.CheckpointHook`.
+        *args: Arguments of :class:`mmengine.hooks.CheckpointHook`.
         strict (bool): Whether a checkpoint must hold all parameters and buffers of the model in
             their shapes, and at ``--resume`` no others. Defaults to True.
         **kwargs: Arguments of :class:`mmengine.hooks.CheckpointHook`, except ``save_best``,

@@ -19,7 +19,7 @@ def full_disk_error(error: OSError, what: str, last_checkpoint: str | None) -> O
 
     Args:
         error (OSError): An error for which :func:`is_full` is true.
-        what (str): What was to be written, where the error does not name a file.
+        what (str): The content to write, for an error that does not name a file.
         last_checkpoint (str, optional): The last whole checkpoint.
     """
     kept = 'there is no checkpoint yet'
@@ -40,7 +40,7 @@ def refuse_full_disk(
     Args:
         logger (logging.Logger): The logger, whose files are included; they are no longer written
             after such an error.
-        what (str): What was to be written, where the error does not name a file.
+        what (str): The content to write, for an error that does not name a file.
         last_checkpoint (Callable): Function that returns the last whole checkpoint, None if there
             is none.
 

@@ -42,7 +42,7 @@ class MinimaxTrainLoop(ResumableTrainLoop):
             beside ``train_dataloader``.
         epoch_length (str): ``'action'`` (the privacy loader cycles) or ``'shortest'``.
             Defaults to ``'action'``.
-        **kwargs: As those of :class:`ResumableTrainLoop`.
+        **kwargs: Arguments of :class:`ResumableTrainLoop`.
 
     Raises:
         ValueError: If there is not exactly one :class:`MinimaxPhaseHook`, ``max_epochs`` or a

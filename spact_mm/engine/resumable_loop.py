@@ -28,8 +28,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     iterations later) with a checkpoint and exit code 143 or 130; a second signal ends it at once.
 
     Args:
-        *args: As those of :class:`mmengine.runner.EpochBasedTrainLoop`.
-        **kwargs: As those of :class:`mmengine.runner.EpochBasedTrainLoop`.
+        *args: Arguments of :class:`mmengine.runner.EpochBasedTrainLoop`.
+        **kwargs: Arguments of :class:`mmengine.runner.EpochBasedTrainLoop`.
 
     Attributes:
         batches_done (int): Number of started batches of this epoch, including the current one;

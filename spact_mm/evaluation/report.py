@@ -138,7 +138,7 @@ def write_markdown(path: str | os.PathLike, report: Report) -> str:
 
     Args:
         path: The file; its folder is created.
-        report (Report): What to tell.
+        report (Report): The contents.
 
     Returns:
         str: The text that was written.

@@ -165,10 +165,10 @@ def interleave(
     """Run the variants in turn.
 
     Args:
-        variants (Sequence[Variant]): What to run.
+        variants (Sequence[Variant]): Variants to run.
         rounds (int): How often each is timed.
         warmup (int): How often each runs before.
-        calls (Mapping[str, Sequence[Mapping]]): What a variant is asked after its rounds.
+        calls (Mapping[str, Sequence[Mapping]]): Requests to each variant after its rounds.
 
     Returns:
         tuple: The rounds of each variant, and its answers.

@@ -79,7 +79,7 @@ def find_config(checkpoint: Mapping, filename: str) -> dict:
 
     Args:
         checkpoint (Mapping): As for :func:`find_weights`.
-        filename (str): What to call it in an error.
+        filename (str): Name of the file in an error.
 
     Raises:
         ValueError: If the checkpoint holds no such config, or one that must not be built from a
@@ -139,7 +139,7 @@ def load_weights(anonymizer: nn.Module, checkpoint: Mapping, filename: str) -> N
     Args:
         anonymizer (nn.Module): The network; one without a state is left as it is.
         checkpoint (Mapping): As for :func:`find_weights`.
-        filename (str): What to call it in an error.
+        filename (str): Name of the file in an error.
 
     Raises:
         ValueError: If the checkpoint has no anonymizer, or another one.

@@ -12,7 +12,7 @@ from ...registration import register
 class EmbeddingClassifier(ImageClassifier):
     """MMPretrain's ``ImageClassifier`` that predicts its embedding too.
 
-    An embedding that tells the persons of a training set apart may also identify other persons:
+    An embedding that distinguishes the persons of a training set may also identify other persons:
     :class:`VerificationMetric` compares embeddings of persons who are in no training set. The head
     is any head of MMPretrain with ``pre_logits`` (``LinearClsHead``, ``ArcFaceClsHead``, ...).
     """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from spact_mm.datasets.annotation_files import read_attribute_file, write_attribute_file
 
-#: One person in so many goes to the validation list.
+#: One of this number of persons goes to the validation list.
 ONE_IN = 8
 #: Endings of the names of the divided training lists and of the resulting lists.
 _DIVIDED = {'images': 'attributes.json', 'videos': 'video_attributes.json'}
