@@ -5,11 +5,11 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 python=${SPACT_PYTHON:-$([ -x "$root/.venv/bin/python" ] && echo "$root/.venv/bin/python" || echo python)}
-# glibc gives large blocks back to the system after each tensor and pays for fresh pages at the next;
-# these keep them.
+# By default glibc returns large blocks to the system after each tensor and needs new pages for the next;
+# with these settings it keeps them.
 export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-4294967296}
 export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-4294967296}
 export MALLOC_TOP_PAD_=${MALLOC_TOP_PAD_:-268435456}
-# Threads that wait should not keep a core from the data workers.
+# Waiting threads should not occupy a core that data workers need.
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
 exec "$python" "$@"
