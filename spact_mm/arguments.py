@@ -13,7 +13,7 @@ def positive(text: str) -> int:
 
 
 def quality(text: str) -> int:
-    """Return a quality of x264."""
+    """Return a quality (CRF) of x264."""
     value = int(text)
     if not 0 <= value <= 51:
         raise argparse.ArgumentTypeError(f'{value} is not within 0 to 51')

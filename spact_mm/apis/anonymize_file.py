@@ -44,8 +44,8 @@ class FileResult:
         warning (str): Flaw of the source; empty if there is none.
         bytes (int): Size of the file, or of all files of the folder.
         sha256 (str): Hash of the file, or of the names and contents of all files of the folder.
-        raw_zones (list | None): Polygons in which frames are RAW, None if there are none.
-        changes (dict | None): Summary of the changes, None if they were not asked for.
+        raw_zones (list | None): Polygons in which frames are RAW; None if there are none.
+        changes (dict | None): Summary of the changes; None if they were not requested.
     """
 
     output: str
@@ -102,9 +102,9 @@ def anonymize_file(
         crf (int, optional): As for :class:`VideoWriter`. Defaults to None.
         codec (str): As for :class:`VideoWriter`. Defaults to ``'h264'``.
         zones (Zones, optional): Parts of all frames that are hidden or kept RAW. Defaults to None.
-        times (Times, optional): Which times of a video are written, without its sound. Defaults to
-            None: all.
-        changes (ChangeLog, optional): Is told of all frames. Defaults to None.
+        times (Times, optional): Times of a video to write, without its sound. Defaults to None:
+            all.
+        changes (ChangeLog, optional): Gets all input and output frames. Defaults to None.
 
     Returns:
         FileResult: Facts about the written file.

@@ -1,4 +1,4 @@
-"""How much of each frame of a file has changed, as JSON."""
+"""The change of each frame of a file, as JSON."""
 
 import json
 from array import array
@@ -15,10 +15,10 @@ _KIND = 'spact_mm changes'
 
 
 class ChangeLog:
-    """Compare frames with what became of them, one by one.
+    """Compare input and output frames one by one.
 
-    What changed is no measure of privacy: a negative changes every pixel. What did not change is
-    one: a frame that went through as it was.
+    A change is no measure of privacy: a negative changes every pixel. A missing change is one: the
+    frame went through unchanged.
     """
 
     def __init__(self) -> None:
@@ -30,11 +30,11 @@ class ChangeLog:
         Args:
             raw (np.ndarray): RGB uint8, (N, H, W, 3).
             done (np.ndarray): Same shape and type.
-            times (Iterable[float]): Of each, seconds since the first frame of the file.
+            times (Iterable[float]): Seconds since the first frame of the file, for each frame.
         """
         for before, after, time in zip(raw, done, times, strict=True):
             difference = cv2.absdiff(np.ascontiguousarray(before), np.ascontiguousarray(after))
-            # Rounding changes a level.
+            # Rounding may change a value by a level.
             same = cv2.countNonZero(cv2.inRange(difference, (0, 0, 0), (1, 1, 1)))
             self._times.append(float(time))
             self._parts.append(1 - same / (before.shape[0] * before.shape[1]))
@@ -42,11 +42,12 @@ class ChangeLog:
 
     @property
     def summary(self) -> dict:
-        """What a line of the manifest says.
+        """Return the entries for a line of the manifest.
 
-        ``unchanged_frames`` (no pixel by more than a level of 255), the frame of which the smallest
-        part of the pixels changed (``least_changed``, in [0, 1], at ``least_changed_at`` seconds)
-        and ``mean_change``, 1 being all the way from black to white.
+        The entries are ``unchanged_frames`` (frames without a change of more than one level of
+        255), the smallest changed part of the pixels of a frame (``least_changed``, in [0, 1], at
+        ``least_changed_at`` seconds) and ``mean_change``, where 1 is the change from black to
+        white.
         """
         least = int(np.argmin(self._parts))
         return dict(
@@ -60,7 +61,7 @@ class ChangeLog:
         """Write the numbers of all frames, whole or not at all.
 
         Raises:
-            OSError: If it cannot be written.
+            OSError: If the file cannot be written.
         """
         numbers = dict(
             kind=_KIND,
@@ -73,10 +74,10 @@ class ChangeLog:
 
 
 def changes_path(output: Path) -> Path:
-    """Return where the changes of an output are written, and that nothing else is there.
+    """Return the path for the changes of an output, after a check that the name is free.
 
     Raises:
-        FileExistsError: If something else is.
+        FileExistsError: If another file has this name.
     """
     path = output.with_name(output.name + ENDING)
     if path.exists() and _KIND not in path.read_text(errors='replace')[:100]:

@@ -1,4 +1,4 @@
-"""A draft of a data protection impact assessment, with what this package knows filled in."""
+"""A draft of a data protection impact assessment, filled in with this package's records."""
 
 import json
 from collections import Counter
@@ -70,16 +70,16 @@ def draft_dpia(out: str | Path, report: str | Path | None = None, method: str = 
 
     Args:
         out (str | Path): A folder that ``spact-anonymize`` has written to.
-        report (str | Path, optional): ``report.json`` of the protocol in which attackers were tried
-            on this anonymizer. Defaults to None: none were.
-        method (str): Its name in the report. Defaults to ``'SPAct'``.
+        report (str | Path, optional): ``report.json`` of the protocol in which attackers were run
+            on this anonymizer. Defaults to None: no such protocol.
+        method (str): The anonymizer's name in the report. Defaults to ``'SPAct'``.
 
     Returns:
         str: Markdown.
 
     Raises:
-        ValueError: If a file is not what it should be, or the report has no such method.
-        FileNotFoundError: If there is none.
+        ValueError: If a file is of another kind, or the report has no such method.
+        FileNotFoundError: If a file does not exist.
     """
     entries = _read_manifest(Path(out) / MANIFEST)
     attack, utility = _describe_report(report, method)

@@ -1,4 +1,4 @@
-"""The size that frames are brought to before they are anonymized."""
+"""Resizing of frames before they are anonymized."""
 
 from pathlib import Path
 
@@ -15,17 +15,17 @@ def fit_size(
     path: str | Path,
     max_pixels: int = MAX_PIXELS,
 ) -> tuple[int, int]:
-    """Return height and width with the shorter side of a length; the longer one becomes even.
+    """Return height and width for a length of the shorter side; the longer side becomes even.
 
     Args:
-        height (int): As it is.
-        width (int): As it is.
-        size (int | None): The length, None to leave all as it is.
-        path (str | Path): What to name if they become too large.
-        max_pixels (int): Most pixels they may have then.
+        height (int): Height of the frame.
+        width (int): Width of the frame.
+        size (int | None): Length of the shorter side; None for no resizing.
+        path (str | Path): The file, for an error.
+        max_pixels (int): Largest number of pixels after resizing.
 
     Raises:
-        ValueError: If they have more.
+        ValueError: If the resized frames would have more pixels.
     """
     if size is None or min(height, width) == size:
         return height, width
@@ -36,7 +36,7 @@ def fit_size(
 
 
 def resize(frame: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return a frame (H, W, 3) in another size, averaged where it becomes smaller."""
+    """Return a frame (H, W, 3) in another size; areas are averaged if it becomes smaller."""
     if frame.shape[:2] == (height, width):
         return frame
     interpolation = cv2.INTER_AREA if frame.shape[0] > height else cv2.INTER_LINEAR

@@ -1,4 +1,4 @@
-"""The frames of whatever FFmpeg's libraries have opened, with their times and colours."""
+"""The frames of an open container of FFmpeg's libraries, with their times and colours."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -17,29 +17,29 @@ from .image_file import MAX_PIXELS, check_pixels
 
 
 class FrameStream:
-    """The frames of the first video stream of a container, upright, in the order of showing.
+    """The frames of the first video stream of a container, upright, in order of presentation.
 
     Packets that cannot be decoded are left out and counted, in :attr:`num_bad_packets`.
 
     Args:
-        container (av.container.InputContainer): What is open; it is closed with this.
-        path (str | Path): What to call it in errors.
-        max_pixels (int): Frames of more are refused before they are decoded, also in the middle.
-            Defaults to :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
-        threads (str): How threads share the decoding, as PyAV calls it; ``'SLICE'`` holds no frame
-            back. Defaults to ``'AUTO'``.
+        container (av.container.InputContainer): The open container; it is closed with the stream.
+        path (str | Path): Name of the container in errors.
+        max_pixels (int): Frames with more pixels are refused before they are decoded, also in the
+            middle. Defaults to :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
+        threads (str): PyAV's type of multithreaded decoding; ``'SLICE'`` delays no frame. Defaults
+            to ``'AUTO'``.
 
     Attributes:
         rate (Fraction): Frames a second, on average.
-        time_base (Fraction): Seconds that one unit of a time stamp stands for.
+        time_base (Fraction): Seconds in one unit of a time stamp.
         sample_aspect_ratio (Fraction | None): Width to height of a pixel, None for square ones.
-        colour (Colour): In which colours a copy is to be written.
-        start (Fraction): Seconds at which the first frame is shown, by the file's own clock.
+        colour (Colour): Colours of a copy.
+        start (Fraction): Seconds at which the first frame is shown, by the file's clock.
         audio: The first sound track, None if there is none.
-        num_bad_packets (int): How many packets could not be decoded so far.
+        num_bad_packets (int): Number of packets so far that could not be decoded.
 
     Raises:
-        ValueError: If it has no pictures, frames that are too large or colours that cannot be
+        ValueError: If the container has no pictures, too large frames or colours that cannot be
             converted.
     """
 
@@ -67,8 +67,9 @@ class FrameStream:
         self.rate = self._stream.average_rate or self._stream.guessed_rate or Fraction(25)
         self.num_bad_packets = 0
         self.audio = self._container.streams.audio[0] if self._container.streams.audio else None
-        # An AVI file has no times of showing, and those that FFmpeg makes up for it need not rise.
-        # Its frames are shown in turn at the times of its packets, of which it leaves out some.
+        # An AVI file has no presentation times, and the times that FFmpeg invents for it need not
+        # rise. Its frames are shown in order at the times of its packets, some of which are
+        # missing.
         self._times: deque[int] | None = deque() if self._container.format.name == 'avi' else None
         self._frames = self._decode()
         try:
@@ -84,7 +85,7 @@ class FrameStream:
         self.colour = find_colour(self._first)
         first = self._first.pts if self._times is None else next(iter(self._times), None)
         self._first_stamp = first or 0
-        # Of an AVI with B-frames later than its first packet, as players show it.
+        # In an AVI with B-frames the first frame is later than the first packet, as in players.
         self.start = (self._first.pts or self._first_stamp) * self.time_base
         self._orientation = find_orientation(self._first)
         ratio = self._stream.sample_aspect_ratio
@@ -101,12 +102,12 @@ class FrameStream:
 
     @property
     def num_declared(self) -> int:
-        """How many frames the file says it has, 0 if it does not say."""
+        """Number of frames that the file declares; 0 if it declares none."""
         return self._stream.frames
 
     @property
     def num_expected(self) -> int:
-        """How many frames there are, as far as can be told before reading them; 0 if unknown."""
+        """Expected number of frames before they are read; 0 if unknown."""
         if self.num_declared:
             return self.num_declared
         if self._stream.duration:
@@ -118,7 +119,7 @@ class FrameStream:
     def __iter__(self) -> Iterator[tuple[np.ndarray, int]]:
         """Yield each frame, RGB uint8 (H, W, 3), and its time stamp, the first being 0.
 
-        Time stamps rise; a file without usable ones gets those of its average rate.
+        Time stamps rise; a file without usable time stamps gets stamps at its average rate.
         """
         step = max(1, round(1 / (self.rate * self.time_base)))
         first, last = self._first_stamp, -step
@@ -146,7 +147,7 @@ class FrameStream:
                 return
             except av.FFmpegError:
                 context = self._stream.codec_context
-                # What FFmpeg refuses to decode by the limit that it was given.
+                # FFmpeg refuses frames above the limit that was set; raise a clear error for them.
                 check_pixels(self.path, context.width, context.height, self.max_pixels)
                 self.num_bad_packets += 1
                 if self._times:

@@ -1,4 +1,4 @@
-"""Which times of a video are written, and which of them are black."""
+"""Parts of a video in time: which are written, and which are black."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ def parse_time(text: str) -> Fraction:
     """Return the seconds of a time such as ``'90.5'``, ``'1:30.5'`` or ``'0:01:30.5'``.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If the text is no time.
     """
     match = _TIME.fullmatch(text.strip())
     if not match:
@@ -28,7 +28,7 @@ def parse_span(text: str) -> tuple[Fraction, Fraction]:
     """Return the two times of a span such as ``'1:30-1:45'``.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If the text is no span.
     """
     first, separator, end = text.partition('-')
     span = (parse_time(first), parse_time(end)) if separator else (Fraction(0), Fraction(0))
@@ -42,10 +42,11 @@ class Times:
     """Seconds since the first frame of a video.
 
     Attributes:
-        start (Fraction | None): Frames before are left out, None to begin with the first.
-        end (Fraction | None): Frames from here on are left out, None to go to the last.
-        black (tuple[tuple[Fraction, Fraction], ...]): Spans in which frames are black, the second
-            time not included.
+        start (Fraction | None): Earlier frames are left out; None to begin with the first frame.
+        end (Fraction | None): Frames from this time on are left out; None to end with the last
+            frame.
+        black (tuple[tuple[Fraction, Fraction], ...]): Spans in which frames are black, without the
+            end time.
     """
 
     start: Fraction | None = None
@@ -62,11 +63,11 @@ class Times:
 
         Args:
             frames (Iterable): Frames and time stamps.
-            time_base (Fraction): Seconds of a unit of them.
+            time_base (Fraction): Seconds in one unit of a time stamp.
             path (Path): The file, for an error.
 
         Raises:
-            ValueError: If there is none.
+            ValueError: If there is no frame.
         """
         found = False
         for frame, stamp in frames:
@@ -82,10 +83,10 @@ class Times:
     def blacken(
         self, frames: Iterable[tuple[np.ndarray, int]], time_base: Fraction
     ) -> Iterator[tuple[np.ndarray, int]]:
-        """Yield frames, black ones in the spans; the first has the time stamp 0.
+        """Yield frames, black ones in the spans; the first frame has the time stamp 0.
 
         Args:
-            frames (Iterable): As :meth:`cut` yields them.
+            frames (Iterable): Frames and time stamps of :meth:`cut`.
             time_base (Fraction): As for :meth:`cut`.
         """
         first = None

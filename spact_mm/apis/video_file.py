@@ -31,7 +31,7 @@ _PICTURES = {
 }
 
 
-#: Codecs that are written, and how good they are by default.
+#: Codecs that can be written, and their default qualities.
 CODECS = ('h264', 'h265')
 _CRF = dict(h264=18, h265=20)
 
@@ -88,7 +88,7 @@ class VideoReader(FrameStream):
 
 
 class VideoWriter:
-    """Write frames to a video file, MP4, with nothing of any other file's metadata.
+    """Write frames to an MP4 video file, without metadata of any other file.
 
     Args:
         path (str | Path): The file to write.
@@ -97,7 +97,7 @@ class VideoWriter:
         time_base (Fraction): Seconds in one unit of a time stamp.
         sample_aspect_ratio (Fraction, optional): Width to height of a pixel. Defaults to square.
         crf (int, optional): Quality, 0 (lossless) to 51. Defaults to None: 18 for H.264 and 20 for
-            H.265, no loss that one sees.
+            H.265, without visible loss.
         colour (Colour, optional): Colour space of the file. Defaults to BT.601 without a tag in the
             file.
         audio: A sound track whose packets will be passed to :meth:`write_audio`. Defaults to None.

@@ -1,4 +1,4 @@
-"""Parts of all frames that are hidden, or left as they are."""
+"""Parts of all frames that are hidden or kept raw."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,14 +10,14 @@ Polygon = tuple[tuple[float, float], ...]
 
 
 def parse_zone(text: str) -> Polygon:
-    """Return a polygon of a text such as ``'0,0 0.5,0 0.5,1 0,1'``.
+    """Return the polygon of a text such as ``'0,0 0.5,0 0.5,1 0,1'``.
 
     Args:
-        text (str): Corners x,y with blanks between, as parts of the width and the height: 0,0 is
-            the upper left corner of the frame and 1,1 the lower right one.
+        text (str): Corners x,y separated by blanks, as fractions of width and height: 0,0 is the
+            upper left corner of the frame and 1,1 the lower right one.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If the text is no polygon.
     """
     try:
         corners = tuple(tuple(map(float, corner.split(','))) for corner in text.split())
@@ -35,11 +35,12 @@ def parse_zone(text: str) -> Polygon:
 
 @dataclass(frozen=True)
 class Zones:
-    """Parts of all frames of a video, as upright frames show them.
+    """Parts of all upright frames of a video.
 
     Attributes:
-        keep (tuple[Polygon, ...]): What comes out RAW, as it went in.
-        hide (tuple[Polygon, ...]): What is black, before anything sees it; also where it is kept.
+        keep (tuple[Polygon, ...]): Parts that stay RAW.
+        hide (tuple[Polygon, ...]): Parts that are made black before any processing, also within
+            kept parts.
     """
 
     keep: tuple[Polygon, ...] = ()
@@ -50,7 +51,7 @@ class Zones:
         return bool(self.keep or self.hide)
 
     def around(self, anonymize: Callable[[np.ndarray], np.ndarray]) -> Callable:
-        """Return a function of frames that is ``anonymize`` outside the zones."""
+        """Return a function of frames that applies ``anonymize`` outside of the zones."""
         if not self:
             return anonymize
 
@@ -78,20 +79,20 @@ class Zones:
 
 
 def _draw(polygons: tuple[Polygon, ...], height: int, width: int, touched: bool) -> np.ndarray:
-    """Return which pixels are within polygons, (H, W, 1).
+    """Return the mask of pixels within polygons, (H, W, 1).
 
     Args:
         polygons (tuple[Polygon, ...]): Any number.
         height (int): Of the frame.
         width (int): Of the frame.
-        touched (bool): Whether a pixel that is within in part is within; else it is not.
+        touched (bool): Whether the mask includes pixels that are partly within a polygon.
     """
     scale = 8
     mask = np.zeros((height, width), np.uint8)
     for polygon in polygons:
         fine = np.zeros((height, width), np.uint8)
         corners = np.array(polygon) * (width, height) - 0.5
-        # With fractional bits, and with its border: pixels that are touched.
+        # Drawn with fractional bits and with the border, which covers all touched pixels.
         points = np.rint(corners * 2**scale).astype(np.int64).clip(-(2**30), 2**30)
         points = points.astype(np.int32)[None]
         cv2.fillPoly(fine, points, 1, shift=scale)
