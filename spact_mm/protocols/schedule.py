@@ -1,16 +1,15 @@
-"""Run the stages of a protocol, each in a process of its own."""
+"""Run the stages of a protocol, each as soon as what it needs is done."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from multiprocessing.connection import wait
+from heapq import nsmallest
 from pathlib import Path
 from statistics import fmean
 
-import torch
-
 from ..files import lock_folder
+from .executor import Executor, Run
 from .stage import Stage
-from .stage_process import StageProcess, count_cores
+from .stage_process import LocalExecutor
 
 _TICK_SECONDS = 0.2
 
@@ -27,17 +26,11 @@ def lock(work_dir: Path) -> AbstractContextManager:
     )
 
 
-def default_jobs() -> int:
-    """Return how many stages run at a time: one a GPU, or one a core up to four."""
-    if torch.cuda.is_available():
-        return torch.cuda.device_count()
-    return min(count_cores(), 4)
-
-
 def run_stages(
     stages: Sequence[Stage],
     jobs: int | None = None,
     on_event: Callable[[str, Stage | None, Iterable[Stage]], None] = lambda *_: None,
+    executor: Executor | None = None,
 ) -> dict[str, Path]:
     """Run what is not done yet; what does not depend on a failed stage goes on.
 
@@ -50,9 +43,12 @@ def run_stages(
     Args:
         stages (Sequence[Stage]): With all that they need, in any order; the first of those that
             can be run is taken.
-        jobs (int, optional): Stages at a time. None means :func:`default_jobs`.
+        jobs (int, optional): Stages at a time on this machine. None means
+            :func:`~spact_mm.protocols.stage_process.default_jobs`.
         on_event (Callable): Called with ``'start'``, ``'done'``, ``'failed'``, ``'skipped'`` (for
             what it needs has failed) or ``'tick'``, the stage (None for a tick) and those that run.
+        executor (Executor, optional): What runs them, and how many at a time, in place of
+            ``jobs``. None means processes of this machine.
 
     Returns:
         dict[str, Path]: Failed stages by their ids, each with its log file, and those that could
@@ -60,46 +56,116 @@ def run_stages(
 
     Raises:
         ValueError: If ``jobs`` is not positive, or a stage needs one that is not there.
+        RuntimeError: If a stage may be running elsewhere, or nothing can be started at all.
     """
-    jobs = default_jobs() if jobs is None else jobs
-    if jobs < 1:
-        raise ValueError(f'The stages at a time (--jobs) must be 1 or more, but are {jobs}.')
-    waiting = find_waiting(stages)
-    done = _find_done(waiting)
+    if executor is None:
+        executor = LocalExecutor(jobs)
+    queue = _Queue(find_waiting(stages))
     failed: dict[str, Path] = {}
-    running: list[StageProcess] = []
+    running: list[Run] = []
 
     def tell(event: str, stage: Stage | None = None) -> None:
         on_event(event, stage, [run.stage for run in running])
 
     try:
-        while waiting or running:
-            for stage in list(waiting):
-                culprit = next((need for need in stage.needs if need.id in failed), None)
-                if culprit is not None:
-                    waiting.remove(stage)
-                    failed[stage.id] = failed[culprit.id]
-                    tell('skipped', stage)
-                elif len(running) < jobs and done.issuperset(n.id for n in stage.needs):
-                    waiting.remove(stage)
-                    index = min(set(range(jobs)) - {run.index for run in running})
-                    running.append(StageProcess(stage, index, jobs))
-                    running[-1].start()
-                    tell('start', stage)
-            wait([run.sentinel for run in running], _TICK_SECONDS)
-            for run in [run for run in running if run.exit_code is not None]:
+        running += executor.adopt(queue.stages)
+        early = [run for run in running if not queue.take(run.stage)]
+        running = [run for run in running if run not in early]
+        executor.stop(early)  # what they need is to be made again
+        for run in running:
+            tell('start', run.stage)
+        while queue.ready or running:
+            wanted = queue.first(executor.jobs - len(running))
+            for run in executor.start(wanted) if wanted else ():
+                running.append(run)
+                queue.take(run.stage)
+                tell('start', run.stage)
+            executor.wait(running, _TICK_SECONDS)
+            for run in list(running):
+                is_done = run.poll()
+                if is_done is None:
+                    continue
                 running.remove(run)
-                if run.succeeded():
-                    done.add(run.stage.id)
+                if is_done:
+                    queue.finish(run.stage)
                     tell('done', run.stage)
                 else:
                     failed[run.stage.id] = run.stage.log
                     tell('failed', run.stage)
+                    for stage in queue.drop_users(run.stage):
+                        failed[stage.id] = run.stage.log
+                        tell('skipped', stage)
             tell('tick')
     finally:
-        for run in running:
-            run.stop()
+        executor.stop(running)
     return failed
+
+
+class _Queue:
+    """Stages that wait for others, and those whose turn has come.
+
+    Each is looked at when something that it needs is done, not again and again.
+
+    Args:
+        stages (Sequence[Stage]): Those that are to be run.
+
+    Raises:
+        ValueError: If one needs a stage that is neither done nor among them.
+    """
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self.stages = stages
+        ids = [stage.id for stage in stages]
+        self._places = {name: place for place, name in enumerate(ids)}
+        #: What each still waits for, and who waits for it, by their places.
+        self._needs: list[set[int]] = []
+        self._users: list[list[int]] = [[] for _ in stages]
+        done: set[Stage] = set()
+        for place, stage in enumerate(stages):
+            needs = {self._places[n.id] for n in stage.needs if n.id in self._places}
+            self._needs.append(needs)
+            for need in needs:
+                self._users[need].append(place)
+            others = {need for need in stage.needs if need.id not in self._places} - done
+            for need in others:
+                if need.read_result() is None:
+                    raise ValueError(
+                        f'A stage needs "{need.id}", which is neither done nor to be run.'
+                    )
+            done |= others
+        #: The places of those that can be run.
+        self.ready = [place for place, needs in enumerate(self._needs) if not needs]
+        self._gone: set[int] = set()
+
+    def first(self, count: int) -> list[Stage]:
+        """Return the first of those that can be run."""
+        return [self.stages[place] for place in nsmallest(count, self.ready)] if count > 0 else []
+
+    def take(self, stage: Stage) -> bool:
+        """Take a stage out, as it was started; tell whether its turn had come."""
+        place = self._places[stage.id]
+        if self._needs[place]:
+            return False
+        self.ready.remove(place)
+        return True
+
+    def finish(self, stage: Stage) -> None:
+        """Let those come that have waited for this stage alone."""
+        place = self._places[stage.id]
+        for user in self._users[place]:
+            self._needs[user].discard(place)
+            if not self._needs[user] and user not in self._gone:
+                self.ready.append(user)
+
+    def drop_users(self, stage: Stage) -> list[Stage]:
+        """Take out all that need a stage, or one that needs it, and return them in order."""
+        found, todo = set(), [self._places[stage.id]]
+        while todo:
+            new = set(self._users[todo.pop()]) - found - self._gone
+            found |= new
+            todo += new
+        self._gone |= found
+        return [self.stages[place] for place in sorted(found)]
 
 
 def estimate_seconds(
@@ -131,20 +197,12 @@ def estimate_seconds(
 
 def find_waiting(stages: Sequence[Stage]) -> list[Stage]:
     """Return the stages without a result, and those whose lost weights these need."""
-    waiting = [stage for stage in stages if stage.read_result() is None]
-    for stage in waiting:  # which grows
+    waiting = {stage: None for stage in stages if stage.read_result() is None}
+    todo = list(waiting)
+    for stage in todo:  # which grows
         for need in stage.needs:
             if need.is_trained and need not in waiting and not need.weights.is_file():
                 if need.read_result() is not None:
-                    waiting.append(need)
-    return waiting
-
-
-def _find_done(waiting: Sequence[Stage]) -> set[str]:
-    """Return the ids of the stages that are done and needed; refuse what would wait for ever."""
-    coming = {stage.id for stage in waiting}
-    needs = {need.id: need for stage in waiting for need in stage.needs if need.id not in coming}
-    for need in needs.values():
-        if need.read_result() is None:
-            raise ValueError(f'A stage needs "{need.id}", which is neither done nor to be run.')
-    return set(needs)
+                    waiting[need] = None
+                    todo.append(need)
+    return list(waiting)

@@ -1,4 +1,4 @@
-"""A stage in a process of its own, with its log, its threads and its GPU."""
+"""Stages in processes of this machine, each with its log, its threads and its GPU."""
 
 import multiprocessing
 import os
@@ -6,20 +6,68 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from multiprocessing import resource_tracker, spawn
+from multiprocessing import connection, resource_tracker, spawn
 from multiprocessing.context import BaseContext
 
 import torch
 
-from ..packaged import MIM
+from ..packaged import LAUNCHER
+from .executor import JOB_NOTE, Executor, Run
 from .stage import Stage, run_stage
 
-_LAUNCHER = MIM / 'tools' / 'launch.sh'
+
+class LocalExecutor(Executor):
+    """Processes of this machine, which end with this one.
+
+    Args:
+        jobs (int, optional): Stages at a time. None means :func:`default_jobs`.
+
+    Raises:
+        ValueError: If ``jobs`` is not positive.
+    """
+
+    def __init__(self, jobs: int | None = None) -> None:
+        self.jobs = default_jobs() if jobs is None else jobs
+        if self.jobs < 1:
+            raise ValueError(
+                f'The stages at a time (--jobs) must be 1 or more, but are {self.jobs}.'
+            )
+        self._runs: list[StageProcess] = []
+
+    def adopt(self, stages: Sequence[Stage]) -> list[Run]:
+        """Return nothing, as processes end with the tool; refuse stages that a cluster may run."""
+        for stage in stages:
+            if (stage.folder / JOB_NOTE).exists():
+                raise RuntimeError(
+                    f'The stage "{stage.id}" was given to Slurm and may run there: go on with '
+                    '--executor slurm, or end its job (scancel) and remove '
+                    f'{stage.folder / JOB_NOTE}.'
+                )
+        return []
+
+    def start(self, stages: Sequence[Stage]) -> Iterator[Run]:
+        """Start stages one by one."""
+        for stage in stages:
+            self._runs = [run for run in self._runs if run.exit_code is None]
+            free = set(range(self.jobs)) - {run.index for run in self._runs}
+            run = StageProcess(stage, min(free), self.jobs)
+            run.start()
+            self._runs.append(run)
+            yield run
+
+    def wait(self, runs: Sequence['StageProcess'], seconds: float) -> None:
+        """Wait for the end of a process."""
+        connection.wait([run.sentinel for run in runs], seconds)
+
+    def stop(self, runs: Iterable['StageProcess']) -> None:
+        """End the processes and their data workers."""
+        for run in runs:
+            run.stop()
 
 
-class StageProcess:
+class StageProcess(Run):
     """A stage that was prepared, and the process that runs it.
 
     Args:
@@ -55,8 +103,10 @@ class StageProcess:
         """The exit code, None while the process runs; negative is a signal."""
         return self._process.exitcode
 
-    def succeeded(self) -> bool:
+    def poll(self) -> bool | None:
         """Tell whether the ended process left a result; say in the log if it was killed."""
+        if self.exit_code is None:
+            return None
         if self.exit_code < 0:
             with self.stage.log.open('a') as file:
                 name = signal.Signals(-self.exit_code).name
@@ -71,6 +121,13 @@ class StageProcess:
             except ProcessLookupError:  # too young to have a group
                 self._process.kill()
             self._process.join()
+
+
+def default_jobs() -> int:
+    """Return how many stages run at a time: one a GPU, or one a core up to four."""
+    if torch.cuda.is_available():
+        return torch.cuda.device_count()
+    return min(count_cores(), 4)
 
 
 def choose_context() -> BaseContext:
@@ -111,8 +168,8 @@ def _surroundings(variables: Mapping[str, str]) -> Iterator[None]:
     before = {key: os.environ.get(key) for key in variables}
     executable = spawn.get_executable()
     os.environ.update(variables)
-    if os.access(_LAUNCHER, os.X_OK):  # an installer may have dropped what makes it a program
-        spawn.set_executable(str(_LAUNCHER))
+    if os.access(LAUNCHER, os.X_OK):  # an installer may have dropped what makes it a program
+        spawn.set_executable(str(LAUNCHER))
     resource_tracker.ensure_running()  # its first start would unblock the signal
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

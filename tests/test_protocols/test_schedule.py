@@ -170,7 +170,7 @@ def test_devices_and_threads_are_shared_out(tmp_path, monkeypatch):
     monkeypatch.setattr(stage_process, 'count_cores', lambda: 8)
     monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '3,5')
-    assert schedule.default_jobs() == 2
+    assert stage_process.default_jobs() == 2
     before, executable = dict(os.environ), spawn.get_executable()
     stages = [make(tmp_path, 'a'), make(tmp_path, 'b')]
     run_stages(stages)
