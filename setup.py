@@ -65,6 +65,8 @@ setup(
             'dlib-bin>=20,<21',
             'face_recognition_models==0.3.0',
         ],
+        # Stages of protocols as jobs of a cluster.
+        'slurm': ['submitit>=1.5.3,<1.6'],
         'test': ['pytest<10', 'pytest-xdist<4', 'pytest-timeout<3', 'ruff==0.14.4'],
     },
     classifiers=[

@@ -6,6 +6,7 @@ FOLDER`` prints the variable that Slurm's commands need, and runs until it is in
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -45,7 +46,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SchedulerParameters=sched_interval=1,sched_min_interval=0,bf_interval=1
 KillWait=15
-ReturnToService=2
+ReturnToService=0
 SlurmctldTimeout=300
 SlurmdTimeout=300
 InactiveLimit=0
@@ -121,6 +122,11 @@ class Cluster:
         self._start('slurmctld', '-D')
         self._wait_for(lambda: 'UP' in self.run('scontrol', 'ping'))
 
+    def wait_for_saved_state(self) -> None:
+        """Wait until the controller has saved what it knows now."""
+        now, file = time.time(), self.folder / 'state' / 'job_state'
+        self._wait_for(lambda: file.exists() and file.stat().st_mtime > now)
+
     def stop(self, name: str) -> None:
         """Kill a daemon, as a crash does."""
         process = self.daemons.pop(name)
@@ -169,8 +175,8 @@ if __name__ == '__main__':
     sys.exit(why_not()) if why_not() else None
     with Cluster(Path(sys.argv[1]).absolute()) as running:
         print(f'export SLURM_CONF={running.environment["SLURM_CONF"]}', flush=True)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            while True:
-                time.sleep(1)
+            signal.pause()
         except KeyboardInterrupt:
             pass

@@ -27,6 +27,8 @@ from ..protocols import (
     run_stages,
     write_report,
 )
+from ..protocols.executor import Executor
+from .executors import add_executor_options, make_executor
 
 EPILOG = """
 A stage that is done is not repeated, so the same command goes on after a crash or Ctrl-C. Results
@@ -53,9 +55,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--seeds', nargs='+', type=int, help='instead of those of the protocol')
     parser.add_argument('--folds', nargs='+', type=int, help='only these')
-    parser.add_argument(
-        '--jobs', type=int, help='stages at a time; default: one a GPU, or one a core up to four'
-    )
+    add_executor_options(parser)
     parser.add_argument('--dry-run', action='store_true', help='print the plan and what is missing')
     parser.add_argument(
         '--report-only', action='store_true', help='write the report of what is done'
@@ -81,7 +81,8 @@ class Display:
 
     def __init__(self, protocol: Protocol) -> None:
         self.seconds: dict[str, list[float]] = {}
-        self.remaining = set(find_waiting(protocol.stages))
+        #: What is done of each that is not.
+        self.remaining = {s: s.read_progress() for s in find_waiting(protocol.stages)}
         for stage in protocol.stages:
             result = stage.read_result()
             if result is not None:
@@ -102,6 +103,7 @@ class Display:
         )
         self.overall = self.bars.add_task(protocol.name, total=self.total, eta='')
         self.next_update = 0.0
+        self._eta, self._next_eta = '?', 0.0
 
     @property
     def done(self) -> int:
@@ -113,17 +115,19 @@ class Display:
         running = list(running)
         self.jobs = max(self.jobs, len(running))
         if event == 'start':
-            self.started[stage] = time.monotonic(), stage.read_progress()
+            self.remaining[stage] = stage.read_progress()
+            self.started[stage] = time.monotonic(), self.remaining[stage]
             self.tasks[stage] = self.bars.add_task(stage.id, total=100, eta='')
         elif event != 'tick':
-            self.remaining.discard(stage)
+            self.remaining.pop(stage, None)
             if self.started.pop(stage, None):
                 self.bars.remove_task(self.tasks.pop(stage))
             self.print_end(event, stage)
         if event != 'tick' or time.monotonic() > self.next_update:
             self.next_update = time.monotonic() + 1
             for other in running:
-                self.bars.update(self.tasks[other], completed=int(100 * other.read_progress()))
+                self.remaining[other] = other.read_progress()
+                self.bars.update(self.tasks[other], completed=int(100 * self.remaining[other]))
             self.bars.update(self.overall, completed=self.done, eta=f'ETA {self.eta()}')
 
     def print_end(self, event: str, stage: Stage) -> None:
@@ -142,14 +146,21 @@ class Display:
         )
 
     def eta(self) -> str:
-        """Return the time that is left, from stages of the same kind or what is done of one."""
-        progress = {stage: stage.read_progress() for stage in self.remaining}
+        """Return the time that is left, from stages of the same kind or what is done of one.
+
+        It is computed once a second: thousands of stages may end in a minute, or be left.
+        """
+        if time.monotonic() >= self._next_eta or not self.remaining:
+            self._eta, self._next_eta = self._compute_eta(), time.monotonic() + 1
+        return self._eta
+
+    def _compute_eta(self) -> str:
         seconds = dict(self.seconds)
         for stage, (start, before) in self.started.items():
-            if stage.name not in seconds and progress[stage] - before > 0.02:
-                fraction = progress[stage] - before
+            if stage.name not in seconds and self.remaining[stage] - before > 0.02:
+                fraction = self.remaining[stage] - before
                 seconds[stage.name] = [(time.monotonic() - start) / fraction]
-        remaining = [(stage.name, 1 - done) for stage, done in progress.items()]
+        remaining = [(stage.name, 1 - done) for stage, done in self.remaining.items()]
         return format_seconds(estimate_seconds(remaining, seconds, self.jobs))
 
 
@@ -206,7 +217,7 @@ def render_demo(missing: list[str]) -> bool:
             process.wait()
 
 
-def run(protocol: Protocol, jobs: int | None) -> int:
+def run(protocol: Protocol, executor: Executor) -> int:
     """Run what is not done, write the report, and return the exit code."""
     # Whoever ends this process means its stages too.
     for ending in (signal.SIGINT, signal.SIGTERM):
@@ -215,7 +226,7 @@ def run(protocol: Protocol, jobs: int | None) -> int:
     with lock(protocol.work_dir):
         try:
             with display.bars:
-                failed = run_stages(protocol.stages, jobs, display)
+                failed = run_stages(protocol.stages, None, display, executor)
         except KeyboardInterrupt:
             print('Interrupted; the same command goes on from here.', file=sys.stderr)
             return 130
@@ -251,13 +262,14 @@ def start(args: argparse.Namespace) -> int:
     if args.dry_run:
         print_plan(protocol, missing)
         return 0
+    executor = make_executor(args, protocol.work_dir)
     if render_demo([line.split(' does not exist', 1)[0] for line in missing]):
         # What a stage is depends on the lists of its data.
         protocol = load()
         missing = protocol.find_missing()
     if missing:
         sys.exit('\n'.join(missing))
-    return run(protocol, args.jobs)
+    return run(protocol, executor)
 
 
 def main() -> int:

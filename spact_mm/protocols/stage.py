@@ -35,7 +35,7 @@ FRAMES = 'frames'
 #: Files of a stage in its folder, beside the folder ``run``; ``stage.json``, which identifies the
 #: folder, is removed last.
 _STAGE_FILES = ('result.json', 'progress.json', 'validation.json', 'weights.pth', 'config.py')
-_STAGE_FILES += ('log.txt', 'stage.json')
+_STAGE_FILES += ('log.txt', 'interrupted', 'job.json', 'stage.json')
 _SHOWING_KEYS = ('visualizer', 'vis_backends', 'log_level', 'log_processor')
 
 
