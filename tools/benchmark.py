@@ -4,10 +4,12 @@ python tools/benchmark.py step [--clips 2] [--pairs 4] [--variants NAME ...] [--
 python tools/benchmark.py data [--folder work_dirs/benchmark] [--json FILE]
 python tools/benchmark.py anonymize [--sizes 112 224] [--json FILE]
 python tools/benchmark.py files [--checkpoint CKPT] [--json FILE]
+python tools/benchmark.py stages [--count 10000] [--json FILE]
 
 Each variant is a separate process; the variants run in turn, A B A B ..., one at a time. Ratios are
 of neighbouring rounds; their median and range are printed. `step` first checks in float64 that both
-loops yield the same parameters, and refuses to compare them otherwise.
+loops yield the same parameters, and refuses to compare them otherwise. `stages` compares nothing:
+it measures the overhead of a large protocol whose stages do nothing.
 """
 
 import argparse
@@ -17,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from benchmarks import anonymize, compare, data, files, step
+from benchmarks import anonymize, compare, data, files, stages, step
 from benchmarks.compare import compare_pairs, show
 from benchmarks.results import check_json, print_ratios, write_json
 from benchmarks.step_comparison import run_step
@@ -103,6 +105,17 @@ def run_files(args: argparse.Namespace) -> dict:
     return dict(files=rows)
 
 
+def run_stages(args: argparse.Namespace) -> dict:
+    """Measure what the tool takes for each stage of a large protocol."""
+    found = stages.measure(args.config, args.count, args.jobs)
+    print(
+        f'{found["stages"]} stages: {found["plan_ms"]:.1f} ms each to plan, {found["run_ms"]:.1f} '
+        f'to start and to end; memory {found["memory_before_mib"]:.0f} MiB before, '
+        f'{found["memory_of_plan_mib"]:.0f} with the plan, {found["memory_of_run_mib"]:.0f} at most'
+    )
+    return dict(stages=found)
+
+
 def frame_size(text: str) -> tuple[int, int]:
     """Return the numbers of a text such as ``'640x360'``, both even, as H.264 requires."""
     width, height = map(int, text.split('x'))
@@ -160,6 +173,12 @@ def parse_args() -> argparse.Namespace:
     command.add_argument('--methods', nargs='*', choices=sorted(METHODS), default=sorted(METHODS))
     command.add_argument('--checkpoint', help='of an f_A, by each backend')
     command.add_argument('--folder', default='work_dirs/benchmark', help='of the files it makes')
+    command = commands.add_parser('stages', help=run_stages.__doc__)
+    command.set_defaults(run=run_stages, rounds=1)
+    command.add_argument('--config', default=str(stages.CONFIG), help='a protocol')
+    command.add_argument('--count', type=int, default=10_000, help='stages, by as many seeds')
+    command.add_argument('--jobs', type=int, default=64)
+    command.add_argument('--json', type=Path, help='write the result to this file')
     return parser.parse_args()
 
 

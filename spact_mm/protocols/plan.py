@@ -37,6 +37,9 @@ class Planner:
         self.methods = {method.name: method for method in spec.methods}
         self._configs: dict[Path, Config] = {}
         self._anonymizers: dict[str, tuple[ConfigDict, dict]] = {}
+        #: Whether frames are kept for a stage of a method, whatever the seed: networks are built
+        #: to know it.
+        self._cacheable: dict[tuple[str, str], bool] = {}
 
     def plan(self, methods: Sequence[str], seed: int, fold: int | None) -> list[Stage]:
         """Return the stages of methods and the stages that they need, in an order to run them."""
@@ -137,7 +140,7 @@ class Planner:
             prepare_attacker(config, f'The stage {name!r} of {self.path}', is_trained)
             if name.endswith(TWICE):
                 lengthen(config)
-            self._keep_frames(config, slot)
+            self._keep_frames(config, slot, (method, name))
         config.randomness = dict(config.get('randomness', {}), seed=seed)
         folder = Path(self.work_dir, folder_name(method), f'seed{seed}')
         folder = folder if fold is None else folder / f'fold{fold}'
@@ -160,13 +163,17 @@ class Planner:
         made[method, name] = stage
         return stage
 
-    def _keep_frames(self, config: Config, slot: str | None) -> None:
+    def _keep_frames(self, config: Config, slot: str | None, kind: tuple[str, str]) -> None:
         """Let all attackers of one anonymizer share its frames, if its output can be cached."""
         node = config
         for key in (slot or '').split('.'):
             node = node.get(key) or {}
         # With augmentation behind the anonymizer, its input frames are the same in each epoch.
-        if node.get('augment') and is_cacheable(node.anonymizer):
+        if not node.get('augment'):
+            return
+        if kind not in self._cacheable:
+            self._cacheable[kind] = is_cacheable(node.anonymizer)
+        if self._cacheable[kind]:
             node.cache = dict(folder=str(self.work_dir / FRAMES))
 
     def _check_imported(self, config: Config, method: str, slot: str | None) -> None:
