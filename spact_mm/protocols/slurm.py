@@ -127,8 +127,9 @@ class SlurmExecutor(Executor):
         self.cluster, self.jobs, self.tell, self._run = cluster, jobs, tell, run
         self._next_poll = self._next_start = 0.0
         self._told: set[str] = set()
-        #: The name of a submission that is not noted yet.
+        #: The name of a submission that is not noted yet, and runs that nobody has been given yet.
         self._submitting = ''
+        self._new: list[SlurmRun] = []
 
     def adopt(self, stages: Sequence[Stage]) -> list[SlurmRun]:
         """Take over the jobs of an earlier run; cancel those of other configurations.
@@ -168,7 +169,9 @@ class SlurmExecutor(Executor):
             batch = stages[start : start + BATCH]
             for stage in batch:
                 stage.prepare()
-            yield from self._submit(batch)
+            self._new = self._submit(batch)
+            while self._new:
+                yield self._new.pop(0)
 
     def wait(self, runs: Sequence[SlurmRun], seconds: float) -> None:
         """Ask Slurm, if it is time, how the jobs are."""
@@ -191,7 +194,7 @@ class SlurmExecutor(Executor):
 
     def stop(self, runs: Iterable[SlurmRun]) -> None:
         """Cancel the jobs; if Slurm does not answer, the next run finds them."""
-        runs = list(runs)
+        runs = [*runs, *self._new]
         if not runs and not self._submitting:
             return
         notes = [run.stage.folder / JOB_NOTE for run in runs]
