@@ -28,6 +28,7 @@ LONG = (
     'test_train_and_test',
     'test_whole',
     'test_upstream_tools',
+    'test_slurm',
     'test_tutorial',
     'test_attack',
     'test_protocol_configs',

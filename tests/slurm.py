@@ -116,6 +116,22 @@ class Cluster:
         )  # fmt: skip
         for name in list(self.daemons):
             self.stop(name)
+        for pid in self._find_left():
+            os.kill(pid, signal.SIGKILL)
+
+    def _find_left(self) -> list[int]:
+        """Return the processes of jobs that Slurm could not end, such as those of a dead node."""
+        config, log = f'SLURM_CONF={self.folder}/'.encode(), f'{self.folder}/slurmd.log'
+        found = []
+        for process in Path('/proc').glob('[0-9]*'):
+            try:
+                of_job = config in (process / 'environ').read_bytes()
+                logs = {os.readlink(link) for link in (process / 'fd').iterdir()}
+            except OSError:  # it has ended
+                continue
+            if (of_job or log in logs) and int(process.name) != os.getpid():
+                found.append(int(process.name))
+        return found
 
     def start_controller(self) -> None:
         """Start slurmctld, after a stop of it too, and wait until it answers."""

@@ -74,7 +74,7 @@ class SlurmOptions:
 
     partition: str | None = None
     gpus: int = 1
-    cpus: int = 4
+    cpus: int = 8
     time: str = '4:00:00'
     jobs: int = 64
     more: dict[str, str] = field(default_factory=dict)

@@ -82,3 +82,9 @@ def test_a_file_that_is_no_result_is_kept(tmp_path, monkeypatch, content):
     with pytest.raises(SystemExit, match='notes.json is there, and no result of this tool'):
         tool['main']()
     assert path.read_bytes() == content
+
+
+@pytest.mark.slow
+def test_stages_that_do_nothing_are_all_done(tmp_path):
+    found = run(tmp_path, 'stages', '--count', 60, '--jobs', 8)['stages']
+    assert found['stages'] >= 60 and found['run_ms'] > 0
