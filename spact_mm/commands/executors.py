@@ -29,7 +29,7 @@ def add_executor_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('with --executor slurm')
     group.add_argument('--partition', help="default: the cluster's")
     group.add_argument('--gpus', type=int, help='of a stage; default: 1; 0 where there are none')
-    group.add_argument('--cpus', type=int, help='cores of a stage, of its data workers too; default: 8')
+    group.add_argument('--cpus', type=int, help='cores of a stage, with data workers; default: 8')
     group.add_argument(
         '--time',
         help='after which a stage is saved and queued again: minutes, h:mm:ss or d-h; '

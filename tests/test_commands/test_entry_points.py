@@ -21,7 +21,7 @@ DISTRIBUTIONS = dict(
     cv2='opencv-python', PIL='pillow', mmaction='mmaction2', pkg_resources='setuptools'
 )
 #: What is imported where an extra was asked for; one of two extras has the module `mmcv`.
-IN_EXTRAS = {'mmcv', 'onnx', 'onnxruntime'}
+IN_EXTRAS = {'mmcv', 'onnx', 'onnxruntime', 'submitit'}
 
 
 @pytest.fixture(scope='module')
