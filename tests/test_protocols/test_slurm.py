@@ -242,3 +242,22 @@ def test_interruption_cancels_the_jobs(work, cluster):
     assert tool.exitcode is not None and not (stage.folder / JOB_NOTE).exists()
     wait_for(lambda: not cluster.run('squeue', '--noheader', f'--jobs={job}').strip())
     assert journal(work) == ['long']
+
+
+def test_slurm_train_trains_in_two_tasks(work, cluster, tiny_data):
+    settings = workerless(env_cfg__dist_cfg__backend='gloo', train_cfg__val_begin=100)
+    schedule = (dict(phase='reconstruction', epochs=1),)
+    path = write_config(work / 'recipe', tiny_data, schedule, **settings)
+    environment = dict(
+        cluster.environment, PYTHONPATH=os.environ['PYTHONPATH'], OMP_NUM_THREADS='1'
+    )
+    environment |= dict(GPUS='2', CPUS_PER_TASK='1', SPACT_PYTHON=sys.executable)
+    command = [ROOT / 'tools' / 'slurm_train.sh', 'low', 'name', path, '--work-dir', work / 'run']
+    done = subprocess.run(command, env=environment, cwd=work, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, second = (
+        json.loads((work / 'run' / f'rank{r}_epoch1.json').read_text()) for r in (0, 1)
+    )
+    # The statistics of BatchNorm are each process's own.
+    trained = {key for key in first if 'running' not in key and 'num_batches' not in key}
+    assert trained and all(first[key] == second[key] for key in trained)
