@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -191,6 +192,7 @@ def run_stage(folder: str | os.PathLike) -> dict:
     # each checkpoint, which takes seconds.
     config = Config.fromfile(folder / 'config.py', format_python_code=False)
     config.work_dir = str(folder / 'run')
+    _separate_frames(config)
     # MMEngine resumes the newest checkpoint in the work dir.
     config.resume = stage['is_trained'] and any(map(is_whole, (folder / 'run').glob('*.pth')))
     if config.resume:
@@ -240,6 +242,13 @@ def run_stage(folder: str | os.PathLike) -> dict:
     for checkpoint in (folder / 'run').glob('*.pth'):
         checkpoint.unlink()
     return result
+
+
+def _separate_frames(config: Config) -> None:
+    """Let nodes of a cluster share no store of frames: its locks and pages are a machine's own."""
+    cache = (config.model.get('data_preprocessor') or {}).get('cache')
+    if cache and 'SLURM_JOB_ID' in os.environ:
+        cache.folder = str(Path(cache.folder, socket.gethostname()))
 
 
 def _judge(stage: dict, config: Config, folder: Path, values: Mapping[str, float]) -> dict:

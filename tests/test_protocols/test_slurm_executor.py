@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 
 import spact_mm
 from spact_mm.commands.executors import add_executor_options, make_executor
 from spact_mm.protocols import run_stages, slurm, slurm_cluster
+from spact_mm.protocols import stage as stage_module
 from spact_mm.protocols.executor import JOB_NOTE
 from spact_mm.protocols.slurm import SlurmExecutor
 from spact_mm.protocols.slurm_cluster import (
@@ -361,3 +362,13 @@ def test_submitit_queues_a_job_again_whose_time_is_over(tmp_path, monkeypatch):
 def test_options_are_checked():
     with pytest.raises(ValueError, match='jobs must be 1 or more, but is 0'):
         SlurmOptions(jobs=0)
+
+
+@pytest.mark.parametrize('is_job', [True, False])
+def test_nodes_share_no_store_of_frames(monkeypatch, is_job):
+    config = Config(dict(model=dict(data_preprocessor=dict(cache=dict(folder='frames')))))
+    monkeypatch.setenv('SLURM_JOB_ID', '1') if is_job else monkeypatch.delenv('SLURM_JOB_ID', False)
+    monkeypatch.setattr(stage_module.socket, 'gethostname', lambda: 'node1')
+    stage_module._separate_frames(config)
+    assert config.model.data_preprocessor.cache.folder == ('frames/node1' if is_job else 'frames')
+    stage_module._separate_frames(Config(dict(model=dict())))
