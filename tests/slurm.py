@@ -89,7 +89,10 @@ class Cluster:
         for name in ('spool', 'state'):
             (self.folder / name).mkdir(parents=True)
         (self.folder / 'slurm.conf').write_text(self._config)
-        (self.folder / 'cgroup.conf').write_text('CgroupPlugin=cgroup/v1\n')
+        # The first that can do without; before, this one was loaded and did nothing.
+        version = self.run(_find('slurmd'), '-V').split()[-1]
+        plugin = 'disabled' if float('.'.join(version.split('.')[:2])) >= 23.02 else 'cgroup/v1'
+        (self.folder / 'cgroup.conf').write_text(f'CgroupPlugin={plugin}\n')
         for index in range(2):
             (self.folder / f'gpu{index}').touch()
         (self.folder / 'gres.conf').write_text(f'Name=gpu File={self.folder}/gpu[0-1]\n')
