@@ -4,6 +4,8 @@ Needs root and Debian's packages ``slurm-wlm`` and ``munge``. By hand: ``python 
 FOLDER`` prints the variable that Slurm's commands need, and runs until it is interrupted.
 """
 
+import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -100,10 +102,9 @@ class Cluster:
         key.write_bytes(os.urandom(128))
         key.chmod(0o600)
         try:
-            names = ('socket', 'key', 'pid', 'log', 'seed')
-            key, *files = (f'--{n}{"" if n == "socket" else "-file"}={self.folder}/munge.{n}'
-                           for n in names)  # fmt: skip
-            self._start('munged', '--foreground', '--force', key, *files)
+            names = ('key-file', 'log-file', 'pid-file', 'seed-file', 'socket')
+            files = [f'--{name}={self.folder}/munge.{name.split("-")[0]}' for name in names]
+            self._start('munged', '--foreground', '--force', *files)
             self.start_controller()
             self._start('slurmd', '-D', '-N', NODE)
             self._wait_for(lambda: 'idle' in self.run('sinfo', '--noheader', '-o', '%T'))
@@ -113,10 +114,9 @@ class Cluster:
         return self
 
     def __exit__(self, *_) -> None:
-        subprocess.run(
-            ['scancel', '--full', '--signal=KILL', '--user=root'],
-            env=self.environment, capture_output=True, timeout=20,
-        )  # fmt: skip
+        command = ['scancel', '--full', '--signal=KILL', '--user=root']
+        with contextlib.suppress(subprocess.TimeoutExpired):  # of a controller that is dead
+            subprocess.run(command, env=self.environment, capture_output=True, timeout=20)
         for name in list(self.daemons):
             self.stop(name)
         for pid in self._find_left():
@@ -160,10 +160,11 @@ class Cluster:
     def _start(self, name: str, *arguments: str) -> None:
         log = (self.folder / f'{name}.out').open('ab')
         command = [_find(name), *arguments]
-        # A group of its own: Ctrl-C is for the tests.
+        # A group of its own: Ctrl-C is for the tests, with whose process the daemons end.
         self.daemons[name] = subprocess.Popen(
-            command, env=self.environment, stdout=log, stderr=log, start_new_session=True
-        )
+            command, env=self.environment, stdout=log, stderr=log, start_new_session=True,
+            preexec_fn=_end_with_parent,
+        )  # fmt: skip
 
     def _wait_for(self, condition) -> None:
         deadline = time.monotonic() + 60
@@ -173,6 +174,10 @@ class Cluster:
                 logs = [p.read_text()[-2000:] for p in self.folder.glob('*.[lo][ou][gt]')]
                 raise RuntimeError(f'Slurm does not start; ended: {ended}.\n' + '\n'.join(logs))
             time.sleep(0.1)
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _find(name: str) -> str | None:
