@@ -2,16 +2,19 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
-from .executor import JOB_NOTE, Executor, Run
+from .executor import JOB_NOTE, Executor
 from .slurm_cluster import BATCH, FORGOTTEN, JobState, NotNow, SlurmCluster, state_of
 from .slurm_job import INTERRUPTED, StageJob
+from .slurm_run import SlurmRun
 from .stage import Stage, run_stage
 from .stage_files import read_json, write_json
 
+#: The note of a job that is being cancelled.
+_HIDDEN_NOTE = f'.{JOB_NOTE}'
 #: Seconds between two questions to Slurm, and to its files.
 _POLL_SECONDS = 5.0
 #: Between two attempts to submit what Slurm does not take now.
@@ -24,84 +27,10 @@ _CANCEL_SECONDS = 120.0
 _ATTEMPTS = 3
 #: Ends that are no fault of the stage.
 _LOST = {'BOOT_FAIL', 'NODE_FAIL', 'PREEMPTED', 'REVOKED', FORGOTTEN.name}
-#: What is done against others.
-_REMEDIES = dict(
-    OUT_OF_MEMORY='give it more, by --slurm mem=64G',
-    TIMEOUT='give it more, by --time',
-    CANCELLED='somebody has cancelled it; the same command goes on',
-)
 #: Why a job usually waits; other reasons are told.
 _USUAL_REASONS = {
     'None', 'Priority', 'Resources', 'BeginTime', 'Cleaning', 'JobArrayTaskLimit', 'Dependency',
 }  # fmt: skip
-
-
-class SlurmRun(Run):
-    """A stage and the job that runs it.
-
-    Attributes:
-        stage (Stage): The stage.
-        job (str): Slurm's id, '' while it is to be submitted again.
-        name (str): Slurm's name of it.
-        state (str): What Slurm has said last.
-        outcome (bool, optional): Whether there is a result, None while the job is there.
-    """
-
-    def __init__(self, stage: Stage, job: str, name: str, folder: Path) -> None:
-        self.stage, self.job, self.name, self.folder = stage, job, name, folder
-        self.state, self.outcome = 'PENDING', None
-        self.progress, self.attempts = stage.read_progress(), 0
-        #: What the stage's log had before.
-        self.log_size = _size(stage.log)
-        self.ended_since: float | None = None
-
-    def poll(self) -> bool | None:
-        """Return whether the stage has left its result, None while the job is there."""
-        return self.outcome
-
-    def has_result(self) -> bool:
-        """Tell whether the stage has all that it leaves; lost weights leave a result behind."""
-        stage = self.stage
-        has_weights = not stage.is_trained or stage.weights.is_file()
-        return has_weights and stage.read_result() is not None
-
-    def has_left(self) -> bool:
-        """Tell whether submitit has written the end of the job."""
-        return bool(self.job) and (self.folder / f'{self.job}_0_result.pkl').exists()
-
-    def read_start(self) -> str:
-        """Return what the job has printed outside of its stage."""
-        log = self.folder / f'{self.job}_0_log.out'
-        return log.read_text(errors='replace')[-4000:].strip() if log.is_file() else ''
-
-    def was_interrupted(self) -> bool:
-        """Tell whether the job was ended by a signal."""
-        try:
-            return (self.stage.folder / INTERRUPTED).read_text() == self.name
-        except OSError:
-            return False
-
-    def blame(self, state: JobState) -> None:
-        """Say in the stage's log why the job ended, where it could not say so itself."""
-        has_spoken = _size(self.stage.log) > self.log_size
-        parts = [] if has_spoken else [self.read_start()]
-        if state.name != 'FAILED' or not has_spoken:
-            reason = f' ({state.reason})' if state.reason not in ('', 'None') else ''
-            remedy = f'; {_REMEDIES[state.name]}' if state.name in _REMEDIES else ''
-            parts.append(f'Slurm: job {self.job} left no result: {state.name}{reason}{remedy}.')
-        if parts:
-            with self.stage.log.open('a') as file:
-                file.write('\n'.join(filter(None, parts)) + '\n')
-
-    def clean(self) -> None:
-        """Remove submitit's files of the job, and folders that are empty then."""
-        for path in self.folder.glob(f'{self.job}_*') if self.job else ():
-            path.unlink(missing_ok=True)
-        for folder in (self.folder, self.folder.parent):
-            try:
-                folder.rmdir()
-            except OSError:
-                return
 
 
 class SlurmExecutor(Executor):
@@ -137,25 +66,34 @@ class SlurmExecutor(Executor):
         Raises:
             RuntimeError: If Slurm does not answer, or jobs do not end.
         """
-        notes = {stage: read_json(stage.folder / JOB_NOTE) for stage in stages}
+        notes = {stage: _read_note(stage) for stage in stages}
         notes = {stage: note for stage, note in notes.items() if note}
         if not notes:
             return []
-        states = self.cluster.ask()
+        try:
+            states = self.cluster.ask()
+        except NotNow as error:
+            raise RuntimeError(
+                f'Slurm does not answer ({error}), and jobs of an earlier run may be alive: run '
+                'the command again when it does.'
+            ) from None
         # Of a submission that was killed some jobs may lack what they need.
         broken = {str(note.get('name')) for note in notes.values() if not note.get('job')}
-        runs, needless = [], []
+        runs, needless, gone = [], set(), []
         for stage, note in notes.items():
             job, name, folder = (str(note.get(key, '')) for key in ('job', 'name', 'folder'))
             is_alive = state_of(job, name, states).is_alive
             if is_alive and note.get('hash') == stage.hash and name not in broken:
                 runs.append(SlurmRun(stage, job, name, Path(folder)))
             else:
-                needless += [(job, name)] if is_alive else []
-                (stage.folder / JOB_NOTE).unlink()
+                needless |= {(job, name)} if is_alive else set()
+                gone.append(stage)
         if needless or broken:
-            self.cluster.cancel([job for job, _ in needless], sorted(broken))
-            self._wait_for_end(needless)
+            self.cluster.cancel(sorted(job for job, _ in needless), sorted(broken))
+            self._wait_for_end(needless, broken)
+        for stage in gone:
+            for name in (JOB_NOTE, _HIDDEN_NOTE):
+                (stage.folder / name).unlink(missing_ok=True)
         if runs:
             some = ', '.join(f'{run.job} ({run.stage.id})' for run in runs[:3])
             self.tell(f'Jobs of an earlier run go on: {some}{", …" if len(runs) > 3 else ""}.')
@@ -198,16 +136,18 @@ class SlurmExecutor(Executor):
         if not runs and not self._submitting:
             return
         notes = [run.stage.folder / JOB_NOTE for run in runs]
-        hidden = {note: note.with_name(f'.{note.name}') for note in notes if note.exists()}
+        hidden = {note: note.with_name(_HIDDEN_NOTE) for note in notes if note.exists()}
         for note, other in hidden.items():
             os.replace(note, other)  # without it no job queues itself again
         try:
             names = [self._submitting] if self._submitting else []
             self.cluster.cancel([run.job for run in runs if run.job], names)
-        except NotNow as error:
-            self.tell(f'The jobs could not be cancelled; the same command finds them: {error}')
+        except BaseException as error:  # a second Ctrl-C, too
             for note, other in hidden.items():
                 os.replace(other, note)
+            if not isinstance(error, NotNow):
+                raise
+            self.tell(f'The jobs could not be cancelled; the same command finds them: {error}')
         else:
             for other in hidden.values():
                 other.unlink()
@@ -297,12 +237,15 @@ class SlurmExecutor(Executor):
         for name in (JOB_NOTE, INTERRUPTED):
             (run.stage.folder / name).unlink(missing_ok=True)
 
-    def _wait_for_end(self, jobs: Sequence[tuple[str, str]]) -> None:
-        """Wait until jobs, given by their ids and names, have ended."""
+    def _wait_for_end(self, jobs: Collection[tuple[str, str]], names: Collection[str]) -> None:
+        """Wait until jobs, given by their ids and names or by names alone, have ended."""
         deadline = time.monotonic() + _CANCEL_SECONDS
         while True:
-            states = self.cluster.ask()
-            alive = [job for job, name in jobs if state_of(job, name, states).is_alive]
+            alive = [
+                job
+                for job, state in self.cluster.ask().items()
+                if state.is_alive and ((job, state.job_name) in jobs or state.job_name in names)
+            ]
             if not alive:
                 return
             if time.monotonic() > deadline:
@@ -318,5 +261,7 @@ class SlurmExecutor(Executor):
             self.tell(sentence)
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+def _read_note(stage: Stage) -> dict:
+    """Return what a stage's folder tells of a job; one that was being cancelled is not wanted."""
+    hidden = read_json(stage.folder / _HIDDEN_NOTE)
+    return read_json(stage.folder / JOB_NOTE) or (dict(hidden, hash='') if hidden else {})

@@ -232,6 +232,32 @@ def test_interruption_cancels_jobs_and_a_silent_controller_keeps_their_notes(tmp
     assert told == ['Jobs of an earlier run go on: 0 (m, seed 0: a), 1 (m, seed 0: b).']
 
 
+def test_a_tool_that_is_killed_while_it_cancels_leaves_no_job_alone(tmp_path):
+    stage = make(tmp_path, 'a')
+    cluster = FakeCluster(tmp_path / 'slurm', a=[['RUNNING']])
+    executor = SlurmExecutor(cluster, 2, print)
+    (running,) = executor.start([stage])
+
+    def cancel(*_):
+        raise KeyboardInterrupt
+
+    cluster.cancel = cancel
+    with pytest.raises(KeyboardInterrupt):
+        executor.stop([running])
+    note = stage.folder / JOB_NOTE
+    assert json.loads(note.read_text())['job'] == '0'
+    # As SIGKILL leaves it.
+    note.rename(note.with_name(f'.{JOB_NOTE}'))
+    del cluster.cancel
+    cluster.answers = False
+    with pytest.raises(RuntimeError, match='does not answer .* jobs of an earlier run may be'):
+        run_stages([stage], executor=SlurmExecutor(cluster, 2, print))
+    cluster.answers = True
+    cluster.scripts['a'] = [['COMPLETED']]
+    assert run_stages([stage], executor=SlurmExecutor(cluster, 2, print)) == {}
+    assert cluster.cancelled == ['0'] and cluster.submissions == [['a'], ['a']]
+
+
 @pytest.mark.parametrize(
     'changes',
     [dict(hash='other'), dict(job=''), dict(name='spact-reused')],
