@@ -84,16 +84,18 @@ def judge(reader: Reader, path: Path) -> str:
     """Read a file and return what became of it: ``'accepted'``, ``'refused'`` or the fault."""
     forget_peak()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT)
     try:
-        reader.read(path)
-        outcome = 'accepted'
+        signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT)
+        try:
+            reader.read(path)
+            outcome = 'accepted'
+        except Exception as error:
+            outcome = 'refused' if is_one_sentence(error, path) else describe(error)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    # The alarm may come when the reader has just ended.
     except HangError:
         outcome = f'hang: more than {TIME_LIMIT} s'
-    except Exception as error:
-        outcome = 'refused' if is_one_sentence(error, path) else describe(error)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
     grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     return f'memory: {grown >> 20} MiB' if grown > MEMORY_LIMIT else outcome
 

@@ -40,4 +40,4 @@ def test_slurm_shares_the_gpus_out_over_nodes(srun, gpus, expected):
 def test_slurm_passes_options_on(srun):
     words = run('gpu', 'spact', 'a b.py', '--amp', SRUN_ARGS='--qos high')
     assert words[words.index('--qos') + 1] == 'high'
-    assert words[-5:] == [str(ROOT / 'tools/train.py'), 'a b.py', '--launcher', 'slurm', '--amp']
+    assert words[-5:] == [str(ROOT / 'tools/train.py'), 'a b.py', '--launcher', 'pytorch', '--amp']
