@@ -6,6 +6,8 @@ DEMO := work_dirs/demo
 # A test file stays in one process, as its tests share what they set up; tests/conftest.py has their
 # order. Where a process crashes, the test is named and the run ends: pytest-xdist would wait for
 # ever for what else it had been given.
+# Hundreds of processes of the tests would each compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 PARALLEL := --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 # Slow tests start processes and wait for them: half a test more than there are cores.
 CORES := $(shell nproc 2>/dev/null || echo 2)

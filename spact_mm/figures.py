@@ -3,13 +3,15 @@
 import io
 import os
 from pathlib import Path
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from .files import write_whole
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def write_figure(figure: Figure, path: str | os.PathLike, **options) -> None:
+
+def write_figure(figure: 'Figure', path: str | os.PathLike, **options) -> None:
     """Write a figure whole or not at all, in the format of the name's ending.
 
     Args:

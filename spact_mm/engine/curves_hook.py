@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from mmaction.registry import HOOKS
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -82,6 +80,10 @@ def draw_curves(curves: Mapping, path: Path) -> None:
         curves (Mapping): ``{phase: {loss: [[epoch, mean], ...]}}``.
         path (Path): The PNG file.
     """
+    # Here, as every process that imports this package would wait for it.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure((5.5 * len(curves), 3.8), layout='constrained')
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(curves), squeeze=False)[0]

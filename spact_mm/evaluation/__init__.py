@@ -9,7 +9,6 @@ from .rate import RateMetric
 from .reconstruction import ReconstructionMetric
 from .report import Report, write_json, write_markdown
 from .summary import goals, summarize
-from .tradeoff import pareto_front, plot_tradeoff
 from .verification import VerificationMetric
 
 __all__ = [
@@ -34,3 +33,12 @@ __all__ = [
     'write_json',
     'write_markdown',
 ]
+
+
+def __getattr__(name: str):
+    # Matplotlib comes when something is drawn: no process that imports this package waits for it.
+    if name in ('pareto_front', 'plot_tradeoff'):
+        from . import tradeoff
+
+        return getattr(tradeoff, name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
