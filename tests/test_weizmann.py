@@ -251,7 +251,7 @@ def real(shared_data, tmp_path):
 def test_pipelines_yield_frames_of_the_size_with_a_label(real, monkeypatch):
     monkeypatch.chdir(real)
     paths = [*CONFIGS.glob('*weizmann*.py'), *CONFIGS.glob('eval/*weizmann*.py')]
-    assert len(paths) == 11
+    assert len(paths) == 12
     for path in paths:
         config = Config.fromfile(path)
         privacy = config.get('privacy_dataloader') or {}
@@ -260,7 +260,8 @@ def test_pipelines_yield_frames_of_the_size_with_a_label(real, monkeypatch):
             data = DATASETS.build(dataset)
             sample = data[len(data) - 1]
             views = sample['inputs'] if isinstance(sample['inputs'], list) else [sample['inputs']]
-            is_pair = path.name == 'spact_r3d_weizmann.py' and dataset is privacy.get('dataset')
+            of_views = path.name in ('spact_r3d_weizmann.py', 'price_r3d_weizmann.py')
+            is_pair = of_views and dataset is privacy.get('dataset')
             assert len(views) == (2 if is_pair else 1)
             for view in views:
                 assert view.shape[-2:] == (64, 64) and view.dtype == torch.uint8

@@ -368,6 +368,7 @@ def test_mixed_precision_stays_close_to_full(phase):
             assert values['AmpOptimWrapper'][key] == pytest.approx(value, rel=0.1, abs=0.1), key
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize('phase', PHASES)
 def test_compiled_step_is_the_same_step(phase):

@@ -34,6 +34,7 @@ def test_step_compares_loops_that_yield_the_same_parameters(tmp_path):
     assert result['flops']['plain'] > 1.3 * result['flops']['spact_mm']
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_data_reads_the_same_pictures(tmp_path):
     sizes = ['--samples', 2, '--rounds', 1, '--folder', 'media', '--kinds', 'clips', 'images']
@@ -43,6 +44,7 @@ def test_data_reads_the_same_pictures(tmp_path):
     assert 0 < compared['images']['mean_difference'] < 1.5
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_anonymize_gives_the_same_frames(tmp_path):
     config = ROOT / 'configs' / 'spact_r3d_demo.py'
@@ -51,6 +53,7 @@ def test_anonymize_gives_the_same_frames(tmp_path):
     assert result['comparisons']['32x32']['mean_difference'] < 0.1
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_whole_files_are_anonymized(tmp_path):
     arguments = ['--sizes', '64x48', '--cores', 1, '--frames', 4, '--rounds', 1]

@@ -272,6 +272,7 @@ def recognizer(site, tmp_path):
     return config, publish(source, tmp_path / 'recognizer.pth', 'recognizer')
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize('alone', [False, True])
 def test_features_are_those_of_the_backbone(site, tmp_path, recognizer, alone):
@@ -314,6 +315,7 @@ def test_check_videos_finds_a_broken_one(site, tmp_path):
 
 
 # ---- schedules, sizes, results -------------------------------------------------------------------
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_schedules_are_drawn(site, tmp_path):
     options = ['--not-show', '--save-path', tmp_path / 'lr.png']
@@ -332,6 +334,7 @@ def test_schedules_are_drawn(site, tmp_path):
     assert cv2.imread(str(tmp_path / 'privacy.png')) is not None
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_results_are_analysed(site, results, tmp_path):
     printed = mmaction(site, 'analysis_tools/eval_metric', ACTION, results.path)
@@ -346,6 +349,7 @@ def test_results_are_analysed(site, results, tmp_path):
     assert cv2.imread(str(tmp_path / 'confusion.png')) is not None
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_sizes_configs_and_checkpoints_are_printed_and_written(site, tmp_path, recognizer):
     shape = ['--shape', '1', '3', '8', '48', '48']
