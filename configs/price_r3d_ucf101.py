@@ -1,35 +1,25 @@
 # A price on information (docs/method.md) on UCF101 and VISPR: see price_r3d_demo.py. Networks,
 # data, schedule and rates are those of spact_r3d_ucf101.py. This recipe has not been run: noise,
 # price and the target of the action's loss are taken from the demo set, in proportion.
-_base_ = './spact_r3d_ucf101.py'
-anonymizer = _base_.model.anonymizer
-for key in ('anonymizer', 'privacy_weight'):
-    _base_.model.pop(key)
+_base_ = ['./spact_r3d_ucf101.py', './_base_/price.py']
+_base_.model.pop('privacy_weight')
 for part in (_base_.optim_wrapper, _base_.param_scheduler):
     part.pop('privacy_branch')
+del part
 
 # ---- Model ------------------------------------------------------------------------------------
 model = dict(
-    type='PricedAnonymization',
+    **_base_.price,
     # f_A sends means of 8 x 8 pixels: 14 x 14 numbers for each colour.
-    anonymizer=dict(
-        type='GaussianChannel',
-        anonymizer=anonymizer,
-        sigma_shared=0.15,
-        sigma_frame=0.05,
-        stride=8,
-    ),
-    privacy_branch=None,
+    anonymizer=dict(**_base_.channel, _delete_=True, anonymizer=_base_.model.anonymizer, stride=8),
     # The price rises until the action's loss has this value; chance is log(101) = 4.62.
     target_action_loss=1.3,
-    rate_weight=3e-5,
 )
-del anonymizer, part, key
 
 # ---- Schedule ---------------------------------------------------------------------------------
 custom_hooks = [
     *_base_.custom_hooks,
     dict(type='NoiseRampHook', low=0.1, begin='minimax', end='minimax+60'),
 ]
-val_evaluator = [*_base_.val_evaluator, dict(type='RateMetric')]
+val_evaluator = [*_base_.val_evaluator, _base_.rate]
 test_evaluator = val_evaluator

@@ -1,0 +1,5 @@
+# The price on information, as its recipes share it (docs/method.md): f_A's frames pass a noisy
+# channel, and f_A is charged for what it sends. No adversary and no labels.
+price = dict(type='PricedAnonymization', privacy_branch=None, rate_weight=3e-5)
+channel = dict(type='GaussianChannel', sigma_shared=0.15, sigma_frame=0.05)
+rate = dict(type='RateMetric')
