@@ -4,7 +4,6 @@ import pytest
 from e2e import ROOT, run_process
 
 
-@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_sample_of_kills_loses_nothing(tmp_path):
     """The whole campaign is ``python tests/kill_training.py``."""
