@@ -14,10 +14,19 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get('SPACT_SHARED_DATA', ROOT.parent / 'shared' / 'data'))
 
 
-def pytest_configure():
-    """Share the cores among the processes of pytest-xdist."""
+def pytest_configure(config):
+    """Share the cores among the processes of pytest-xdist, and let the end of one be seen."""
     workers = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', 1))
     torch.set_num_threads(max(1, torch.get_num_threads() // workers))
+    for plugin in config.pluginmanager.get_plugins():
+        if hasattr(plugin, 'channel'):
+            _leave_to_worker(plugin.channel.gateway._io.outfile.fileno())
+
+
+def _leave_to_worker(pipe):
+    """Keep a pipe from forks: after a timeout, the run would wait for those of the test."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.register_at_fork(after_in_child=lambda: os.dup2(nowhere, pipe))
 
 
 #: Files whose slow tests take a minute or more: they go first, longest first, or one process would

@@ -34,7 +34,7 @@ from ..protocols.own_clips import (
     plan_attack,
     tell_findings,
 )
-from ..protocols.stage_process import count_cores
+from ..protocols.stage_process import LocalExecutor, count_cores
 from .protocol import run
 
 CONFIGS = MIM / 'configs' / 'eval'
@@ -169,6 +169,7 @@ def attack(args: argparse.Namespace) -> int:
     if left_out:
         print(describe_left_out(left_out))
     sources = {below.as_posix(): path for path, below in found.items()}
+    LocalExecutor(args.jobs).start_server()
     small = SmallClips(
         args.work_dir / 'raw_clips', sources, args.size, IMAGES, min(count_cores(), 4)
     )

@@ -5,7 +5,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -16,6 +15,7 @@ from PIL import Image
 
 from ..arguments import positive
 from ..files import write_whole
+from ..process_pool import make_pool
 from ..progress import Progress
 from .media_probe import probe_video
 from .unreadable import UnreadableFileError, check_regular
@@ -143,7 +143,7 @@ def inspect_files(
     broken = {}
     batch_size = 16 * num_workers
     bar = Progress(len(paths))
-    pool = _make_pool(num_workers)
+    pool = make_pool(num_workers, _silence_decoders)
     for start in range(0, len(paths), batch_size):
         batch = paths[start : start + batch_size]
         try:
@@ -151,7 +151,7 @@ def inspect_files(
         except BrokenProcessPool:
             pool.shutdown()
             reasons = [_inspect_alone(inspect, path) for path in batch]
-            pool = _make_pool(num_workers)
+            pool = make_pool(num_workers, _silence_decoders)
         for path, reason in zip(batch, reasons, strict=True):
             if reason is not None:
                 broken[path] = reason
@@ -325,12 +325,8 @@ def _silence_decoders() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
-def _make_pool(num_workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(num_workers, initializer=_silence_decoders)
-
-
 def _inspect_alone(inspect: Callable[[Path], str | None], path: Path) -> str | None:
-    with _make_pool(1) as pool:
+    with make_pool(1, _silence_decoders) as pool:
         try:
             return pool.submit(inspect, path).result()
         except BrokenProcessPool:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from multiprocessing import connection, resource_tracker, spawn
+from multiprocessing import connection, forkserver, resource_tracker, spawn
 from multiprocessing.context import BaseContext
 
 import torch
@@ -35,6 +35,16 @@ class LocalExecutor(Executor):
                 f'The stages at a time (--jobs) must be 1 or more, but are {self.jobs}.'
             )
         self._runs: list[StageProcess] = []
+
+    def start_server(self) -> None:
+        """Start the process that stages are forked from, as the first stage does otherwise.
+
+        Anything else that forks earlier, as :func:`~spact_mm.process_pool.make_pool` does, would
+        start it without what stages need.
+        """
+        choose_context()
+        with _surroundings(stage_environment(0, self.jobs)):
+            forkserver.ensure_running()
 
     def adopt(self, stages: Sequence[Stage]) -> list[Run]:
         """Return nothing, as processes end with the tool; refuse stages that a cluster may run."""

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from scene import FPS, PARTS, draw_sample, labels_of, render_frames
 from spact_mm.datasets.annotation_files import write_attribute_file, write_video_list
 from spact_mm.datasets.integrity import check_video
 from spact_mm.files import write_whole
+from spact_mm.process_pool import make_pool
 from spact_mm.progress import Progress
 
 #: Raise this with each change of the files, so that older data are rendered again.
@@ -241,7 +241,7 @@ def _track(
             written.append(work(task))
             bar.update()
     else:
-        with ProcessPoolExecutor(num_workers) as pool:
+        with make_pool(num_workers) as pool:
             for result in pool.map(work, tasks, chunksize=4):
                 written.append(result)
                 bar.update()
