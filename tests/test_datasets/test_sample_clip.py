@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from spact_mm.datasets import UnreadableFileError
 from spact_mm.datasets.transforms import SampleClip
 
 
@@ -28,5 +29,5 @@ def test_training_clips_are_anywhere():
 def test_wrong_lengths_and_empty_videos_are_refused():
     with pytest.raises(ValueError, match='at least 1, but got 0 and 1'):
         SampleClip(0)
-    with pytest.raises(ValueError, match='a.mp4 has no frame'):
+    with pytest.raises(UnreadableFileError, match='a.mp4 has no frame'):
         frames(0, filename='a.mp4')

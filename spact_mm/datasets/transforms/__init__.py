@@ -65,8 +65,7 @@ from .crop import SquareCrop
 from .flip_erase import FlipOrErase
 from .loading import DecordInitFromPath, LoadImageRGB
 from .person_boxes import LoadPersonBoxes
-from .sample_clip import SampleClip
-from .sampling import ReflectSampleFrames
+from .sampling import ReflectSampleFrames, SampleClip
 from .video_frame import LoadVideoFrame
 from .views import TwoViews
 

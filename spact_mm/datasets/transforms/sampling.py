@@ -1,5 +1,7 @@
 """Sampling of a clip's frames from a video."""
 
+import math
+
 import numpy as np
 from mmaction.datasets.transforms import SampleFrames
 from mmaction.registry import TRANSFORMS
@@ -20,7 +22,7 @@ class ReflectSampleFrames(SampleFrames):
     Required Keys:
 
     - total_frames
-    - start_index
+    - start_index (int, optional): Number of the first frame. Defaults to 0.
 
     Added Keys:
 
@@ -54,14 +56,52 @@ class ReflectSampleFrames(SampleFrames):
         total = results['total_frames']
         if total < 1:
             raise UnreadableFileError(f'The video {results.get("filename", "")} has no frame.')
-        starts = self._sample_clips(total, self._get_ori_clip_len(1.0)).astype(np.int64)
         steps = np.arange(self.clip_len) * self.frame_interval
-        indices = reflect((starts[:, None] + steps).ravel(), total)
-        results['frame_inds'] = (indices + results['start_index']).astype(np.int32)
+        indices = reflect((self._find_starts(results)[:, None] + steps).ravel(), total)
+        results['frame_inds'] = (indices + results.get('start_index', 0)).astype(np.int32)
         results['clip_len'] = self.clip_len
         results['frame_interval'] = self.frame_interval
         results['num_clips'] = self.num_clips
         return results
+
+    def _find_starts(self, results: dict) -> np.ndarray:
+        """Return the first frames of all clips, (num_clips,) int64."""
+        length = self._get_ori_clip_len(1.0)
+        return self._sample_clips(results['total_frames'], length).astype(np.int64)
+
+
+@register(TRANSFORMS)
+class SampleClip(ReflectSampleFrames):
+    """Choose a clip by ``frame_position``, as ``LoadVideoFrame`` chooses a frame.
+
+    So an attacker can look at several clips of a video, each as a separate sample.
+
+    Required Keys, beside those of ``ReflectSampleFrames``:
+
+    - frame_position (float, optional): Position of the first frame among the possible ones, in [0,
+      1). Without the key, or with None, the position is random.
+
+    Args:
+        clip_len (int): Frames of a clip.
+        frame_interval (int): Distance of consecutive frames. Defaults to 1.
+
+    Raises:
+        ValueError: If a number is below 1.
+    """
+
+    def __init__(self, clip_len: int, frame_interval: int = 1) -> None:
+        if min(clip_len, frame_interval) < 1:
+            raise ValueError(
+                'SampleClip needs clip_len and frame_interval of at least 1, but got '
+                f'{clip_len} and {frame_interval}.'
+            )
+        super().__init__(clip_len, frame_interval)
+
+    def _find_starts(self, results: dict) -> np.ndarray:
+        choices = max(1, results['total_frames'] - (self.clip_len - 1) * self.frame_interval)
+        position = results.get('frame_position')
+        drawn = np.random.randint(choices) if position is None else math.floor(position * choices)
+        return np.array([drawn], np.int64)
 
 
 def reflect(indices: np.ndarray, total: int) -> np.ndarray:
