@@ -17,7 +17,10 @@ setup(
     package_data={
         'spact_mm.evaluation': ['report.html'],
         # Links to the folders of the repository; a wheel gets what they lead to.
-        'spact_mm': [f'.mim/**/*.{suffix}' for suffix in ('md', 'py', 'sh', 'yml')],
+        'spact_mm': [
+            *(f'.mim/**/*.{suffix}' for suffix in ('md', 'py', 'sh', 'yml')),
+            *(f'weights/*.{suffix}' for suffix in ('json', 'md', 'pth')),
+        ],
     },
     entry_points={
         'console_scripts': [

@@ -3,6 +3,8 @@
 import argparse
 from collections.abc import Iterable
 
+from .packaged import find_model, list_models
+
 
 def positive(text: str) -> int:
     """Return a positive whole number."""
@@ -29,14 +31,15 @@ def seconds(text: str) -> float:
 
 
 def add_anonymizer_arguments(parser: argparse.ArgumentParser, methods: Iterable[str]):
-    """Add ``--checkpoint`` or ``--method``, and ``--config``, which choose the anonymizer.
+    """Add ``--checkpoint``, ``--model`` or ``--method``, and ``--config``: the anonymizer.
 
     Args:
         parser (argparse.ArgumentParser): Parser of the tool.
         methods (Iterable[str]): Names of the obfuscations.
 
     Returns:
-        The group of the first two, one of which is required, for further choices.
+        The group of the first three, one of which is required, for further choices. ``--model``
+        sets ``checkpoint``.
     """
     parser.add_argument(
         '--config',
@@ -46,5 +49,19 @@ def add_anonymizer_arguments(parser: argparse.ArgumentParser, methods: Iterable[
     # Usage texts show a group only if its arguments follow each other.
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument('--checkpoint', help='of a minimax training, or of a model behind its f_A')
+    how.add_argument(
+        '--model',
+        dest='checkpoint',
+        type=_model,
+        metavar='NAME',
+        help=f'a checkpoint that comes with this package: {", ".join(list_models())}',
+    )
     how.add_argument('--method', choices=sorted(methods), help='an obfuscation instead')
     return how
+
+
+def _model(name: str) -> str:
+    try:
+        return str(find_model(name))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -1,9 +1,11 @@
-"""Configs and tools of the package below ``.mim``, the layout of MIM.
+"""Configs and tools of the package below ``.mim``, the layout of MIM, and its weights.
 
 In a checkout ``.mim`` holds links to ``configs/``, ``tools/`` and ``model-index.yml``; a wheel has
 copies there.
 """
 
+import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from pathlib import Path
 MIM = Path(__file__).resolve().parent / '.mim'
 #: What starts Python in the environment that makes it fast on CPUs.
 LAUNCHER = MIM / 'tools' / 'launch.sh'
+#: Weights of anonymizers, each with a card: ``NAME.pth``, ``NAME.json``, ``NAME.md``.
+WEIGHTS = Path(__file__).resolve().parent / 'weights'
 
 
 def find_config(name: str | os.PathLike, folder: str = '') -> str:
@@ -78,3 +82,40 @@ def find_packaged_tool(name: str) -> Path:
         if '..' not in path.parts and path.is_file():
             return path
     raise FileNotFoundError(f'There is no tool {name} in {MIM / "tools"}; correct the name.')
+
+
+def list_models() -> list[str]:
+    """Return the names of the anonymizers whose weights are in this package."""
+    return sorted(path.stem for path in WEIGHTS.glob('*.pth'))
+
+
+def find_model(name: str) -> Path:
+    """Return the checkpoint of an anonymizer whose weights are in this package.
+
+    Raises:
+        ValueError: If there is none of this name, or the file is not the one that was measured.
+    """
+    if name not in list_models():
+        raise ValueError(
+            f'There is no model {name} in this package; there are {", ".join(list_models())}.'
+        )
+    path = WEIGHTS / f'{name}.pth'
+    if hashlib.sha256(path.read_bytes()).hexdigest() != read_card(path)['sha256']:
+        raise ValueError(
+            f'{path} is not the file that {path.with_suffix(".md").name} tells of: install this '
+            'package anew.'
+        )
+    return path
+
+
+def read_card(checkpoint: str | os.PathLike) -> dict | None:
+    """Return the card of a checkpoint in this package; None for any other.
+
+    Returns:
+        dict | None: ``sha256`` of the file; ``size``, the shorter side in pixels of the frames on
+        which the anonymizer was measured; and ``measured``, the results.
+    """
+    path = Path(checkpoint).resolve()
+    if path.parent != WEIGHTS:
+        return None
+    return json.loads(path.with_suffix('.json').read_text(encoding='utf-8'))

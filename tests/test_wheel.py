@@ -132,3 +132,5 @@ def test_tiny_protocol_runs_in_an_empty_folder(site):
     options = ['--checkpoint', weights, '--out', 'out', '--force']
     site.run('spact-anonymize', video, *options)
     assert (site.folder / 'out' / video.name).stat().st_size > 100
+    site.run('spact-anonymize', video, '--model', 'demo', '--out', 'small')
+    assert (site.folder / 'small' / video.name).stat().st_size > 100

@@ -29,7 +29,7 @@ from ..apis import (
 from ..apis.changes import ChangeLog
 from ..apis.video_file import CODECS
 from ..arguments import add_anonymizer_arguments, positive, quality
-from ..packaged import find_config
+from ..packaged import find_config, read_card
 from .anonymize_edits import add_edit_arguments, check_edits, find_edits
 from .anonymize_live import add_live_arguments, anonymize_live, check_live
 
@@ -94,6 +94,14 @@ def parse_args() -> argparse.Namespace:
         parser.error('--stats and --give-up are for --live: leave them out')
     elif args.images and (args.quality is not None or args.codec):
         parser.error('--quality and --codec have no effect on --images: leave them out')
+    card = read_card(args.checkpoint) if args.checkpoint else None
+    if card and not args.size:
+        args.size = card['size']
+        # Not on standard output, which may be the stream.
+        print(
+            f'The shorter side becomes {args.size} pixels, at which {card["name"]} was attacked.',
+            file=sys.stderr,
+        )
     return args
 
 
