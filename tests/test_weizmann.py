@@ -60,6 +60,20 @@ def plan(lists):
     return protocol
 
 
+@pytest.fixture(scope='module')
+def priced(lists):
+    """Return the same of the price on information."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(lists)
+        path = PROTOCOL.with_name('weizmann_price.py')
+        return load_protocol(path, lists / 'work', seeds=[0])
+
+
+@pytest.fixture(params=['plan', 'priced'])
+def any_plan(request):
+    return request.getfixturevalue(request.param)
+
+
 def clips(folder, path):
     """Return the names of the clips of a list."""
     if path.endswith('.json'):
@@ -122,9 +136,9 @@ def test_plan_has_all_methods_folds_and_stages(plan):
         assert {s.fold for s in stages if s.name in longer} <= {0}
 
 
-def test_attackers_are_chosen_on_clips_of_no_training_and_no_test(plan, lists):
-    attackers = [stage for stage in plan.stages if stage.attacker]
-    assert len(attackers) > 130
+def test_attackers_are_chosen_on_clips_of_no_training_and_no_test(any_plan, lists):
+    attackers = [stage for stage in any_plan.stages if stage.attacker]
+    assert len(attackers) > 40
     for stage in attackers:
         (file,) = files(stage.config.val_dataloader)
         chosen_on = clips(lists, file)
@@ -134,8 +148,8 @@ def test_attackers_are_chosen_on_clips_of_no_training_and_no_test(plan, lists):
         assert not chosen_on & own
 
 
-def test_no_stage_mixes_folds(plan):
-    for stage in plan.stages:
+def test_no_stage_mixes_folds(any_plan):
+    for stage in any_plan.stages:
         used = files(stage.config.train_dataloader) | files(stage.config.test_dataloader)
         used |= files(stage.config.get('privacy_dataloader') or {})
         folds = {file.split('/')[2] for file in used if '/fold' in file}
@@ -143,9 +157,9 @@ def test_no_stage_mixes_folds(plan):
         assert all(need.fold == stage.fold and need.seed == stage.seed for need in stage.needs)
 
 
-def test_no_anonymizer_has_seen_a_test_clip_or_a_test_person(plan, lists):
-    stages = [stage for stage in plan.stages if stage.name == 'train']
-    assert len(stages) == 2 * 3
+def test_no_anonymizer_has_seen_a_test_clip_or_a_test_person(plan, priced, lists):
+    stages = [s for s in (*plan.stages, *priced.stages) if s.name == 'train']
+    assert len(stages) == 3 * 3
     for stage in stages:
         fold = f'data/weizmann/fold{stage.fold}'
         seen = trained_on(stage, lists)
@@ -156,14 +170,14 @@ def test_no_anonymizer_has_seen_a_test_clip_or_a_test_person(plan, lists):
         assert not persons(seen) & persons(unseen_persons), stage.id
 
 
-def test_no_test_clip_is_in_any_training_before_it(plan, lists):
+def test_no_test_clip_is_in_any_training_before_it(any_plan, lists):
     """Neither of the tested model nor of what it is loaded from or looks through."""
-    for stage in plan.stages:
+    for stage in any_plan.stages:
         if not stage.metrics and not stage.attacker:
             continue
         seen, tested = trained_on(stage, lists), evaluated_on(stage, lists)
         assert seen and tested and not seen & tested, stage.id
-        if stage.name == 'action' or 'linking' in stage.name:
+        if stage.name in ('action', 'patient_action', 'train') or 'linking' in stage.name:
             assert not persons(seen) & persons(tested), stage.id
         else:
             assert not actions(seen) & actions(tested), stage.id
@@ -172,6 +186,21 @@ def test_no_test_clip_is_in_any_training_before_it(plan, lists):
 
 def trained_on_by_itself(stage, folder):
     return clips(folder, next(iter(files(stage.config.train_dataloader))))
+
+
+def test_price_shares_raw_stages_and_attackers_get_the_help_of_the_target(plan, priced):
+    raw = {(s.id, s.hash) for s in priced.stages if s.method == 'raw'}
+    assert raw <= {(s.id, s.hash) for s in plan.stages}
+    helped = [s for s in priced.stages if s.name.startswith('patient_')]
+    assert {s.name for s in helped if s.attacker} == {
+        f'patient_{name}'
+        for name in ('image_raw', 'mean_raw', 'difference_raw', 'clip_raw', 'target')
+    }
+    for stage in helped:
+        assert stage.config.train_cfg.max_epochs == 16
+        assert stage.config.custom_hooks[-1].type == 'NoiseRampHook'
+        scheduler = stage.config.param_scheduler  # a list, or one alone
+        assert isinstance(scheduler, list) or scheduler.total_steps == 16
 
 
 def test_only_the_supervised_baseline_is_told_who_it_is(plan):

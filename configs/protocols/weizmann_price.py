@@ -1,0 +1,81 @@
+# Does a price on information hide who is who? The attackers on the Weizmann actions, and attackers
+# made for noise: they start with a fifth of the noise, and train twice as long; so does the action
+# target. Stages on raw video are those of weizmann.py.
+_base_ = './weizmann.py'
+of_spact = _base_.pop('protocol')
+
+ramped = [
+    dict(type='ReproducibleEpochHook'),
+    dict(type='ChannelsLastHook'),
+    dict(type='NoiseRampHook', low=0.2, begin=0, end=8),
+]
+
+
+def patient(stage, **changes):
+    """Return a stage with a longer training and rising noise."""
+    longer = {'custom_hooks': ramped, 'train_cfg.max_epochs': 16}
+    if 'attacker' in stage:
+        longer['param_scheduler.total_steps'] = 16
+    options = {**stage['options'], **longer}
+    return dict(stage, only=['price'], skip=[], options=options, **changes)
+
+
+# Behind noise a target from scratch needs the same help.
+stages = {}
+for name, stage in of_spact.stages.items():
+    kept = [method for method in stage.get('skip', []) if method == 'raw']
+    stages[name] = dict(stage, skip=kept)
+    if isinstance(stage.get('seeds'), dict):  # those of obfuscations
+        del stages[name]['seeds']
+for name in ('action', 'action_apart', 'target'):
+    stages[name].update(only=['raw'], skip=[])
+for name in ('action', 'action_apart', 'image_raw', 'mean_raw', 'difference_raw', 'clip_raw'):
+    stages[f'patient_{name}'] = patient(stages[name])
+stages['patient_target'] = patient(stages['target'], load='patient_action_apart')
+# Not one of the panel: who knows the noise subtracts it, and has to find more.
+stages['known'] = dict(
+    stages['patient_image_raw'],
+    anonymizer_options=dict(known_noise=True),
+    metrics=dict(identity_known='video/top1'),
+)
+del stages['known']['attacker']
+del name, stage, kept
+
+own = dict(top1_own='acc/top1', bits_clip='rate/bits_clip')
+# The lists of SPAct's training; the score of f_T is asked for.
+options = dict(of_spact.methods[-1].train.options)
+del options['train_cfg.val_begin']
+bits = dict(higher_is_better=False, unit='bits', digits=0)
+protocol = dict(
+    title='Weizmann actions: a price on information',
+    seeds=[0, 1, 2],
+    folds=[0, 1, 2],
+    methods=[
+        of_spact.methods[0],
+        dict(
+            name='price',
+            train=dict(config='../price_r3d_weizmann.py', options=options, metrics=own),
+        ),
+    ],
+    stages=stages,
+    report=dict(
+        of_spact.report,
+        method='price',
+        obfuscations=[],
+        attack_columns=[
+            dict(metric='top1_own', title='Top-1 of its own f_T', higher_is_better=True),
+            dict(metric='bits_clip', title='a clip tells at most', **bits),
+            dict(
+                metric='identity_known',
+                title='identity Top-1 where the noise is known',
+                higher_is_better=False,
+            ),
+            *of_spact.report.attack_columns,
+        ],
+        goal=dict(min_top1_kept=0.97, min_advantage_removed=0.75),
+        notes=[
+            note for note in of_spact.report.notes if not note.startswith('Frames are rewritten')
+        ]
+        + ['The bound is in the mean over clips, and of all that a clip tells, not of a person.'],
+    ),
+)
