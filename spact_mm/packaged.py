@@ -11,7 +11,7 @@ from pathlib import Path
 
 #: Folder ``.mim`` of this package.
 MIM = Path(__file__).resolve().parent / '.mim'
-#: What starts Python in the environment that makes it fast on CPUs.
+#: Script that starts Python in the environment that makes it fast on CPUs.
 LAUNCHER = MIM / 'tools' / 'launch.sh'
 #: Weights of anonymizers, each with a card: ``NAME.pth``, ``NAME.json``, ``NAME.md``.
 WEIGHTS = Path(__file__).resolve().parent / 'weights'

@@ -12,8 +12,8 @@ _OPEN = '**[to be filled in]**'
 
 _TEMPLATE = """# Data protection impact assessment (draft)
 
-No legal advice. It has the parts that Article 35(7) GDPR asks for. What stands after **measured**
-was written by the tool; {open} is for the controller. docs/claims.md says what the numbers bear.
+No legal advice. It has the parts that Article 35(7) GDPR asks for. Numbers after **measured** were
+written by the tool; {open} is for the controller. docs/claims.md says what the numbers bear.
 
 ## 1. What is done, and for what (Article 35(7)(a))
 
@@ -51,7 +51,7 @@ For each: who is harmed, how likely, how severely.
 
 ## 4. Measures (Article 35(7)(d))
 
-- Every frame is rewritten, but for zones kept raw; none depends on whether a detector has found a
+- Every frame is rewritten, except zones kept raw; none depends on whether a detector has found a
   face.
 - Sound and metadata of the files: see 1.
 - Weights, noise and raw videos are kept apart from the outputs: {open}

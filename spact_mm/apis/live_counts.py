@@ -1,4 +1,4 @@
-"""What a live session has done so far, as a line."""
+"""Counts of a live session, as a line."""
 
 import traceback
 from collections.abc import Callable
@@ -36,7 +36,7 @@ class LiveCounts:
         self.num_black += count
         frame = traceback.extract_tb(error.__traceback__)[-1]
         path = Path(frame.filename)
-        # What others' code says may have pixels of raw frames in it.
+        # Messages of others' code may hold pixels of raw frames.
         is_ours = _PACKAGE in path.resolve().parents
         told = (
             str(error).splitlines()[0] if is_ours and str(error) else f'{path.name}:{frame.lineno}'

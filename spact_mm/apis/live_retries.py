@@ -37,7 +37,7 @@ class Retries:
         """Wait before the next attempt.
 
         Args:
-            reason (str): What has failed, a sentence without its stop.
+            reason (str): The failure, a sentence without its stop.
 
         Returns:
             bool: Whether to try again; not if the session ends.

@@ -22,7 +22,7 @@ _GRACE = 10.0
 
 @dataclass(frozen=True)
 class LiveResult:
-    """What became of a session.
+    """Counts and outcome of a session.
 
     Attributes:
         read (int): Frames that came.
@@ -86,7 +86,7 @@ class LiveSession:
         """Do it, until the source ends, the session is stopped or an end fails for good.
 
         Returns:
-            LiveResult: What became of it.
+            LiveResult: Its counts and outcome.
 
         Raises:
             ValueError: If the source cannot be read, or the anonymizer is refused.

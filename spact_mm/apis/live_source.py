@@ -21,7 +21,7 @@ from .video_file import VideoReader
 _TIMEOUT = 10.0
 #: Seconds by which a stream's clock may be off that of this machine before it is set anew.
 _TOLERANCE = 10.0
-#: What a stream may open further: nothing on the disk.
+#: Protocols by which a stream may open further addresses; a file is none of them.
 _PROTOCOLS = 'rtsp,rtsps,rtp,srtp,udp,tcp,tls,rtmp,rtmps,http,https,httpproxy,crypto'
 
 

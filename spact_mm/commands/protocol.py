@@ -264,7 +264,7 @@ def start(args: argparse.Namespace) -> int:
         return 0
     executor = make_executor(args, protocol.work_dir)
     if render_demo([line.split(' does not exist', 1)[0] for line in missing]):
-        # What a stage is depends on the lists of its data.
+        # The hash of a stage depends on the lists of its data.
         protocol = load()
         missing = protocol.find_missing()
     if missing:

@@ -45,9 +45,9 @@ def run_stages(
             can be run is taken.
         jobs (int, optional): Stages at a time on this machine. None means
             :func:`~spact_mm.protocols.stage_process.default_jobs`.
-        on_event (Callable): Called with ``'start'``, ``'done'``, ``'failed'``, ``'skipped'`` (for
-            what it needs has failed) or ``'tick'``, the stage (None for a tick) and those that run.
-        executor (Executor, optional): What runs them, and how many at a time, in place of
+        on_event (Callable): Called with ``'start'``, ``'done'``, ``'failed'``, ``'skipped'`` (a
+            stage that it needs has failed) or ``'tick'``, the stage (None for a tick) and those that run.
+        executor (Executor, optional): Runs the stages, and says how many at a time, in place of
             ``jobs``. None means processes of this machine.
 
     Returns:
@@ -117,7 +117,7 @@ class _Queue:
         self.stages = stages
         ids = [stage.id for stage in stages]
         self._places = {name: place for place, name in enumerate(ids)}
-        #: What each still waits for, and who waits for it, by their places.
+        #: Stages that each still waits for, and those that wait for it, by their places.
         self._needs: list[set[int]] = []
         self._users: list[list[int]] = [[] for _ in stages]
         done: set[Stage] = set()
@@ -176,7 +176,7 @@ def estimate_seconds(
     Args:
         remaining (Sequence[tuple[str, float]]): Kind of each stage, and the fraction of it that
             is left.
-        seconds (Mapping[str, Sequence[float]]): What stages of each kind took. A stage of a kind
+        seconds (Mapping[str, Sequence[float]]): Durations of stages of each kind. A stage of a kind
             without any is taken for the mean of the known kinds.
         jobs (int): Stages at a time. Defaults to 1.
 
