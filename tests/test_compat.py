@@ -618,3 +618,30 @@ def test_tpn_predicts_by_its_present_weights():
 
     assert is_present(head) == [True, True] and list(head.state_dict()) == keys
     assert is_present(upstream.__get__(head)) == [True, False], GONE
+
+
+FORK = """
+import gc, os, signal, sys
+import av, numpy as np
+{imported}
+frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format='rgb24')
+frame = frame.reformat(format='yuv420p')
+frame.to_ndarray(format='rgb24')
+gc.disable()
+cycle = [frame]
+cycle.append(cycle)
+del frame, cycle
+child = os.fork()
+if not child:
+    signal.alarm(10)
+    gc.collect()
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0)
+"""
+
+
+@pytest.mark.parametrize('imported, hangs', [('', True), ('import spact_mm', False)])
+def test_frames_of_before_a_fork_hang_it_when_freed(imported, hangs):
+    """As soon as they do not without this package, its work-around can go."""
+    script = FORK.format(imported=imported)
+    assert subprocess.run([sys.executable, '-c', script]).returncode == hangs

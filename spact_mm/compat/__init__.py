@@ -8,6 +8,7 @@ release has closed a gap.
 
 from functools import cache
 
+from .av import keep_garbage_in_forks
 from .mmaction import (
     disable_broken_multimodal,
     predict_by_present_weights_of_tpn,
@@ -41,6 +42,7 @@ __all__ = ['apply', 'config_variables', 'x264_options']
 def apply() -> None:
     """Run every work-around whose condition holds; another call changes nothing."""
     require_mmcv()
+    keep_garbage_in_forks()
     stub_missing_drn()
     define_torchvision_schemas()
     import_mmcv_lite_silently()

@@ -46,7 +46,8 @@ def run_stages(
         jobs (int, optional): Stages at a time on this machine. None means
             :func:`~spact_mm.protocols.stage_process.default_jobs`.
         on_event (Callable): Called with ``'start'``, ``'done'``, ``'failed'``, ``'skipped'`` (a
-            stage that it needs has failed) or ``'tick'``, the stage (None for a tick) and those that run.
+            stage that it needs has failed) or ``'tick'``, the stage (None for a tick) and those
+            that run.
         executor (Executor, optional): Runs the stages, and says how many at a time, in place of
             ``jobs``. None means processes of this machine.
 
