@@ -8,6 +8,10 @@ num_attributes = 7
 # The recipes train f_A on frames of 112 x 112. It is convolutional and takes any size, so the
 # attacker can choose the best size of anonymized images.
 size = 224
+# BlackenAnonymizer needs a file with boxes of persons (docs/person_boxes.md).
+box_file = ''
+boxes = [dict(type='LoadPersonBoxes', box_file=box_file, min_score=0.5)] if box_file else []
+packed = dict(meta_keys=('img_path', 'person_boxes')) if box_file else {}
 
 model = dict(
     type='mmpretrain.ImageClassifier',
@@ -53,16 +57,18 @@ param_scheduler = [
 # of persons correct.
 train_pipeline = [
     dict(type='LoadImageRGB'),
+    *boxes,
     dict(type='mmpretrain.Resize', scale=(size * 5 // 4, size * 5 // 4)),
     dict(type='SquareCrop', scale=(0.8, 1.0)),
     dict(type='mmpretrain.Resize', scale=(size, size)),
     dict(type='FlipOrErase', flip=0.5, erase=0),
-    dict(type='mmpretrain.PackInputs'),
+    dict(type='mmpretrain.PackInputs', **packed),
 ]
 test_pipeline = [
     dict(type='LoadImageRGB'),
+    *boxes,
     dict(type='mmpretrain.Resize', scale=(size, size)),
-    dict(type='mmpretrain.PackInputs'),
+    dict(type='mmpretrain.PackInputs', **packed),
 ]
 train_dataloader = dict(
     batch_size=32,
