@@ -1,4 +1,4 @@
-# The attacker of attack_image_vispr1.py, trained there, on the frames of PA-HMDB51. Test only.
+# The attacker of attack_image_vispr1.py, trained there, tested on the frames of PA-HMDB51.
 _base_ = ['./attack_image_vispr1.py', '../_base_/datasets/pa_hmdb51_frames.py']
 # Augmentation does not affect a test. But with it a protocol would cache the frames and so round
 # them, unlike the frames of the attacker's training.
