@@ -31,7 +31,7 @@ custom_hooks = [
 size = _base_.size
 f_a_videos = f'{_base_.weizmann_root}/fold{_base_.fold}/anonymizer_train.txt'
 privacy_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
+    _base_.opening,
     dict(type='SampleFrames', clip_len=1, frame_interval=1, num_clips=2),
     dict(type='DecordDecode'),
     dict(
@@ -55,9 +55,7 @@ privacy_pipeline = [
 train_dataloader = dict(dataset=dict(dataset=dict(dataset=dict(ann_file=f_a_videos))))
 privacy_dataloader = dict(
     batch_size=16,
-    num_workers=0,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    **_base_.training,
     dataset=dict(
         type='ReproducibleDataset',
         dataset=dict(
