@@ -17,9 +17,6 @@ model = dict(
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
-custom_hooks = [
-    *_base_.custom_hooks,
-    dict(type='NoiseRampHook', low=0.1, begin='minimax', end='minimax+60'),
-]
+custom_hooks = [*_base_.custom_hooks, dict(_base_.ramp, end='minimax+60')]
 val_evaluator = [*_base_.val_evaluator, _base_.rate]
 test_evaluator = val_evaluator

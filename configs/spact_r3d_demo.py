@@ -17,14 +17,11 @@ model = dict(
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
+epochs = (4, 4, 10)  # reconstruction, warm-up, minimax
 custom_hooks = [
     dict(
         type='MinimaxPhaseHook',
-        schedule=[
-            dict(name='reconstruction', phase='reconstruction', epochs=4),
-            dict(name='warmup', phase='adversaries', epochs=4),
-            dict(name='minimax', phase=('anonymizer', 'adversaries'), epochs=10),
-        ],
+        schedule=[dict(stage, epochs=n) for stage, n in zip(_base_.stages, epochs, strict=True)],
         max_reconstruction_l1=0.04,  # a narrow network
     )
 ]

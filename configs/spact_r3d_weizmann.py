@@ -16,14 +16,11 @@ model = dict(
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
+epochs = (3, 4, 14)  # reconstruction, warm-up, minimax
 custom_hooks = [
     dict(
         type='MinimaxPhaseHook',
-        schedule=[
-            dict(name='reconstruction', phase='reconstruction', epochs=3),
-            dict(name='warmup', phase='adversaries', epochs=4),
-            dict(name='minimax', phase=('anonymizer', 'adversaries'), epochs=14),
-        ],
+        schedule=[dict(stage, epochs=n) for stage, n in zip(_base_.stages, epochs, strict=True)],
     )
 ]
 

@@ -2,9 +2,7 @@
 _base_ = ['./_base_/published.py', './_base_/published_panel.py']
 
 resnet = '../eval/privacy_resnet50_vispr1.py'
-blackened = dict.fromkeys(
-    ('privacy', 'finetuned', 'image_raw', 'convnext_raw'), _base_.vispr_boxes
-)
+blackened = dict.fromkeys(('privacy', 'finetuned', 'image_raw', 'convnext_raw'), _base_.vispr_boxes)
 protocol = dict(
     title='UCF101 and VISPR1: known actions, known attributes',
     seeds=[0, 1, 2],

@@ -41,7 +41,16 @@ not_undone = ['raw', 'downsample 2×', 'weak blur', 'strong blur']
 # The most expensive attackers run with one seed in all folds. If one of them is the strongest
 # there, it has to run with all seeds.
 once = dict(seeds=[0])
-once_of_obfuscations = dict(seeds={'downsample 4×': [0], 'strong blur': [0]})
+undoing = dict(train=False, inverter='inverter', **attack, **once, skip=not_undone)
+linking = {
+    view: dict(
+        options=of_fold,
+        metrics=metrics,
+        seeds={'downsample 4×': [0], 'strong blur': [0]},
+        skip=['downsample 2×', 'weak blur'],
+    )
+    for view, metrics in link_metrics.items()
+}
 
 protocol = dict(
     title='Weizmann actions: action recognition against identity',
@@ -61,9 +70,7 @@ protocol = dict(
         dict(
             name='supervised',
             seeds=[0],  # otherwise the protocol takes more than two hours on two cores
-            train=dict(
-                config='../supervised_r3d_weizmann.py', options={**of_fold, **untested}
-            ),
+            train=dict(config='../supervised_r3d_weizmann.py', options={**of_fold, **untested}),
         ),
         dict(
             name='SPAct',
@@ -139,39 +146,11 @@ protocol = dict(
             **once,
             skip=not_undone,
         ),
-        undone=dict(
-            config='../eval/attack_image_weizmann.py',
-            train=False,
-            load='raw:image',
-            inverter='inverter',
-            **attack,
-            **once,
-            skip=not_undone,
-        ),
-        undone_mean=dict(
-            config='../eval/attack_mean_weizmann.py',
-            train=False,
-            load='raw:mean',
-            inverter='inverter',
-            **attack,
-            **once,
-            skip=not_undone,
-        ),
+        undone=dict(config='../eval/attack_image_weizmann.py', load='raw:image', **undoing),
+        undone_mean=dict(config='../eval/attack_mean_weizmann.py', load='raw:mean', **undoing),
         # Attackers who link videos of persons who are in no training.
-        linking_image=dict(
-            config='../eval/link_image_weizmann.py',
-            options=of_fold,
-            metrics=link_metrics['image'],
-            **once_of_obfuscations,
-            skip=['downsample 2×', 'weak blur'],
-        ),
-        linking=dict(
-            config='../eval/link_clip_weizmann.py',
-            options=of_fold,
-            metrics=link_metrics['motion'],
-            **once_of_obfuscations,
-            skip=['downsample 2×', 'weak blur'],
-        ),
+        linking_image=dict(config='../eval/link_image_weizmann.py', **linking['image']),
+        linking=dict(config='../eval/link_clip_weizmann.py', **linking['motion']),
     ),
     # A check whether attackers have trained enough.
     strength=dict(methods=['raw', 'SPAct'], seeds=[0], folds=[0]),
