@@ -9,8 +9,7 @@ from pathlib import Path
 from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
-from ..compat import config_variables
-from ..config_keys import READ_KEYS, choose_variables
+from ..config_keys import READ_KEYS, choose_variables, variables_of
 from ..engine.run_schedulers import refuse_schedulers
 from ..models.anonymizers import is_cacheable
 from ..models.anonymizers.checkpoint import (
@@ -201,7 +200,7 @@ class Planner:
         both = [_fill(options or {}, seed=seed, fold=fold) for options in both]
         variables = choose_variables({**both[0], **both[1]})
         if (path, repr(variables)) not in self._configs:
-            with config_variables(variables):
+            with variables_of(variables):
                 self._configs[path, repr(variables)] = read_config(path)
         config = deepcopy(self._configs[path, repr(variables)])
         for options in both:
