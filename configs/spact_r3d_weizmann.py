@@ -58,12 +58,7 @@ privacy_dataloader = dict(
         dataset=dict(
             type='RepeatDataset',
             times=4,
-            dataset=dict(
-                type='VideoDataset',
-                ann_file=f_a_videos,
-                data_prefix=dict(video=f'{_base_.weizmann_root}/videos'),
-                pipeline=privacy_pipeline,
-            ),
+            dataset=dict(ann_file=f_a_videos, pipeline=privacy_pipeline, **_base_.videos),
         ),
     ),
 )

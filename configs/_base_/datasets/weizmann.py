@@ -35,6 +35,7 @@ test_pipeline = [
     *_base_.packing,
 ]
 
+videos = dict(type='VideoDataset', data_prefix=dict(video=f'{weizmann_root}/videos'))
 # There are so few clips that an epoch takes each of them several times.
 train_dataloader = dict(
     batch_size=8,
@@ -45,10 +46,9 @@ train_dataloader = dict(
             type='RepeatDataset',
             times=8,
             dataset=dict(
-                type='VideoDataset',
                 ann_file=f'{weizmann_root}/fold{fold}/action_train.txt',
-                data_prefix=dict(video=f'{weizmann_root}/videos'),
                 pipeline=train_pipeline,
+                **videos,
             ),
         ),
     ),
