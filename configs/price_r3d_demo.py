@@ -1,11 +1,10 @@
 # A price on information (docs/method.md) on the demo set. Networks and data are those of
 # spact_r3d_demo.py; _base_/price.py has what the recipes of a price share.
 _base_ = ['./spact_r3d_demo.py', './_base_/price.py']
-for key in ('privacy_weight', 'max_action_loss'):
-    _base_.model.pop(key)
-for part in (_base_.optim_wrapper, _base_.param_scheduler):
-    part.pop('privacy_branch')
-del part, key
+_base_.model.pop('privacy_weight')
+_base_.model.pop('max_action_loss')
+_base_.optim_wrapper.pop('privacy_branch')
+_base_.param_scheduler.pop('privacy_branch')
 
 # ---- Model ------------------------------------------------------------------------------------
 model = dict(
@@ -18,9 +17,5 @@ model = dict(
 
 # ---- Schedule ---------------------------------------------------------------------------------
 _base_.custom_hooks[0].schedule[2].update(epochs=20)
-custom_hooks = [
-    *_base_.custom_hooks,
-    dict(type='NoiseRampHook', low=0.1, begin='minimax', end='minimax+4'),
-]
-val_evaluator = [*_base_.val_evaluator, _base_.rate]
-test_evaluator = val_evaluator
+custom_hooks = [*_base_.custom_hooks, dict(_base_.ramp, end='minimax+4')]
+val_evaluator = test_evaluator = [*_base_.val_evaluator, _base_.rate]

@@ -3,9 +3,8 @@
 # price and the target of the action's loss are taken from the demo set, in proportion.
 _base_ = ['./spact_r3d_ucf101.py', './_base_/price.py']
 _base_.model.pop('privacy_weight')
-for part in (_base_.optim_wrapper, _base_.param_scheduler):
-    part.pop('privacy_branch')
-del part
+_base_.optim_wrapper.pop('privacy_branch')
+_base_.param_scheduler.pop('privacy_branch')
 
 # ---- Model ------------------------------------------------------------------------------------
 model = dict(
@@ -17,9 +16,5 @@ model = dict(
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
-custom_hooks = [
-    *_base_.custom_hooks,
-    dict(type='NoiseRampHook', low=0.1, begin='minimax', end='minimax+60'),
-]
-val_evaluator = [*_base_.val_evaluator, _base_.rate]
-test_evaluator = val_evaluator
+custom_hooks = [*_base_.custom_hooks, dict(_base_.ramp, end='minimax+60')]
+val_evaluator = test_evaluator = [*_base_.val_evaluator, _base_.rate]

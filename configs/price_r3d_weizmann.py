@@ -2,9 +2,8 @@
 # and data are those of spact_r3d_weizmann.py. This recipe has not been run as a whole.
 _base_ = ['./spact_r3d_weizmann.py', './_base_/price.py']
 _base_.model.pop('privacy_weight')
-for part in (_base_.optim_wrapper, _base_.param_scheduler):
-    part.pop('privacy_branch')
-del part
+_base_.optim_wrapper.pop('privacy_branch')
+_base_.param_scheduler.pop('privacy_branch')
 
 # ---- Model ------------------------------------------------------------------------------------
 model = dict(
@@ -17,9 +16,5 @@ model = dict(
 
 # ---- Schedule ---------------------------------------------------------------------------------
 _base_.custom_hooks[0].schedule[2].update(epochs=20)
-custom_hooks = [
-    *_base_.custom_hooks,
-    dict(type='NoiseRampHook', low=0.1, begin='minimax', end='minimax+4'),
-]
-val_evaluator = [*_base_.val_evaluator, _base_.rate]
-test_evaluator = val_evaluator
+custom_hooks = [*_base_.custom_hooks, dict(_base_.ramp, end='minimax+4')]
+val_evaluator = test_evaluator = [*_base_.val_evaluator, _base_.rate]

@@ -1,7 +1,3 @@
 # SPAct with MMAction2's R(2+1)D-34 in place of R3D-18.
 _base_ = ['./spact_r3d_ucf101.py', './_base_/recognizers/r2plus1d_r34.py']
-recognizer = _base_.pop('recognizer')
-recognizer.backbone.norm_cfg.type = 'BN3d'  # was SyncBN; on GPUs `sync_bn='torch'` restores it
-recognizer.cls_head.num_classes = 101
-model = dict(recognizer=dict(_delete_=True, **recognizer))
-del recognizer
+model = dict(recognizer=dict(_delete_=True, **_base_.pop('recognizer')))

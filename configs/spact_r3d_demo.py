@@ -17,14 +17,11 @@ model = dict(
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
+epochs = (4, 4, 10)  # reconstruction, warm-up, minimax
 custom_hooks = [
     dict(
         type='MinimaxPhaseHook',
-        schedule=[
-            dict(name='reconstruction', phase='reconstruction', epochs=4),
-            dict(name='warmup', phase='adversaries', epochs=4),
-            dict(name='minimax', phase=('anonymizer', 'adversaries'), epochs=10),
-        ],
+        schedule=[dict(stage, epochs=n) for stage, n in zip(_base_.stages, epochs, strict=True)],
         max_reconstruction_l1=0.04,  # a narrow network
     )
 ]
@@ -36,16 +33,10 @@ del warming, cooling
 # ---- Data -------------------------------------------------------------------------------------
 size = _base_.size
 train_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
-    dict(type='ReflectSampleFrames', clip_len=8, frame_interval=2, num_clips=1),
-    dict(type='DecordDecode'),
-    dict(type='SquareCrop', scale=1.0, random=False),
-    dict(type='Resize', scale=(size + 8, size + 8), keep_ratio=False),
-    dict(type='RandomCrop', size=size),
+    *_base_.train_pipeline[:-3],
     dict(type='ClipColorJitter'),
     dict(type='FlipOrErase', flip=0.5, erase=0.25, erase_size=(0.08, 0.16)),
-    dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
+    *_base_.packing,
 ]
 privacy_pipeline = [
     dict(type='LoadImageRGB'),
@@ -66,9 +57,7 @@ privacy_pipeline = [
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 privacy_dataloader = dict(
     batch_size=16,
-    num_workers=0,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    **_base_.training,
     dataset=dict(
         type='ReproducibleDataset',
         dataset='VISPRDataset',

@@ -16,14 +16,11 @@ model = dict(
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
+epochs = (3, 4, 14)  # reconstruction, warm-up, minimax
 custom_hooks = [
     dict(
         type='MinimaxPhaseHook',
-        schedule=[
-            dict(name='reconstruction', phase='reconstruction', epochs=3),
-            dict(name='warmup', phase='adversaries', epochs=4),
-            dict(name='minimax', phase=('anonymizer', 'adversaries'), epochs=14),
-        ],
+        schedule=[dict(stage, epochs=n) for stage, n in zip(_base_.stages, epochs, strict=True)],
     )
 ]
 
@@ -31,7 +28,7 @@ custom_hooks = [
 size = _base_.size
 f_a_videos = f'{_base_.weizmann_root}/fold{_base_.fold}/anonymizer_train.txt'
 privacy_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
+    _base_.opening,
     dict(type='SampleFrames', clip_len=1, frame_interval=1, num_clips=2),
     dict(type='DecordDecode'),
     dict(
@@ -55,20 +52,13 @@ privacy_pipeline = [
 train_dataloader = dict(dataset=dict(dataset=dict(dataset=dict(ann_file=f_a_videos))))
 privacy_dataloader = dict(
     batch_size=16,
-    num_workers=0,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    **_base_.training,
     dataset=dict(
         type='ReproducibleDataset',
         dataset=dict(
             type='RepeatDataset',
             times=4,
-            dataset=dict(
-                type='VideoDataset',
-                ann_file=f_a_videos,
-                data_prefix=dict(video=f'{_base_.weizmann_root}/videos'),
-                pipeline=privacy_pipeline,
-            ),
+            dataset=dict(ann_file=f_a_videos, pipeline=privacy_pipeline, **_base_.videos),
         ),
     ),
 )

@@ -1,11 +1,6 @@
 # SPAct with MMAction2's TSM-R50, a 2D recognizer: eight frames spread over the video.
 _base_ = ['./spact_r3d_ucf101.py', './_base_/recognizers/tsm_r50.py']
-recognizer = _base_.pop('recognizer')
-# By default the 2D ImageNet weights of torchvision.
-recognizer.backbone.update(pretrained=None, pretrained2d=False)
-recognizer.cls_head.num_classes = 101
-model = dict(recognizer=dict(_delete_=True, **recognizer))
-del recognizer
+model = dict(recognizer=dict(_delete_=True, **_base_.pop('recognizer')))
 
 train_pipeline = _base_.train_pipeline
 test_pipeline = _base_.test_pipeline

@@ -26,9 +26,7 @@ privacy_pipeline = [
 privacy_dataloader = dict(
     _delete_=True,
     batch_size=16,
-    num_workers=0,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    **_base_.training,
     dataset=dict(
         type='ReproducibleDataset',
         dataset='VideoAttributeDataset',

@@ -8,6 +8,7 @@ settings that the file has already made of them.
 import ast
 import inspect
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from mmengine.config import Config
@@ -49,11 +50,16 @@ def read_config(filename: str | Path, options: Mapping | None = None) -> Config:
         ValueError: If an option, or a variable of a child config, changes nothing.
     """
     options = dict(options or {})
-    with config_variables(choose_variables(options)):
+    with variables_of(options):
         config = Config.fromfile(filename)
         config.merge_from_dict(options)
         refuse_unread(config)
     return config
+
+
+def variables_of(options: Mapping) -> AbstractContextManager[None]:
+    """Set the variables among ``--cfg-options`` in all files that are parsed in this context."""
+    return config_variables(choose_variables(options))
 
 
 def choose_variables(options: Mapping) -> dict:

@@ -364,14 +364,18 @@ def protocol_with(folder, method):
     return path
 
 
-def test_a_method_may_give_a_stage_another_config(tmp_path):
-    boxes = str(ROOT / 'configs/eval/action_r3d_hmdb51_boxes.py')
+def test_a_method_may_give_a_stage_another_config_or_other_variables(tmp_path):
+    boxes = dict(options=dict(novel_action=dict(box_file='data/hmdb51/person_boxes.json')))
     method = dict(name='b', anonymizer=dict(type='BlackenAnonymizer'))
-    path = protocol_with(tmp_path, dict(method, configs=dict(novel_action=boxes)))
+    path = protocol_with(tmp_path, dict(method, **boxes))
     raw, blackened = load_protocol(path, tmp_path, seeds=[0]).stages
     assert 'data/hmdb51/person_boxes.json' in blackened.files
     assert 'data/hmdb51/person_boxes.json' not in raw.files
-    path = protocol_with(tmp_path, dict(method, configs=dict(novel=boxes)))
+    other = str(ROOT / 'configs/eval/action_r3d_ucf101.py')
+    path = protocol_with(tmp_path, dict(method, configs=dict(novel_action=other)))
+    raw, blackened = load_protocol(path, tmp_path, seeds=[0]).stages
+    assert UCF101[1] in blackened.files and UCF101[1] not in raw.files
+    path = protocol_with(tmp_path, dict(method, configs=dict(novel=other)))
     with pytest.raises(ValueError, match=r"'b' of .* has configs for the unknown stage 'novel'"):
         load_protocol(path, tmp_path)
     path = protocol_with(tmp_path, dict(method, configs=dict(novel_action='nowhere.py')))

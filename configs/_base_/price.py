@@ -2,4 +2,5 @@
 # channel, and f_A is charged for what it sends. No adversary and no labels.
 price = dict(type='PricedAnonymization', privacy_branch=None, rate_weight=3e-5)
 channel = dict(type='GaussianChannel', sigma_shared=0.15, sigma_frame=0.05)
+ramp = dict(type='NoiseRampHook', low=0.1, begin='minimax')
 rate = dict(type='RateMetric')

@@ -20,51 +20,46 @@ optim_wrapper = dict(
     privacy_branch=dict(optimizer=dict(type='Adam', lr=1e-3)),
 )
 iterations = dict(by_epoch=True, convert_to_iter_based=True)
+
+
+def rise_and_fall(stage, eta_min, start_factor=0.1, begin=None):
+    """Return schedulers of a stage: the rates rise in its first epoch, then fall as a cosine."""
+    return [
+        dict(
+            type='LinearLR',
+            start_factor=start_factor,
+            begin=stage if begin is None else begin,
+            end=f'{stage}+1',
+            **iterations,
+        ),
+        dict(
+            type='CosineAnnealingLR',
+            eta_min=eta_min,
+            begin=f'{stage}+1',
+            end=f'{stage}.end',
+            **iterations,
+        ),
+    ]
+
+
 param_scheduler = dict(
     anonymizer=[
-        dict(type='LinearLR', start_factor=0.1, begin=0, end='reconstruction+1', **iterations),
-        dict(
-            type='CosineAnnealingLR',
-            eta_min=2e-4,
-            begin='reconstruction+1',
-            end='reconstruction.end',
-            **iterations,
-        ),
+        *rise_and_fall('reconstruction', eta_min=2e-4, begin=0),
         dict(type='MultiStepLR', milestones=['minimax'], gamma=20, by_epoch=True),  # 4e-3
-        dict(
-            type='LinearLR',
-            start_factor=0.1,
-            begin='minimax',
-            end='minimax+1',
-            **iterations,
-        ),
-        dict(
-            type='CosineAnnealingLR',
-            eta_min=3e-4,
-            begin='minimax+1',
-            end='minimax.end',
-            **iterations,
-        ),
+        *rise_and_fall('minimax', eta_min=3e-4),
     ],
     recognizer=[
-        dict(
-            type='LinearLR',
-            start_factor=0.05,
-            begin='warmup',
-            end='warmup+1',
-            **iterations,
-        ),
-        dict(
-            type='CosineAnnealingLR',
-            eta_min=2e-4,
-            begin='warmup+1',
-            end='warmup.end',
-            **iterations,
-        ),
+        *rise_and_fall('warmup', eta_min=2e-4, start_factor=0.05),
         dict(type='MultiStepLR', milestones=['minimax'], gamma=10, by_epoch=True),  # 2e-3
     ],
     privacy_branch=[],
 )
+# The stages, of which a recipe gives the epochs.
+stages = [
+    dict(name='reconstruction', phase='reconstruction'),
+    dict(name='warmup', phase='adversaries'),
+    dict(name='minimax', phase=('anonymizer', 'adversaries')),
+]
 # For --auto-scale-lr: the number of clips in a batch, over all processes, for these rates.
 auto_scale_lr = dict(enable=False, base_batch_size=8)
 

@@ -1,11 +1,5 @@
 # The fresh action target of action_r3d_ucf101.py with MMAction2's I3D-R50 in place of R3D-18.
 _base_ = ['./action_r3d_ucf101.py', '../_base_/recognizers/i3d_r50.py']
 model = _base_.pop('recognizer')
-model.backbone.update(pretrained=None, pretrained2d=False)  # by default 2D ImageNet weights
-model.cls_head.num_classes = 101
-model.data_preprocessor.update(
-    type='AnonymizedActionPreprocessor',
-    anonymizer=dict(type='IdentityAnonymizer'),
-    checkpoint=None,
-)
+model.data_preprocessor.update(_base_.anonymized)
 model = dict(_delete_=True, **model)

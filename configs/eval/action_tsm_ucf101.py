@@ -2,13 +2,7 @@
 # frames spread over the video.
 _base_ = ['./action_r3d_ucf101.py', '../_base_/recognizers/tsm_r50.py']
 model = _base_.pop('recognizer')
-model.backbone.update(pretrained=None, pretrained2d=False)  # by default 2D ImageNet weights
-model.cls_head.num_classes = 101
-model.data_preprocessor.update(
-    type='AnonymizedActionPreprocessor',
-    anonymizer=dict(type='IdentityAnonymizer'),
-    checkpoint=None,
-)
+model.data_preprocessor.update(_base_.anonymized)
 model = dict(_delete_=True, **model)
 
 train_pipeline = _base_.train_pipeline

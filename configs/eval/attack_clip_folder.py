@@ -1,25 +1,10 @@
-# An attacker who looks at the user's own clips with a 3D network, and so sees movement. See
-# attack_image_folder.py.
-_base_ = './attack_clip_weizmann.py'
+# An attacker who looks at the user's own clips with a 3D network, and so sees movement.
+_base_ = ['./attack_clip_weizmann.py', '../_base_/datasets/own_clips.py']
+model = _base_.pop('own_model')
 
-clips = '{{$CLIPS_ROOT:data/clips}}'
-num_classes = 10
-preprocessor = dict(augment=dict(_delete_=True, flip=0.5, shift=4), num_classes=num_classes)
-model = dict(data_preprocessor=preprocessor, head=dict(num_classes=num_classes))
-
-test_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
-    dict(type='SampleClip', clip_len=8, frame_interval=2),
-    dict(type='DecordDecode'),
-    dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='mmpretrain.PackInputs', input_key='imgs', meta_keys=('video_id',)),
-]
+test_pipeline = [step for step in _base_.test_pipeline if step.type not in _base_.cropping]
+test_pipeline[1].update(frame_interval=2)
 train_pipeline = test_pipeline
-videos = dict(data_prefix=dict(video=f'{clips}/videos'))
-train_dataloader = dict(
-    dataset=dict(ann_file=f'{clips}/train.json', pipeline=train_pipeline, **videos)
-)
-val_dataloader = dict(dataset=dict(ann_file=f'{clips}/val.json', pipeline=test_pipeline, **videos))
-test_dataloader = dict(
-    dataset=dict(ann_file=f'{clips}/test.json', pipeline=test_pipeline, **videos)
-)
+train_dataloader = dict(dataset=dict(**_base_.own_videos.train, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(**_base_.own_videos.val, pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(**_base_.own_videos.test, pipeline=test_pipeline))

@@ -8,14 +8,8 @@ _base_ = [
 
 model = dict(
     data_preprocessor=dict(
-        type='AnonymizedImagePreprocessor',
-        # The anonymizer, and the checkpoint of the minimax training with its weights.
-        anonymizer=dict(type='IdentityAnonymizer'),
-        checkpoint=None,
+        **_base_.image_preprocessor,
         augment=dict(flip=0.5, shift=4),
-        mean=[127.5] * 3,
-        std=[60.0] * 3,
         num_classes=len(_base_.attributes),
-        to_onehot=False,
     ),
 )

@@ -8,13 +8,10 @@ _base_ = [
 
 model = dict(
     data_preprocessor=dict(
-        type='AnonymizedClipPreprocessor',
-        anonymizer=dict(type='IdentityAnonymizer'),
-        checkpoint=None,
+        **_base_.clip_preprocessor,
         view='mean',
         augment=dict(flip=0.5, shift=4),
         num_classes=len(_base_.attributes),
-        to_onehot=False,
     ),
     backbone=dict(in_channels=6),
 )

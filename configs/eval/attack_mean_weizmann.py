@@ -3,17 +3,16 @@
 _base_ = './attack_image_weizmann.py'
 
 size = _base_.size
-preprocessor = dict(
-    _delete_=True,
-    type='AnonymizedClipPreprocessor',
-    anonymizer=dict(type='IdentityAnonymizer'),
-    checkpoint=None,
-    view='mean',
-    augment=_base_.model.data_preprocessor.augment,
-    num_classes=_base_.num_persons,
-    to_onehot=False,
+model = dict(
+    data_preprocessor=dict(
+        **_base_.clip_preprocessor,
+        _delete_=True,
+        view='mean',
+        augment=_base_.model.data_preprocessor.augment,
+        num_classes=_base_.num_persons,
+    ),
+    backbone=dict(in_channels=6),
 )
-model = dict(data_preprocessor=preprocessor, backbone=dict(in_channels=6))
 
 test_pipeline = [
     dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),

@@ -7,12 +7,9 @@ size = _base_.size
 model = dict(
     data_preprocessor=dict(
         _delete_=True,
-        type='AnonymizedClipPreprocessor',
-        anonymizer=dict(type='IdentityAnonymizer'),
-        checkpoint=None,
+        **_base_.clip_preprocessor,
         view='clip_difference',
         num_classes=_base_.num_persons,
-        to_onehot=False,
     ),
     backbone=dict(network, _delete_=True, type='mmaction.ResNet3d'),
     # This BatchNorm centres the embeddings, so that their cosines spread.

@@ -15,15 +15,9 @@ model = dict(
     type='EmbeddingClassifier',
     _scope_='mmpretrain',
     data_preprocessor=dict(
-        type='AnonymizedImagePreprocessor',
-        # The anonymizer, and the checkpoint of the minimax training with its weights.
-        anonymizer=dict(type='IdentityAnonymizer'),
-        checkpoint=None,
-        mean=[127.5] * 3,
-        std=[60.0] * 3,
+        **_base_.image_preprocessor,
         # Labels are of all nine persons, as in the other lists; three persons have no example.
         num_classes=_base_.num_persons,
-        to_onehot=False,
     ),
     backbone=dict(type='FullResolutionCNN', widths=widths),
     neck=dict(type='MeanMaxPooling'),

@@ -1,14 +1,8 @@
 # A fresh privacy attacker f'_B on VISPR behind a frozen anonymizer; raw images by default. The
 # settings are those of TeD-SPAD's evaluation, except choices of this project, marked [here].
-_base_ = '../_base_/default_runtime.py'
+_base_ = ['../_base_/default_runtime.py', '../_base_/datasets/vispr_images.py']
 
-vispr_root = '{{$VISPR_ROOT:data/vispr}}'
-attributes = 'VISPR1'
 num_attributes = 7
-# The recipes train f_A on frames of 112 x 112. It is convolutional and takes any size, so the
-# attacker can choose the best size of anonymized images.
-size = 224
-
 model = dict(
     type='mmpretrain.ImageClassifier',
     _scope_='mmpretrain',
@@ -48,51 +42,11 @@ param_scheduler = [
     dict(type='MultiStepLR', by_epoch=True, milestones=[60, 85], gamma=0.2),
 ]
 
-# The whole image is used in tests [here], as labels may concern its margin. Training has crops and
-# flips, but no change of colours, which some attributes depend on. These crops and flips keep boxes
-# of persons correct.
-train_pipeline = [
-    dict(type='LoadImageRGB'),
-    dict(type='mmpretrain.Resize', scale=(size * 5 // 4, size * 5 // 4)),
-    dict(type='SquareCrop', scale=(0.8, 1.0)),
-    dict(type='mmpretrain.Resize', scale=(size, size)),
-    dict(type='FlipOrErase', flip=0.5, erase=0),
-    dict(type='mmpretrain.PackInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageRGB'),
-    dict(type='mmpretrain.Resize', scale=(size, size)),
-    dict(type='mmpretrain.PackInputs'),
-]
-train_dataloader = dict(
-    batch_size=32,
-    num_workers=8,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(
-        type='ReproducibleDataset',
-        dataset='VISPRDataset',
-        ann_file=f'{vispr_root}/vispr_train.json',
-        data_prefix=dict(img_path=f'{vispr_root}/images'),
-        attributes=attributes,
-        pipeline=train_pipeline,
-    ),
-)
-evaluated = dict(
-    type='ReproducibleDataset',
-    dataset='VISPRDataset',
-    data_prefix=dict(img_path=f'{vispr_root}/images'),
-    attributes=attributes,
-    pipeline=test_pipeline,
-    test_mode=True,
-)
-loader = dict(batch_size=32, num_workers=8, sampler=dict(type='DefaultSampler', shuffle=False))
 # The published validation split, on which attackers are compared. For each attacker the last
 # checkpoint is used; there is no selection.
-val_dataloader = dict(**loader, dataset=dict(ann_file=f'{vispr_root}/vispr_val.json', **evaluated))
-test_dataloader = dict(
-    **loader, dataset=dict(ann_file=f'{vispr_root}/vispr_test.json', **evaluated)
+val_dataloader = dict(
+    **_base_.loader,
+    dataset=dict(ann_file=f'{_base_.vispr_root}/vispr_val.json', **_base_.evaluated),
 )
 val_cfg = dict()
 test_cfg = dict()

@@ -10,15 +10,9 @@ model = dict(
     type='mmpretrain.ImageClassifier',
     _scope_='mmpretrain',
     data_preprocessor=dict(
-        type='AnonymizedImagePreprocessor',
-        # The anonymizer, and the checkpoint of the minimax training with its weights.
-        anonymizer=dict(type='IdentityAnonymizer'),
-        checkpoint=None,
+        **_base_.image_preprocessor,
         augment=dict(flip=0.5, shift=4, color=_base_.color),
-        mean=[127.5] * 3,
-        std=[60.0] * 3,
         num_classes=_base_.num_persons,
-        to_onehot=False,
     ),
     backbone=dict(type='ResNet', depth=18, base_channels=16, stem_channels=16),
     neck=dict(type='GlobalAveragePooling'),

@@ -1,16 +1,14 @@
 # Does a price on information withstand the panel? The demo's attackers, and attackers made for
 # noise: they start with a fifth of the noise, and train twice as long; so does the action target.
-_base_ = './demo.py'
+_base_ = ['./demo.py', './_base_/price.py']
 _base_.pop('protocol')
-
-# The table has the score of the recipe's own f_T, and the bound on the information in a clip.
-own = dict(top1_own='acc/top1', bits_clip='rate/bits_clip')
 
 
 def price(name, target):
     """Return the recipe with another target for the action's loss."""
     options = {**_base_.untested, 'model.target_action_loss': target}
-    return dict(name=name, train=dict(config='../price_r3d_demo.py', options=options, metrics=own))
+    train = dict(config='../price_r3d_demo.py', options=options, metrics=_base_.own)
+    return dict(name=name, train=train)
 
 
 methods = [
@@ -20,11 +18,8 @@ methods = [
     dict(price('high price', 1.0), seeds=[0]),
 ]
 priced = [method['name'] for method in methods[1:]]
-ramped = [
-    dict(type='ReproducibleEpochHook'),
-    dict(type='ChannelsLastHook'),
-    dict(type='NoiseRampHook', low=0.2, begin=0, end=12),
-]
+ramped = _base_.ramped
+ramped[-1].end = 12
 
 
 def patient(stage, **changes):
@@ -67,14 +62,7 @@ protocol = dict(
     report=dict(
         method='price',
         attack_columns=[
-            dict(metric='top1_own', title='Top-1 of its own f_T', higher_is_better=True),
-            dict(
-                metric='bits_clip',
-                title='a clip tells at most',
-                higher_is_better=False,
-                unit='bits',
-                digits=0,
-            ),
+            *_base_.own_columns,
             dict(
                 metric='cmap_known',
                 title='cMAP where the noise is known',
@@ -90,7 +78,7 @@ protocol = dict(
         notes=[
             'The figures are drawn: the demo shows the mechanism and says nothing about protection '
             'in the real world.',
-            'The bound is in the mean over clips, and of all that a clip tells, not of a person.',
+            _base_.bound,
         ],
     ),
 )

@@ -10,11 +10,7 @@ protocol = dict(
     seeds=[0, 1, 2],
     methods=[
         *_base_.untrained,
-        dict(
-            name='blackening',
-            anonymizer=dict(type='BlackenAnonymizer'),
-            configs=dict(novel_action='../eval/action_r3d_hmdb51_boxes.py'),
-        ),
+        dict(**_base_.blackening, options=dict(novel_action=_base_.hmdb51_boxes)),
         *_base_.trained_on_ucf101,
     ],
     stages=dict(

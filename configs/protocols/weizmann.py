@@ -3,36 +3,14 @@
 # no training. f_A is trained without the persons and the actions that the fold holds out.
 _base_ = './_base_/common.py'
 
-fold = '{{$WEIZMANN_ROOT:data/weizmann}}/fold{fold}'
-anonymizer_data = {
-    'train_dataloader.dataset.dataset.dataset.ann_file': f'{fold}/anonymizer_train.txt',
-    'val_dataloader.dataset.ann_file': f'{fold}/action_test.txt',
-    'test_dataloader.dataset.ann_file': f'{fold}/action_test.txt',
-    # The score of the recipe's own f_T is not needed here.
-    'train_cfg.val_begin': 1000,
-}
-action_data = {
-    'train_dataloader.dataset.dataset.dataset.ann_file': f'{fold}/action_train.txt',
-    'test_dataloader.dataset.ann_file': f'{fold}/action_test.txt',
-}
-inverter_data = {
-    'train_dataloader.dataset.ann_file': f'{fold}/attacker_train.json',
-    'test_dataloader.dataset.ann_file': f'{fold}/identity_test.json',
-}
+of_fold = dict(fold='{fold}')
+anonymizer_train = '{{$WEIZMANN_ROOT:data/weizmann}}/fold{fold}/anonymizer_train.txt'
+# The score of the recipe's own f_T is not needed here.
+untested = {'train_cfg.val_begin': 1000}
 # Identifying one of nine persons. Attackers are chosen on an action that is neither in their
 # training nor in the test.
-attack = dict(
-    options={
-        **inverter_data,
-        'val_dataloader.dataset.ann_file': f'{fold}/attacker_val.json',
-    },
-    attacker=dict(score='video/top1', chance='video/top1_chance'),
-)
+attack = dict(options=of_fold, attacker=dict(score='video/top1', chance='video/top1_chance'))
 # Linking two videos of one person, for the three persons who are in no training.
-link_data = {
-    'train_dataloader.dataset.ann_file': f'{fold}/link_train.json',
-    'test_dataloader.dataset.ann_file': f'{fold}/link_test.json',
-}
 link_metrics = dict(
     image=dict(
         link_auc='link/AUC',
@@ -63,7 +41,16 @@ not_undone = ['raw', 'downsample 2×', 'weak blur', 'strong blur']
 # The most expensive attackers run with one seed in all folds. If one of them is the strongest
 # there, it has to run with all seeds.
 once = dict(seeds=[0])
-once_of_obfuscations = dict(seeds={'downsample 4×': [0], 'strong blur': [0]})
+undoing = dict(train=False, inverter='inverter', **attack, **once, skip=not_undone)
+linking = {
+    view: dict(
+        options=of_fold,
+        metrics=metrics,
+        seeds={'downsample 4×': [0], 'strong blur': [0]},
+        skip=['downsample 2×', 'weak blur'],
+    )
+    for view, metrics in link_metrics.items()
+}
 
 protocol = dict(
     title='Weizmann actions: action recognition against identity',
@@ -83,32 +70,18 @@ protocol = dict(
         dict(
             name='supervised',
             seeds=[0],  # otherwise the protocol takes more than two hours on two cores
-            train=dict(
-                config='../supervised_r3d_weizmann.py',
-                options={
-                    **anonymizer_data,
-                    'privacy_dataloader.dataset.ann_file': (f'{fold}/anonymizer_identity.json'),
-                },
-            ),
+            train=dict(config='../supervised_r3d_weizmann.py', options={**of_fold, **untested}),
         ),
         dict(
             name='SPAct',
-            train=dict(
-                config='../spact_r3d_weizmann.py',
-                options={
-                    **anonymizer_data,
-                    'privacy_dataloader.dataset.dataset.dataset.ann_file': (
-                        f'{fold}/anonymizer_train.txt'
-                    ),
-                },
-            ),
+            train=dict(config='../spact_r3d_weizmann.py', options={**of_fold, **untested}),
         ),
     ],
     stages=dict(
         # Fresh models, from scratch.
         action=dict(
             config='../eval/action_r3d_weizmann.py',
-            options=action_data,
+            options=of_fold,
             metrics=dict(top1='acc/top1'),
         ),
         # Attackers on raw frames; the others start from their weights. Trained from scratch on
@@ -149,8 +122,8 @@ protocol = dict(
         action_apart=dict(
             config='../eval/action_r3d_weizmann.py',
             options={
-                **action_data,
-                'train_dataloader.dataset.dataset.dataset.ann_file': f'{fold}/anonymizer_train.txt',
+                **of_fold,
+                'train_dataloader.dataset.dataset.dataset.ann_file': anonymizer_train,
             },
             **once,
             skip=not_undone[1:],
@@ -160,7 +133,7 @@ protocol = dict(
             load='action_apart',
             attacker=attack['attacker'],
             # The target has another head.
-            options={**attack['options'], 'default_hooks.checkpoint.strict': False},
+            options={**of_fold, 'default_hooks.checkpoint.strict': False},
             **once,
             skip=not_undone[1:],
         ),
@@ -168,44 +141,16 @@ protocol = dict(
         inverter=dict(
             config='../eval/reconstruction_weizmann.py',
             slot='model',
-            options=inverter_data,
+            options=of_fold,
             metrics=dict(psnr='reconstruction/PSNR', ssim='reconstruction/SSIM'),
             **once,
             skip=not_undone,
         ),
-        undone=dict(
-            config='../eval/attack_image_weizmann.py',
-            train=False,
-            load='raw:image',
-            inverter='inverter',
-            **attack,
-            **once,
-            skip=not_undone,
-        ),
-        undone_mean=dict(
-            config='../eval/attack_mean_weizmann.py',
-            train=False,
-            load='raw:mean',
-            inverter='inverter',
-            **attack,
-            **once,
-            skip=not_undone,
-        ),
+        undone=dict(config='../eval/attack_image_weizmann.py', load='raw:image', **undoing),
+        undone_mean=dict(config='../eval/attack_mean_weizmann.py', load='raw:mean', **undoing),
         # Attackers who link videos of persons who are in no training.
-        linking_image=dict(
-            config='../eval/link_image_weizmann.py',
-            options=link_data,
-            metrics=link_metrics['image'],
-            **once_of_obfuscations,
-            skip=['downsample 2×', 'weak blur'],
-        ),
-        linking=dict(
-            config='../eval/link_clip_weizmann.py',
-            options=link_data,
-            metrics=link_metrics['motion'],
-            **once_of_obfuscations,
-            skip=['downsample 2×', 'weak blur'],
-        ),
+        linking_image=dict(config='../eval/link_image_weizmann.py', **linking['image']),
+        linking=dict(config='../eval/link_clip_weizmann.py', **linking['motion']),
     ),
     # A check whether attackers have trained enough.
     strength=dict(methods=['raw', 'SPAct'], seeds=[0], folds=[0]),

@@ -1,14 +1,10 @@
 # Does a price on information hide who is who? The attackers on the Weizmann actions, and attackers
 # made for noise: they start with a fifth of the noise, and train twice as long; so does the action
 # target. Stages on raw video are those of weizmann.py.
-_base_ = './weizmann.py'
+_base_ = ['./weizmann.py', './_base_/price.py']
 of_spact = _base_.pop('protocol')
-
-ramped = [
-    dict(type='ReproducibleEpochHook'),
-    dict(type='ChannelsLastHook'),
-    dict(type='NoiseRampHook', low=0.2, begin=0, end=8),
-]
+ramped = _base_.ramped
+ramped[-1].end = 8
 
 
 def patient(stage, **changes):
@@ -41,21 +37,15 @@ stages['known'] = dict(
 del stages['known']['attacker']
 del name, stage, kept
 
-own = dict(top1_own='acc/top1', bits_clip='rate/bits_clip')
 # The lists of SPAct's training; the score of f_T is asked for.
-options = dict(of_spact.methods[-1].train.options)
-del options['train_cfg.val_begin']
-bits = dict(higher_is_better=False, unit='bits', digits=0)
+training = dict(config='../price_r3d_weizmann.py', options=_base_.of_fold, metrics=_base_.own)
 protocol = dict(
     title='Weizmann actions: a price on information',
     seeds=[0, 1, 2],
     folds=[0, 1, 2],
     methods=[
         of_spact.methods[0],
-        dict(
-            name='price',
-            train=dict(config='../price_r3d_weizmann.py', options=options, metrics=own),
-        ),
+        dict(name='price', train=training),
     ],
     stages=stages,
     report=dict(
@@ -63,8 +53,7 @@ protocol = dict(
         method='price',
         obfuscations=[],
         attack_columns=[
-            dict(metric='top1_own', title='Top-1 of its own f_T', higher_is_better=True),
-            dict(metric='bits_clip', title='a clip tells at most', **bits),
+            *_base_.own_columns,
             dict(
                 metric='identity_known',
                 title='identity Top-1 where the noise is known',
@@ -76,6 +65,6 @@ protocol = dict(
         notes=[
             note for note in of_spact.report.notes if not note.startswith('Frames are rewritten')
         ]
-        + ['The bound is in the mean over clips, and of all that a clip tells, not of a person.'],
+        + [_base_.bound],
     ),
 )

@@ -17,8 +17,7 @@ import mmpretrain
 from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 
-from ..compat import config_variables
-from ..config_keys import choose_variables
+from ..config_keys import variables_of
 from ..engine.run_schedulers import refuse_schedulers
 from ..packaged import find_config
 
@@ -82,7 +81,7 @@ def run_tool(name: str, package: str = 'mmaction') -> None:
     with (
         refuse_in_one_sentence(),
         _end_by_signals(),
-        config_variables(choose_variables(options.cfg_options or {})),
+        variables_of(options.cfg_options or {}),
     ):
         if package == 'mmaction' and name in ('train', 'test') and options.config:
             _find_config(options)

@@ -311,8 +311,9 @@ class AnonymizingMixin:
             if entry is None:
                 raise ValueError(
                     f'{type(self.anonymizer).__name__} needs the boxes of persons, but the batch '
-                    'has none: add LoadPersonBoxes after decoding to the pipeline, and '
-                    "'person_boxes' to meta_keys of its packing transform."
+                    'has none: give the config a box_file (docs/person_boxes.md), or add '
+                    "LoadPersonBoxes after decoding to the pipeline, and 'person_boxes' to "
+                    'meta_keys of its packing transform.'
                 )
             height, width = clip.shape[-2:]
             num_frames = clip.numel() // (3 * height * width)

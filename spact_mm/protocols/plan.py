@@ -9,7 +9,7 @@ from pathlib import Path
 from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
-from ..config_keys import READ_KEYS
+from ..config_keys import READ_KEYS, choose_variables, variables_of
 from ..engine.run_schedulers import refuse_schedulers
 from ..models.anonymizers import is_cacheable
 from ..models.anonymizers.checkpoint import (
@@ -35,7 +35,8 @@ class Planner:
         #: Imports of the protocol's file.
         self.imports = imports
         self.methods = {method.name: method for method in spec.methods}
-        self._configs: dict[Path, Config] = {}
+        #: Parsed configs, by their paths and the variables set before.
+        self._configs: dict[tuple[Path, str], Config] = {}
         self._anonymizers: dict[str, tuple[ConfigDict, dict]] = {}
         #: Whether frames are kept for a stage of a method, whatever the seed: networks are built
         #: to know it.
@@ -195,11 +196,14 @@ class Planner:
             raise FileNotFoundError(
                 f'The config {path} of the stage {name!r} of {self.path} does not exist.'
             )
-        if path not in self._configs:
-            self._configs[path] = read_config(path)
-        config = deepcopy(self._configs[path])
-        for options in (spec.get('options', {}), method.get('options', {}).get(name)):
-            options = _fill(options or {}, seed=seed, fold=fold)
+        both = spec.get('options'), method.get('options', {}).get(name)
+        both = [_fill(options or {}, seed=seed, fold=fold) for options in both]
+        variables = choose_variables({**both[0], **both[1]})
+        if (path, repr(variables)) not in self._configs:
+            with variables_of(variables):
+                self._configs[path, repr(variables)] = read_config(path)
+        config = deepcopy(self._configs[path, repr(variables)])
+        for options in both:
             for key in options:
                 _check_option(config, key, f'of the stage {name!r} of {self.path}', path)
             config.merge_from_dict(options)
@@ -282,12 +286,13 @@ def _check_option(config: Config, key: str, where: str, path: Path) -> None:
     """Refuse an option for a missing part of a config, which would have no effect.
 
     Raises:
-        ValueError: If ``key`` without its last part does not exist, or has no named entries.
+        ValueError: If ``key`` is no variable of the config, and without its last part it does not
+            exist, or has no named entries.
     """
-    if key.split('.')[0] not in READ_KEYS:
+    if key.split('.')[0] not in READ_KEYS and ('.' in key or key not in config):
         raise ValueError(
-            f'The option {key!r} {where} is for no setting: at most it is a variable of {path}, of '
-            'which settings were made when that was parsed; change these settings.'
+            f'The option {key!r} {where} is for no setting, and no variable of {path}; correct the '
+            'name, and give variables as a whole.'
         )
     node = config
     for part in key.split('.')[:-1]:

@@ -77,8 +77,8 @@ def load_protocol(
     - ``stages``: the measurements of each method, ``name=dict(config=..., metrics=dict(...))``:
 
       - ``config``: a config that trains and tests, relative to this file.
-      - ``options``: changes of the config, as by ``--cfg-options``; ``{seed}`` and ``{fold}`` in
-        strings are replaced.
+      - ``options``: changes of the config and its variables, as by ``--cfg-options``; ``{seed}``
+        and ``{fold}`` in strings are replaced.
       - ``metrics``: names of metrics, by their keys in the report.
       - ``train=False``: test only.
       - ``load='privacy'``: start from the weights of that stage of the same method, seed and fold;

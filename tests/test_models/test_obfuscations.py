@@ -152,7 +152,7 @@ class TestBlacken:
             assert (out[..., left:right, left:right] == 0).all()
 
     def test_without_boxes_the_remedy_is_told(self):
-        with pytest.raises(ValueError, match='add LoadPersonBoxes to the pipeline'):
+        with pytest.raises(ValueError, match='a box_file .*, or add LoadPersonBoxes'):
             BlackenAnonymizer()(torch.rand(1, 3, 4, 4))
 
     def test_another_number_of_boxes_is_refused(self):

@@ -721,7 +721,7 @@ class TestBoxes:
         data = action_data()
         if samples is None:
             data['data_samples'] = None
-        message = "add LoadPersonBoxes after decoding to the pipeline, and 'person_boxes' to meta"
+        message = "a box_file .*, or add LoadPersonBoxes after decoding .* 'person_boxes' to meta"
         with pytest.raises(ValueError, match=message):
             action(self.BLACKEN)(data)
         with pytest.raises(ValueError, match=message):

@@ -371,9 +371,9 @@ def test_folds_and_seeds_fill_the_options(tmp_path):
                         )
                     ),
                 ),
-                rf"The option '{key}' of the stage 'a' of .* is for no setting: .*_demo.py, of",
+                rf"The option '{key}' of the stage 'a' of .* is for no setting, and no variable of",
             )
-            for key in ('optim_wraper.optimizer.lr', 'demo_root', 'train_pipeline.0.type')
+            for key in ('optim_wraper.optimizer.lr', 'demo_rot', 'train_pipeline.0.type')
         ),
     ],
 )

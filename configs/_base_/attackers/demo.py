@@ -1,4 +1,5 @@
 # The panel's network for the demo set, its training, and its labels: attributes.
+_base_ = './small.py'
 widths = (24, 48, 96, 96)
 model = dict(
     type='mmpretrain.ImageClassifier',
@@ -9,20 +10,14 @@ model = dict(
     neck=dict(type='MeanMaxPooling'),
     head=dict(type='MultiLabelLinearClsHead', num_classes=6, in_channels=2 * widths[-1]),
 )
-# Narrow networks are faster channels-last, also on CPUs.
-custom_hooks = [dict(type='ReproducibleEpochHook'), dict(type='ChannelsLastHook')]
-
 epochs = 12
-train_cfg = dict(type='ResumableTrainLoop', by_epoch=True, max_epochs=epochs)
+train_cfg = dict(max_epochs=epochs)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.02))
-auto_scale_lr = dict(enable=False, base_batch_size=32)
 param_scheduler = dict(
     type='OneCycleLR',
     eta_max=3e-3,
     pct_start=0.2,
     total_steps=epochs,
-    by_epoch=True,
-    convert_to_iter_based=True,
+    **_base_.iterations,
 )
 val_cfg = dict()
-test_cfg = dict()

@@ -1,37 +1,32 @@
-# The videos of the rendered demo set (tools/data/demo/render.py). There are few enough videos to
-# keep their frames in memory, 1.0 GiB.
+# The videos of the rendered demo set (tools/data/demo/render.py); their frames take 1.0 GiB.
+_base_ = './small.py'
 demo_root = '{{$DEMO_ROOT:data/demo}}'
 size = 48
 
 # Eight frames, every second one: 1.3 s, a whole cycle of each action. The crop is the middle of the
 # frame, where the person is, shifted by up to a seventh.
 train_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
+    _base_.opening,
     dict(type='ReflectSampleFrames', clip_len=8, frame_interval=2, num_clips=1),
     dict(type='DecordDecode'),
     dict(type='SquareCrop', scale=1.0, random=False),
     dict(type='Resize', scale=(size + 8, size + 8), keep_ratio=False),
     dict(type='RandomCrop', size=size),
     dict(type='Flip', flip_ratio=0.5),
-    dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
+    *_base_.packing,
 ]
 test_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
+    _base_.opening,
     dict(type='ReflectSampleFrames', clip_len=8, frame_interval=2, num_clips=5, test_mode=True),
     dict(type='DecordDecode'),
     dict(type='SquareCrop', scale=size / (size + 8), random=False),
     dict(type='Resize', scale=(size, size), keep_ratio=False),
-    dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
+    *_base_.packing,
 ]
 
-# The samples are small: sending them from another process would take as long as making them.
 train_dataloader = dict(
     batch_size=8,
-    num_workers=0,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    **_base_.training,
     dataset=dict(
         type='ReproducibleDataset',
         ann_file=f'{demo_root}/train_videos.txt',
@@ -41,8 +36,7 @@ train_dataloader = dict(
 )
 test_dataloader = dict(
     batch_size=8,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
+    **_base_.testing,
     dataset=dict(
         type='ReproducibleDataset',
         ann_file=f'{demo_root}/test_videos.txt',

@@ -1,5 +1,6 @@
 # The videos of the demo set for attackers, with the same persons for training, validation and test
 # as in demo_images.py.
+_base_ = './small.py'
 demo_root = '{{$DEMO_ROOT:data/demo}}'
 attributes = ['dark_skin', 'long_hair', 'glasses', 'shirt_print', 'hat', 'companion']
 
@@ -23,9 +24,7 @@ videos = dict(
 )
 train_dataloader = dict(
     batch_size=32,
-    num_workers=0,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    **_base_.training,
     dataset=dict(
         ann_file=f'{demo_root}/attacker_train_video_attributes.json',
         frames_per_video=2,  # clips of each video in an epoch
@@ -34,7 +33,7 @@ train_dataloader = dict(
     ),
 )
 evaluated = dict(frames_per_video=4, pipeline=test_pipeline, test_mode=True, **videos)
-loader = dict(batch_size=32, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
+loader = dict(batch_size=32, **_base_.testing)
 val_dataloader = dict(
     **loader,
     dataset=dict(ann_file=f'{demo_root}/attacker_val_video_attributes.json', **evaluated),

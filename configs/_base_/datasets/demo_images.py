@@ -1,5 +1,6 @@
 # The images of the demo set for attackers, who see the whole image, 64 x 48. They train on seven of
 # eight training persons.
+_base_ = './small.py'
 demo_root = '{{$DEMO_ROOT:data/demo}}'
 attributes = ['dark_skin', 'long_hair', 'glasses', 'shirt_print', 'hat', 'companion']
 
@@ -13,9 +14,7 @@ test_pipeline = [
 train_pipeline = test_pipeline
 train_dataloader = dict(
     batch_size=32,
-    num_workers=0,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    **_base_.training,
     dataset=dict(
         type='ReproducibleDataset',
         dataset='VISPRDataset',
@@ -33,7 +32,7 @@ evaluated = dict(
     pipeline=test_pipeline,
     test_mode=True,
 )
-loader = dict(batch_size=32, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
+loader = dict(batch_size=32, **_base_.testing)
 test_dataloader = dict(
     **loader, dataset=dict(ann_file=f'{demo_root}/test_attributes.json', **evaluated)
 )

@@ -1,4 +1,7 @@
 # The labelled frames of PA-HMDB51, for attackers trained on VISPR1 with inputs of 224 x 224.
+# BlackenAnonymizer needs a file with boxes of persons (docs/person_boxes.md).
+pa_box_file = ''
+pa_boxes = [dict(type='LoadPersonBoxes', box_file=pa_box_file, min_score=0.5)]
 pa_frames = dict(
     type='ReproducibleDataset',
     dataset='PAHMDB51Dataset',
@@ -10,8 +13,12 @@ pa_frames = dict(
     with_score=False,
     pipeline=[
         dict(type='LoadVideoFrame'),
+        *(pa_boxes if pa_box_file else []),
         dict(type='mmpretrain.Resize', scale=(224, 224)),
-        dict(type='mmpretrain.PackInputs', meta_keys=('filename', 'frame_index')),
+        dict(
+            type='mmpretrain.PackInputs',
+            meta_keys=('filename', 'frame_index', *(['person_boxes'] if pa_box_file else [])),
+        ),
     ],
     test_mode=True,
 )

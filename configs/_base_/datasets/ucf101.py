@@ -3,28 +3,34 @@
 ucf101_root = '{{$UCF101_ROOT:data/ucf101}}'
 split = 1
 size = 112  # intended by the paper; the code's loaders returned 128 [code]
+# BlackenAnonymizer needs a file with boxes of persons (docs/person_boxes.md).
+box_file = ''
+boxes = [dict(type='LoadPersonBoxes', box_file=box_file, min_score=0.5)] if box_file else []
+packed = dict(meta_keys=('img_shape', 'person_boxes')) if box_file else {}
 
 # The same random crop, resize, colour, flip or erase for all frames of a clip [code].
 train_pipeline = [
     dict(type='DecordInitFromPath', num_threads=1),
     dict(type='ReflectSampleFrames', clip_len=16, frame_interval=2, num_clips=1),
     dict(type='DecordDecode'),
+    *boxes,
     dict(type='SquareCrop', scale=(0.6, 1.0)),
     dict(type='Resize', scale=(size, size), keep_ratio=False),
     dict(type='ClipColorJitter'),
     dict(type='FlipOrErase', flip=0.5, erase=0.25, erase_size=(9, 18)),
     dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
+    dict(type='PackActionInputs', **packed),
 ]
 # Five clips, centre crop of 0.8 of the height, softmax averaged over the clips [code].
 test_pipeline = [
     dict(type='DecordInitFromPath', num_threads=1),
     dict(type='ReflectSampleFrames', clip_len=16, frame_interval=2, num_clips=5, test_mode=True),
     dict(type='DecordDecode'),
+    *boxes,
     dict(type='SquareCrop', scale=0.8, random=False),
     dict(type='Resize', scale=(size, size), keep_ratio=False),
     dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
+    dict(type='PackActionInputs', **packed),
 ]
 
 train_dataloader = dict(

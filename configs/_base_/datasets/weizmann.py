@@ -1,5 +1,6 @@
-# The Weizmann actions (tools/data/weizmann). There are few enough videos to keep their frames in
-# memory. Test clips show persons who are in no training of the fold.
+# The Weizmann actions (tools/data/weizmann). Test clips show persons who are in no training of the
+# fold.
+_base_ = './small.py'
 weizmann_root = '{{$WEIZMANN_ROOT:data/weizmann}}'
 fold = 0
 size = 64
@@ -7,7 +8,7 @@ size = 64
 # Eight frames, every third one: 0.9 s, the length of the shortest clip. The crop is the middle of
 # the frame, shifted by up to a ninth.
 train_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
+    _base_.opening,
     dict(type='ReflectSampleFrames', clip_len=8, frame_interval=3, num_clips=1),
     dict(type='DecordDecode'),
     dict(type='SquareCrop', scale=1.0, random=False),
@@ -23,43 +24,38 @@ train_pipeline = [
         grayscale=0.1,
     ),
     dict(type='Flip', flip_ratio=0.5),
-    dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
+    *_base_.packing,
 ]
 test_pipeline = [
-    dict(type='DecordInitFromPath', cache=dict(max_gib=1.0)),
+    _base_.opening,
     dict(type='ReflectSampleFrames', clip_len=8, frame_interval=3, num_clips=8, test_mode=True),
     dict(type='DecordDecode'),
     dict(type='SquareCrop', scale=size / (size + 8), random=False),
     dict(type='Resize', scale=(size, size), keep_ratio=False),
-    dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
+    *_base_.packing,
 ]
 
+videos = dict(type='VideoDataset', data_prefix=dict(video=f'{weizmann_root}/videos'))
 # There are so few clips that an epoch takes each of them several times.
 train_dataloader = dict(
     batch_size=8,
-    num_workers=0,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    **_base_.training,
     dataset=dict(
         type='ReproducibleDataset',
         dataset=dict(
             type='RepeatDataset',
             times=8,
             dataset=dict(
-                type='VideoDataset',
                 ann_file=f'{weizmann_root}/fold{fold}/action_train.txt',
-                data_prefix=dict(video=f'{weizmann_root}/videos'),
                 pipeline=train_pipeline,
+                **videos,
             ),
         ),
     ),
 )
 test_dataloader = dict(
     batch_size=8,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
+    **_base_.testing,
     dataset=dict(
         type='ReproducibleDataset',
         ann_file=f'{weizmann_root}/fold{fold}/action_test.txt',

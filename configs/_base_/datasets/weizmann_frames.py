@@ -1,5 +1,6 @@
 # Frames of the Weizmann actions for attackers who identify one of nine persons. An attacker's test
 # videos show actions that are in no training of the attacker.
+_base_ = './small.py'
 weizmann_root = '{{$WEIZMANN_ROOT:data/weizmann}}'
 fold = 0
 size = 64
@@ -17,9 +18,7 @@ test_pipeline = [
 train_pipeline = test_pipeline
 train_dataloader = dict(
     batch_size=32,
-    num_workers=0,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    **_base_.training,
     dataset=dict(
         type='ReproducibleDataset',
         dataset='VideoAttributeDataset',
@@ -30,7 +29,7 @@ train_dataloader = dict(
         pipeline=train_pipeline,
     ),
 )
-loader = dict(batch_size=32, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
+loader = dict(batch_size=32, **_base_.testing)
 evaluated = dict(
     type='ReproducibleDataset',
     dataset='VideoAttributeDataset',

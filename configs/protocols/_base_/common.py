@@ -1,7 +1,6 @@
 # Settings shared by the protocols.
 
-# The methods without training, except blackening, which needs boxes of persons
-# (docs/person_boxes.md) and so other configs in each protocol.
+# The methods without training.
 untrained = [
     dict(name='raw', anonymizer=dict(type='IdentityAnonymizer')),
     dict(name='downsample 2×', anonymizer=dict(type='DownsampleAnonymizer', factor=2)),
@@ -20,31 +19,14 @@ notes = [
     'Frames are rewritten one by one. Gait, body shape, place and time stay.',
     'Published numbers are of other networks, other training and other hardware.',
 ]
-attacker_metrics = dict(cmap='privacy/cMAP', f1='privacy/F1', cmap_chance='privacy/cMAP_chance')
-# Options for an attacker who starts from an attacker trained on raw images.
-finetuning = {
-    'optim_wrapper.optimizer.lr': 4e-5,
-    'train_cfg.max_epochs': 30,
-    'param_scheduler.1.milestones': [15, 25],
-}
-
 # Methods shared by the protocols on the paper's data. For an f_A that is trained already, give
 # checkpoint='work_dirs/.../epoch_370.pth' in place of train; it is the same for all seeds.
 trained_on_ucf101 = [
     dict(name='supervised', train=dict(config='../supervised_r3d_ucf101.py')),
     dict(name='SPAct', train=dict(config='../spact_r3d_ucf101.py')),
 ]
-# An attacker who first undoes the anonymizer, which is learnt on VISPR, then uses the attacker on
-# raw images. Black boxes hold nothing that could be undone.
-inverter = dict(
-    config='../eval/reconstruction_vispr.py',
-    slot='model',
-    metrics=dict(psnr='reconstruction/PSNR', ssim='reconstruction/SSIM'),
-    skip=['raw', 'blackening'],
-)
-reconstruction = dict(
-    train=False,
-    inverter='inverter',
-    metrics=dict(cmap_reconstructed='privacy/cMAP'),
-    skip=['raw', 'blackening'],
-)
+# Each protocol gives its stages the boxes of persons (docs/person_boxes.md).
+blackening = dict(name='blackening', anonymizer=dict(type='BlackenAnonymizer'))
+ucf101_boxes = dict(box_file='{{$UCF101_ROOT:data/ucf101}}/person_boxes.json')
+hmdb51_boxes = dict(box_file='{{$HMDB51_ROOT:data/hmdb51}}/person_boxes.json')
+vispr_boxes = dict(box_file='{{$VISPR_ROOT:data/vispr}}/person_boxes.json')

@@ -51,9 +51,9 @@ class BlackenAnonymizer(BaseModule):
         """
         if boxes is None:
             raise ValueError(
-                'BlackenAnonymizer needs the boxes of the persons in each frame: add '
-                "LoadPersonBoxes to the pipeline and 'person_boxes' to meta_keys of its packing "
-                'transform.'
+                'BlackenAnonymizer needs the boxes of the persons in each frame: give the config a '
+                'box_file (docs/person_boxes.md), or add LoadPersonBoxes to the pipeline and '
+                "'person_boxes' to meta_keys of its packing transform."
             )
         if len(boxes) != len(frames):
             raise ValueError(
