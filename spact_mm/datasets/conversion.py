@@ -148,6 +148,18 @@ def make_parser(
     return parser
 
 
+def add_splits(parser: argparse.ArgumentParser, splits: Sequence[int] | Sequence[str]) -> None:
+    """Add the option for the splits to write, by default all."""
+    parser.add_argument(
+        '--splits',
+        type=type(splits[0]),
+        nargs='+',
+        choices=splits,
+        default=splits,
+        help='the splits to write (default: all)',
+    )
+
+
 def run_converter(
     convert: Callable[[argparse.Namespace], int],
     parser: argparse.ArgumentParser,

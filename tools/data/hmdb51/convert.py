@@ -9,6 +9,7 @@ from pathlib import Path
 from spact_mm.datasets.annotation_files import write_video_list
 from spact_mm.datasets.conversion import (
     ConversionReport,
+    add_splits,
     list_files,
     make_parser,
     read_lines,
@@ -180,14 +181,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         annotations=('data/hmdb51/annotations', 'the folder testTrainMulti_7030_splits'),
         out=('data/hmdb51', 'where the lists go'),
     )
-    parser.add_argument(
-        '--splits',
-        type=int,
-        nargs='+',
-        choices=SPLITS,
-        default=SPLITS,
-        help='the splits to write (default: all)',
-    )
+    add_splits(parser, SPLITS)
     parser.add_argument(
         '--exclude-pa-hmdb51',
         type=Path,

@@ -8,6 +8,7 @@ from pathlib import Path
 from spact_mm.datasets.annotation_files import write_video_list
 from spact_mm.datasets.conversion import (
     ConversionReport,
+    add_splits,
     list_files,
     make_parser,
     read_lines,
@@ -137,14 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         annotations=('data/ucf101/annotations', 'the folder ucfTrainTestlist'),
         out=('data/ucf101', 'where the lists go'),
     )
-    parser.add_argument(
-        '--splits',
-        type=int,
-        nargs='+',
-        choices=sorted(SPLIT_SIZES),
-        default=sorted(SPLIT_SIZES),
-        help='the splits to write (default: all)',
-    )
+    add_splits(parser, sorted(SPLIT_SIZES))
     return run_converter(convert, parser, argv)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from spact_mm.datasets.annotation_files import write_attribute_file
 from spact_mm.datasets.conversion import (
     ConversionReport,
+    add_splits,
     list_files,
     make_parser,
     read_lines,
@@ -204,13 +205,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ),
         out=('data/vispr', 'where the files go'),
     )
-    parser.add_argument(
-        '--splits',
-        nargs='+',
-        choices=tuple(SPLIT_SIZES),
-        default=tuple(SPLIT_SIZES),
-        help='the splits to write (default: all)',
-    )
+    add_splits(parser, tuple(SPLIT_SIZES))
     parser.add_argument(
         '--without-labels',
         action='store_true',
