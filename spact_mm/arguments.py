@@ -1,7 +1,8 @@
-"""Command-line arguments shared by several tools."""
+"""Parts of command lines that several tools share."""
 
 import argparse
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 
 from .packaged import find_model, list_models
 
@@ -65,3 +66,14 @@ def _model(name: str) -> str:
         return str(find_model(name))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def run_command(
+    command: Callable[[argparse.Namespace], int | None], args: argparse.Namespace
+) -> int:
+    """Return the exit code of a command; an unusable input gives one sentence and 2."""
+    try:
+        return command(args) or 0
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2

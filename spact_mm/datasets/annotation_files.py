@@ -13,6 +13,11 @@ from .unreadable import check_list_file
 _MAX_FRAMES = 10_000_000
 
 
+def write_names(path: str | os.PathLike, names: Iterable[str]) -> None:
+    """Write a file with a name in each line; its folder is made."""
+    write_whole(path, ''.join(f'{name}\n' for name in names))
+
+
 def write_video_list(
     path: str | os.PathLike, videos: Iterable[tuple[str, int]], delimiter: str = ' '
 ) -> int:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -92,10 +93,7 @@ class Worker:
         return self
 
     def __exit__(self, *error) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Tell the process to end, and wait for its end."""
+        # The process ends when there is nothing more to read.
         self._process.communicate()
 
 
@@ -156,46 +154,6 @@ def ask(variant: Variant, calls: Sequence[Mapping]) -> list[dict]:
         return [worker.ask(**call) for call in calls]
 
 
-def interleave(
-    variants: Sequence[Variant],
-    rounds: int,
-    warmup: int,
-    calls: Mapping[str, Sequence[Mapping]],
-) -> tuple[dict[str, list[Timing]], dict[str, list[dict]]]:
-    """Run the variants in turn.
-
-    Args:
-        variants (Sequence[Variant]): Variants to run.
-        rounds (int): How often each is timed.
-        warmup (int): How often each runs before.
-        calls (Mapping[str, Sequence[Mapping]]): Requests to each variant after its rounds.
-
-    Returns:
-        tuple: The rounds of each variant, and its answers.
-    """
-    workers = []
-    try:
-        for variant in variants:
-            show(f'starting {variant.name}')
-            workers.append(Worker(variant))
-        for _ in range(warmup):
-            for worker in workers:
-                worker.run()
-        times = {variant.name: [] for variant in variants}
-        for index in range(rounds):
-            for worker in workers:
-                times[worker.variant.name].append(worker.run())
-            show(f'round {index + 1} of {rounds}')
-        answers = {
-            worker.variant.name: [worker.ask(**c) for c in calls.get(worker.variant.name, ())]
-            for worker in workers
-        }
-        return times, answers
-    finally:
-        for worker in workers:
-            worker.close()
-
-
 def compare_pairs(
     variants: Mapping[str, Variant],
     pairs: Sequence[tuple[str, str]],
@@ -216,8 +174,23 @@ def compare_pairs(
     Returns:
         tuple: The rounds by variant, the comparisons by ``'slow -> fast'``, and the answers.
     """
-    names = list(dict.fromkeys(name for pair in pairs for name in pair))
-    times, answers = interleave([variants[name] for name in names], rounds, warmup, calls)
+    with ExitStack() as stack:
+        workers = {}
+        for name in dict.fromkeys(name for pair in pairs for name in pair):
+            show(f'starting {name}')
+            workers[name] = stack.enter_context(Worker(variants[name]))
+        for _ in range(warmup):
+            for worker in workers.values():
+                worker.run()
+        times = {name: [] for name in workers}
+        for index in range(rounds):
+            for name, worker in workers.items():
+                times[name].append(worker.run())
+            show(f'round {index + 1} of {rounds}')
+        answers = {
+            name: [worker.ask(**call) for call in calls.get(name, ())]
+            for name, worker in workers.items()
+        }
     return times, {f'{a} -> {b}': compare(times[a], times[b]) for a, b in pairs}, answers
 
 

@@ -124,16 +124,7 @@ def read_whole_image(results: dict) -> dict:
 
 
 def make_files(folder: Path, kind: str, count: int) -> list[str]:
-    """Make the files of one of :data:`COUNTS`; those that exist are kept.
-
-    Args:
-        folder (Path): Folder of the files.
-        kind (str): Which.
-        count (int): How many.
-
-    Returns:
-        list[str]: Their paths.
-    """
+    """Make files of a kind of :data:`COUNTS`, unless they exist, and return their paths."""
     if kind == 'images':
         return [str(make_image(folder / f'image_{i}.jpg', i)) for i in range(count)]
     length = CLIP_LENGTH if kind == 'clips' else LONG_LENGTH

@@ -14,7 +14,8 @@ from statistics import median
 import av
 import numpy as np
 
-from benchmarks.media import draw_texture
+from benchmarks.media import draw_frames
+from spact_mm.files import replacing
 
 _TOOL = Path(__file__).resolve().parents[1] / 'anonymize.py'
 RATE = 25
@@ -26,20 +27,13 @@ def make_film(path: Path, width: int, height: int, num_frames: int) -> Path:
     """Write an H.264 MP4 of a textured scene under a moving camera, if it does not exist yet."""
     if path.exists():
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scene = draw_texture(np.random.default_rng(0), 2 * width, 2 * height)
-    partial = path.with_name(f'.{path.name}')
-    with av.open(str(partial), 'w', format='mp4') as container:
+    frames = draw_frames(np.random.default_rng(0), width, height, num_frames)
+    with replacing(path) as partial, av.open(str(partial), 'w', format='mp4') as container:
         stream = container.add_stream('libx264', RATE)
         stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
-        for index in range(num_frames):
-            angle = 2 * np.pi * index / 150
-            left = round(width / 2 * (1 + np.cos(angle)))
-            top = round(height / 2 * (1 + np.sin(1.3 * angle)))
-            crop = np.ascontiguousarray(scene[top : top + height, left : left + width])
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(crop, 'rgb24')))
+        for frame in map(np.ascontiguousarray, frames):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, 'rgb24')))
         container.mux(stream.encode())
-    partial.replace(path)
     return path
 
 

@@ -7,24 +7,23 @@ import torch
 import torch.nn.functional as F
 
 
-def measure_peaks(device: str, dtype: torch.dtype = torch.float32) -> dict[str, float]:
-    """Measure the FLOP/s of large matrix products and of a wide 3x3 convolution.
+def measure_peaks(device: str) -> dict[str, float]:
+    """Measure the float32 FLOP/s of large matrix products and of a wide 3x3 convolution.
 
     Args:
         device (str): ``'cpu'`` or ``'cuda'``.
-        dtype (torch.dtype): Type of the numbers. Defaults to float32.
 
     Returns:
         dict[str, float]: ``matmul``, ``convolution``, ``input_gradient``, ``weight_gradient``; the
         best of several runs.
     """
     size = 8192 if device == 'cuda' else 2048
-    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    a, b = (torch.randn(size, size, device=device) for _ in range(2))
     peaks = dict(matmul=_best(lambda: a @ b, 2 * size**3, device))
     # 256 channels at 28x28: the shape in f_A with the fastest convolutions.
     images, channels, side = (256, 256, 28) if device == 'cuda' else (16, 256, 28)
-    x = torch.randn(images, channels, side, side, device=device, dtype=dtype)
-    weight = torch.randn(channels, channels, 3, 3, device=device, dtype=dtype)
+    x = torch.randn(images, channels, side, side, device=device)
+    weight = torch.randn(channels, channels, 3, 3, device=device)
     flops = 2 * 9 * channels**2 * images * side**2
     y = F.conv2d(x, weight, padding=1)
     arguments = (y, x, weight, None, [1, 1], [1, 1], [1, 1], False, [0, 0], 1)

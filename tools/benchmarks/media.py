@@ -1,5 +1,6 @@
 """Generated videos and images with the sizes of UCF101 and VISPR."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -18,19 +19,14 @@ def make_video(path: Path, num_frames: int, seed: int = 0) -> Path:
         return path
     width, height = VIDEO_SIZE
     rng = np.random.default_rng(seed)
-    scene = draw_texture(rng, 2 * width, 2 * height)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.name}')
     writer = cv2.VideoWriter(
         str(temporary.with_suffix('.avi')), cv2.VideoWriter_fourcc(*'XVID'), VIDEO_RATE, VIDEO_SIZE
     )
-    for index in range(num_frames):
-        angle = 2 * np.pi * index / 150
-        left = round(width / 2 * (1 + np.cos(angle)))
-        top = round(height / 2 * (1 + np.sin(1.3 * angle)))
-        frame = scene[top : top + height, left : left + width].astype(np.int16)
+    for frame in draw_frames(rng, width, height, num_frames):
         noise = rng.integers(-4, 5, (height, width, 1), dtype=np.int16)
-        writer.write((frame + noise).clip(0, 255).astype(np.uint8))
+        writer.write((frame.astype(np.int16) + noise).clip(0, 255).astype(np.uint8))
     writer.release()
     temporary.with_suffix('.avi').replace(path)
     return path
@@ -43,6 +39,18 @@ def make_image(path: Path, seed: int = 0) -> Path:
         image = draw_texture(np.random.default_rng(seed), *IMAGE_SIZE)
         cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 90])
     return path
+
+
+def draw_frames(
+    rng: np.random.Generator, width: int, height: int, num_frames: int
+) -> Iterator[np.ndarray]:
+    """Yield frames of a textured scene under a moving camera, (H, W, 3) uint8."""
+    scene = draw_texture(rng, 2 * width, 2 * height)
+    for index in range(num_frames):
+        angle = 2 * np.pi * index / 150
+        left = round(width / 2 * (1 + np.cos(angle)))
+        top = round(height / 2 * (1 + np.sin(1.3 * angle)))
+        yield scene[top : top + height, left : left + width]
 
 
 def draw_texture(rng: np.random.Generator, width: int, height: int) -> np.ndarray:

@@ -74,7 +74,7 @@ class PlainRound:
 
     def _privacy_loss(self, first: Tensor, second: Tensor) -> Tensor:
         """Return NT-Xent, written as its formula."""
-        first, second = (F.normalize(self._embed(view), dim=1) for view in (first, second))
+        first, second = (F.normalize(self.fb.embed(view), dim=1) for view in (first, second))
         both = torch.cat([first, second])
         similarity = torch.exp(both @ both.t() / self.temperature)
         count = len(first)
@@ -82,6 +82,3 @@ class PlainRound:
         denominator = (similarity * others).sum(1)
         positive = torch.exp((first * second).sum(1) / self.temperature).repeat(2)
         return -torch.log(positive / denominator).mean()
-
-    def _embed(self, view: Tensor) -> Tensor:
-        return self.fb.embed(view)

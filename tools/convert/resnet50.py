@@ -13,7 +13,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from state_dicts import StateDict, check, find, load, run, save, shapes_of
+from state_dicts import StateDict, check, find, load, save, shapes_of
+
+from spact_mm.arguments import run_command
 
 HINT = (
     "take a resnet50 file of torchvision, or a checkpoint of VISSL's SimCLR with its trunk in "
@@ -114,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('source', type=Path, help='weights file of torchvision or VISSL')
     parser.add_argument('target', type=Path, help='checkpoint to write')
-    return run(convert, parser.parse_args(argv))
+    return run_command(convert, parser.parse_args(argv))
 
 
 if __name__ == '__main__':

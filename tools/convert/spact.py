@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from resnet50 import convert_classifier, convert_projector
-from state_dicts import StateDict, check, find, load, run, save, shapes_of
+from state_dicts import StateDict, check, find, load, save, shapes_of
 from torchvision_r3d18 import convert_recognizer
+
+from spact_mm.arguments import run_command
 
 HINT = (
     'take a checkpoint with fa_model_state_dict, as the official SPAct and TeD-SPAD codes write it'
@@ -116,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=children,
         help='convert these only, where another is of a network that does not fit',
     )
-    return run(convert, parser.parse_args(argv))
+    return run_command(convert, parser.parse_args(argv))
 
 
 if __name__ == '__main__':

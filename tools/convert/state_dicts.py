@@ -1,8 +1,6 @@
 """Functions shared by the converters of other projects' weights."""
 
-import argparse
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -109,22 +107,6 @@ def shapes_of(modules: Iterable[tuple[str, Sequence[int], bool]]) -> dict[str, t
 
 
 def save(target: Path, state: StateDict, **meta) -> None:
-    """Write a checkpoint; its folder is made.
-
-    Args:
-        target (Path): The file.
-        state (dict): The weights.
-        **meta: Metadata of the weights, plain values.
-    """
+    """Write weights and their metadata, plain values, as a checkpoint; its folder is made."""
     target.parent.mkdir(parents=True, exist_ok=True)
     torch.save(dict(meta=meta, state_dict=state), target)
-
-
-def run(convert: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> int:
-    """Convert, and return the exit code; an error is printed as one sentence."""
-    try:
-        convert(args)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    return 0

@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from state_dicts import StateDict, check, find, load, run, save, shapes_of
+from state_dicts import StateDict, check, find, load, save, shapes_of
+
+from spact_mm.arguments import run_command
 
 URL = 'https://download.pytorch.org/models/r3d_18-b3b3357e.pth'
 # SPAct's code replaces these two convolutions, so their weights are new (``DilatedResNet3d``).
@@ -61,10 +63,6 @@ def convert_key(key: str) -> str:
 def convert_recognizer(state: StateDict, name: str) -> StateDict:
     """Convert the weights of an ``r3d_18``.
 
-    Args:
-        state (dict): The weights.
-        name (str): Name of the weights in an error.
-
     Raises:
         ValueError: If they are of another network.
     """
@@ -113,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="for SPAct's DilatedResNet3d: leave out the two convolutions of layer4 that it "
         'replaces, which then start anew',
     )
-    return run(convert, parser.parse_args(argv))
+    return run_command(convert, parser.parse_args(argv))
 
 
 if __name__ == '__main__':

@@ -16,7 +16,7 @@ from attackers import attacker_list_names
 from dataset import Options, render
 from preview import draw_preview
 
-from spact_mm.datasets.integrity import run_converter
+from spact_mm.arguments import run_command
 from spact_mm.files import write_whole
 
 
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run_converter(run, parse_args(argv))
+    return run_command(run, parse_args(argv))
 
 
 if __name__ == '__main__':

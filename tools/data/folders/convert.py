@@ -19,16 +19,10 @@ from mmengine.config import Config
 from recipes import Settings, write_protocol, write_training
 
 from spact_mm.apis.sources import VIDEOS
-from spact_mm.datasets.annotation_files import write_attribute_file, write_video_list
+from spact_mm.datasets.annotation_files import write_attribute_file, write_names, write_video_list
+from spact_mm.datasets.conversion import ConversionReport, list_files, make_parser, run_converter
 from spact_mm.datasets.group_split import PARTS
-from spact_mm.datasets.integrity import (
-    ConversionReport,
-    add_check_arguments,
-    check_video,
-    find_broken,
-    list_files,
-    run_converter,
-)
+from spact_mm.datasets.integrity import check_video, find_broken
 from spact_mm.datasets.own_clips import read_table
 from spact_mm.files import write_whole
 
@@ -46,13 +40,7 @@ list.
 
 
 def convert(args: argparse.Namespace) -> int:
-    """Check the videos and write lists and configs.
-
-    Args:
-        args: The options of :func:`parse_args`.
-
-    Returns:
-        int: The exit code, 0 if no file is missing or broken, else 1.
+    """Check the videos and write lists and configs; return 0 if no file is amiss, else 1.
 
     Raises:
         FileNotFoundError: If the folder is absent or holds no video, or the table is absent.
@@ -116,46 +104,6 @@ def convert(args: argparse.Namespace) -> int:
     return code
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=EPILOG)
-    parser.add_argument(
-        '--videos',
-        type=Path,
-        default=Path('data/folders/videos'),
-        help='the folder of the videos (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--out',
-        type=Path,
-        default=Path('data/folders'),
-        help='where lists and configs go (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--layout', help='what folders and names mean (default: {class}; see below)'
-    )
-    parser.add_argument('--labels', metavar='CSV', help='a table, in place of or beside --layout')
-    for part, default in (('val', 0.15), ('test', 0.25)):
-        parser.add_argument(
-            f'--{part}',
-            type=float,
-            default=default,
-            metavar='FRACTION',
-            help=f'of the videos, for {part} (default: %(default)s)',
-        )
-    parser.add_argument(
-        '--seed', type=int, default=0, help='another one divides otherwise (default: %(default)s)'
-    )
-    parser.add_argument(
-        '--quick',
-        action='store_true',
-        help='configs of one epoch a stage, that show in minutes whether everything runs, and '
-        'nothing else',
-    )
-    add_check_arguments(parser)
-    return parser.parse_args(argv)
-
-
 def _fractions(args: argparse.Namespace) -> dict[str, float]:
     for part in ('val', 'test'):
         if not 0 < getattr(args, part) < 0.5:
@@ -186,7 +134,7 @@ def _write_lists(
 ) -> None:
     out = settings.out
     _forget_attack(out)
-    _write_names(out / 'classes.txt', classes)
+    write_names(out / 'classes.txt', classes)
     for name, part in {**division.parts, 'anonymizer': division.anonymizer}.items():
         entries = [(clip.path, classes.index(clip.action)) for clip in part]
         written = write_video_list(out / f'{name}.txt', entries, settings.delimiter)
@@ -199,7 +147,7 @@ def _write_lists(
         written = write_attribute_file(path, privacy.names, entries, 'own videos', actions)
         report.add_count(path.name, written, written, written)
     if privacy:
-        _write_names(out / 'labels.txt', privacy.names)
+        write_names(out / 'labels.txt', privacy.names)
     part_of = {clip.path: name for name, part in division.parts.items() for clip in part}
     attacks = privacy.parts if privacy else {}
     attack_of = {clip.path: name for name, part in attacks.items() for clip in part}
@@ -284,10 +232,6 @@ def _describe_commands(
     return '\n'.join(lines)
 
 
-def _write_names(path: Path, names: Iterable[str]) -> None:
-    write_whole(path, ''.join(f'{name}\n' for name in names))
-
-
 def _write_table(path: Path, head: Sequence[str], rows: Iterable[Sequence]) -> None:
     text = io.StringIO(newline='')
     writer = csv.writer(text, lineterminator='\n')
@@ -298,7 +242,34 @@ def _write_table(path: Path, head: Sequence[str], rows: Iterable[Sequence]) -> N
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the converter and return its exit code."""
-    return run_converter(convert, parse_args(argv))
+    parser = make_parser(
+        __doc__.splitlines()[0],
+        EPILOG,
+        videos=('data/folders/videos', 'the folder of the videos'),
+        out=('data/folders', 'where lists and configs go'),
+    )
+    parser.add_argument(
+        '--layout', help='what folders and names mean (default: {class}; see below)'
+    )
+    parser.add_argument('--labels', metavar='CSV', help='a table, in place of or beside --layout')
+    for part, default in (('val', 0.15), ('test', 0.25)):
+        parser.add_argument(
+            f'--{part}',
+            type=float,
+            default=default,
+            metavar='FRACTION',
+            help=f'of the videos, for {part} (default: %(default)s)',
+        )
+    parser.add_argument(
+        '--seed', type=int, default=0, help='another one divides otherwise (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--quick',
+        action='store_true',
+        help='configs of one epoch a stage, that show in minutes whether everything runs, and '
+        'nothing else',
+    )
+    return run_converter(convert, parser, argv)
 
 
 if __name__ == '__main__':

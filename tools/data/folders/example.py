@@ -18,8 +18,7 @@ from dataset import write_video
 from people import draw_person
 from scene import draw_sample, render_frames
 
-from spact_mm.arguments import positive
-from spact_mm.datasets.integrity import run_converter
+from spact_mm.arguments import positive, run_command
 
 SIZE = (160, 120)
 
@@ -77,7 +76,7 @@ def draw(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run_converter(draw, parse_args(argv))
+    return run_command(draw, parse_args(argv))
 
 
 if __name__ == '__main__':

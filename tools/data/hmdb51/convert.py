@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spact_mm.datasets.annotation_files import write_video_list
-from spact_mm.datasets.integrity import (
+from spact_mm.datasets.conversion import (
     ConversionReport,
-    add_check_arguments,
-    check_video,
-    find_broken,
+    add_splits,
     list_files,
+    make_parser,
     read_lines,
     run_converter,
 )
@@ -106,22 +105,16 @@ def read_pa_videos(folder: Path) -> list[str]:
 
 
 def convert(args: argparse.Namespace) -> int:
-    """Check the data set and write the lists.
-
-    Args:
-        args: The options of :func:`parse_args`.
-
-    Returns:
-        int: The exit code, 0 if the data set is complete, else 1.
+    """Check the data set and write the lists; return 0 if it is complete, else 1.
 
     Raises:
         FileNotFoundError: If a folder or list is absent, or the folder holds none of the videos.
         ValueError: If a list is damaged, or PA-HMDB51 has a video that HMDB51 lacks.
     """
-    videos_root, annotations = Path(args.videos), Path(args.annotations)
-    if not videos_root.is_dir():
+    root, annotations = args.videos, args.annotations
+    if not root.is_dir():
         raise FileNotFoundError(
-            f'The video folder {videos_root} does not exist; download hmdb51_org.rar from {PAGE}, '
+            f'The video folder {root} does not exist; download hmdb51_org.rar from {PAGE}, '
             'unpack it and the archive of each class in it, and pass their folder by --videos.'
         )
     classes = read_classes(annotations)
@@ -136,62 +129,25 @@ def convert(args: argparse.Namespace) -> int:
         for subset in SPLIT_SIZES
     }
     if args.exclude_pa_hmdb51 is not None:
-        lists.update(_pa_lists(Path(args.exclude_pa_hmdb51), listed))
+        lists.update(_pa_lists(args.exclude_pa_hmdb51, listed))
 
     report = ConversionReport('HMDB51', args.check)
-    on_disk = set(list_files(videos_root, ['.avi']))
-    present = [video for video in listed if video in on_disk]
-    report.missing = [video for video in listed if video not in on_disk]
-    if not present:
-        raise FileNotFoundError(
-            f'None of the {len(listed):,} listed videos is in {videos_root}; unpack the archive of '
-            'each class too and pass the folder that holds one folder a class by --videos.'
-        )
+    on_disk = set(list_files(root, ['.avi']))
     report.unlisted = sorted(on_disk.difference(listed))
-    report.broken = find_broken(videos_root, present, check_video, args.check, args.workers)
-    usable = set(present).difference(report.broken)
+    files = {video: video if video in on_disk else None for video in listed}
+    remedy = (
+        'unpack the archive of each class too and pass the folder that holds one folder a class '
+        'by --videos'
+    )
+    usable = report.find_videos(root, files, args.workers, remedy)
 
     report.add_count('classes', len(classes), NUM_CLASSES, len(classes))
     report.add_count('videos', len(listed), NUM_VIDEOS, len(usable))
     for name, (videos, num_published) in lists.items():
         entries = [(v, classes[v.split('/')[0]]) for v in videos if v in usable]
-        written = write_video_list(Path(args.out, name), entries)
+        written = write_video_list(args.out / name, entries)
         report.add_count(name, len(videos), num_published, written)
-    return report.finish(Path(args.out, 'hmdb51_report.json'), args.allow_missing)
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        '--videos',
-        default='data/hmdb51/videos',
-        help='the folder that holds one folder a class (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--annotations',
-        default='data/hmdb51/annotations',
-        help='the folder testTrainMulti_7030_splits (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--out', default='data/hmdb51', help='where the lists go (default: %(default)s)'
-    )
-    parser.add_argument(
-        '--splits',
-        type=int,
-        nargs='+',
-        choices=SPLITS,
-        default=SPLITS,
-        help='the splits to write (default: all)',
-    )
-    parser.add_argument(
-        '--exclude-pa-hmdb51',
-        metavar='FOLDER',
-        help='the folder PrivacyAttributes of PA-HMDB51; also write hmdb51_train_without_pa.txt, '
-        "all videos but PA-HMDB51's, and pa_hmdb51_videos.txt, those of PA-HMDB51",
-    )
-    add_check_arguments(parser)
-    return parser.parse_args(argv)
+    return report.finish(args.out / 'hmdb51_report.json', args.allow_missing)
 
 
 def _pa_lists(folder: Path, listed: Sequence[str]) -> dict[str, tuple[list[str], int]]:
@@ -219,7 +175,21 @@ def _remedy(annotations: Path) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the converter and return its exit code."""
-    return run_converter(convert, parse_args(argv))
+    parser = make_parser(
+        __doc__,
+        videos=('data/hmdb51/videos', 'the folder that holds one folder a class'),
+        annotations=('data/hmdb51/annotations', 'the folder testTrainMulti_7030_splits'),
+        out=('data/hmdb51', 'where the lists go'),
+    )
+    add_splits(parser, SPLITS)
+    parser.add_argument(
+        '--exclude-pa-hmdb51',
+        type=Path,
+        metavar='FOLDER',
+        help='the folder PrivacyAttributes of PA-HMDB51; also write hmdb51_train_without_pa.txt, '
+        "all videos but PA-HMDB51's, and pa_hmdb51_videos.txt, those of PA-HMDB51",
+    )
+    return run_converter(convert, parser, argv)
 
 
 if __name__ == '__main__':

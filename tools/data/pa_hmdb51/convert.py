@@ -7,13 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from spact_mm.datasets.annotation_files import write_segment_file
-from spact_mm.datasets.integrity import (
-    ConversionReport,
-    add_check_arguments,
-    check_video,
-    find_broken,
-    run_converter,
-)
+from spact_mm.datasets.conversion import ConversionReport, make_parser, run_converter
 from spact_mm.datasets.video_reader import open_video
 from spact_mm.progress import track
 
@@ -97,68 +91,37 @@ def read_annotations(
 
 
 def convert(args: argparse.Namespace) -> int:
-    """Check the data set and write the annotation file.
-
-    Args:
-        args: The options of :func:`parse_args`.
-
-    Returns:
-        int: The exit code, 0 if the data set is complete, else 1.
+    """Check the data set and write the annotation file; return 0 if it is complete, else 1.
 
     Raises:
         FileNotFoundError: If a folder is absent or holds none of the videos.
         ValueError: If an annotation file is damaged.
     """
-    root = Path(args.videos)
+    root = args.videos
     if not root.is_dir():
         raise FileNotFoundError(
             f'The video folder {root} does not exist; the videos are those of HMDB51 '
             '(tools/data/hmdb51/README.md), pass their folder by --videos.'
         )
     report = ConversionReport('PA-HMDB51', args.check)
-    num_classes, videos = read_annotations(Path(args.annotations), report)
+    num_classes, videos = read_annotations(args.annotations, report)
     num_listed = len(videos) + len(report.broken)
     num_frames = sum(length for length, _ in videos.values())
-    report.missing = [video for video in videos if not (root / video).is_file()]
-    present = [video for video in videos if (root / video).is_file()]
-    if not present:
-        raise FileNotFoundError(
-            f'None of the {num_listed:,} videos of PA-HMDB51 is in {root}; pass the folder of '
-            'HMDB51 that holds one folder a class by --videos.'
-        )
-    report.broken.update(find_broken(root, present, check_video, args.check, args.workers))
-    usable = {video: videos[video] for video in present if video not in report.broken}
+    files = {video: video if (root / video).is_file() else None for video in videos}
+    remedy = 'pass the folder of HMDB51 that holds one folder a class by --videos'
+    found = report.find_videos(root, files, args.workers, remedy, what='videos of PA-HMDB51')
+    usable = {video: videos[video] for video in found}
     if args.check != 'none':
         usable = _cut_to_length(root, usable)
 
     name = 'pa_hmdb51.json'
     entries = [(video, length, segments) for video, (length, segments) in usable.items()]
-    write_segment_file(Path(args.out, name), list(MAX_VALUES), entries)
+    write_segment_file(args.out / name, list(MAX_VALUES), entries)
     report.add_count('classes', num_classes, NUM_CLASSES, num_classes)
     report.add_count(f'{name}: videos', num_listed, NUM_VIDEOS, len(usable))
     written = sum(length for _, length, _ in entries)
     report.add_count(f'{name}: frames', num_frames, NUM_FRAMES, written)
-    return report.finish(Path(args.out, 'pa_hmdb51_report.json'), args.allow_missing)
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        '--videos',
-        default='data/hmdb51/videos',
-        help='the folder of HMDB51 that holds one folder a class (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--annotations',
-        default='data/pa_hmdb51/PrivacyAttributes',
-        help='the folder PrivacyAttributes (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--out', default='data/pa_hmdb51', help='where the file goes (default: %(default)s)'
-    )
-    add_check_arguments(parser)
-    return parser.parse_args(argv)
+    return report.finish(args.out / 'pa_hmdb51_report.json', args.allow_missing)
 
 
 def _parse_segment(segment, attribute: str, max_value: int) -> tuple[int, int, list[int]]:
@@ -196,7 +159,13 @@ def _cut_to_length(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the converter and return its exit code."""
-    return run_converter(convert, parse_args(argv))
+    parser = make_parser(
+        __doc__,
+        videos=('data/hmdb51/videos', 'the folder of HMDB51 that holds one folder a class'),
+        annotations=('data/pa_hmdb51/PrivacyAttributes', 'the folder PrivacyAttributes'),
+        out=('data/pa_hmdb51', 'where the file goes'),
+    )
+    return run_converter(convert, parser, argv)
 
 
 if __name__ == '__main__':

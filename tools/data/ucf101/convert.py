@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spact_mm.datasets.annotation_files import write_video_list
-from spact_mm.datasets.integrity import (
+from spact_mm.datasets.conversion import (
     ConversionReport,
-    add_check_arguments,
-    check_video,
-    find_broken,
+    add_splits,
     list_files,
+    make_parser,
     read_lines,
     run_converter,
 )
@@ -85,99 +84,43 @@ def read_split(path: Path, classes: dict[str, int]) -> list[tuple[str, int]]:
 
 
 def convert(args: argparse.Namespace) -> int:
-    """Check the data set and write the lists.
-
-    Args:
-        args: The options of :func:`parse_args`.
-
-    Returns:
-        int: The exit code, 0 if the data set is complete, else 1.
+    """Check the data set and write the lists; return 0 if it is complete, else 1.
 
     Raises:
         FileNotFoundError: If a folder or list is absent, or the folder holds none of the videos.
         ValueError: If a list is damaged.
     """
-    videos_root, annotations = Path(args.videos), Path(args.annotations)
-    if not videos_root.is_dir():
+    root, annotations = args.videos, args.annotations
+    if not root.is_dir():
         raise FileNotFoundError(
-            f'The video folder {videos_root} does not exist; download UCF101.rar from {PAGE}, '
+            f'The video folder {root} does not exist; download UCF101.rar from {PAGE}, '
             'unpack it and pass its folder UCF-101 by --videos.'
         )
     classes = read_classes(annotations)
-    lists = {}
-    for split in args.splits:
-        for subset, file_name in (('train', 'trainlist'), ('val', 'testlist')):
-            path = annotations / f'{file_name}{split:02d}.txt'
-            lists[split, subset] = read_split(path, classes)
+    lists = {
+        (split, subset): read_split(annotations / f'{file_name}{split:02d}.txt', classes)
+        for split in args.splits
+        for subset, file_name in (('train', 'trainlist'), ('val', 'testlist'))
+    }
+    listed = sorted({video for videos in lists.values() for video, _ in videos})
 
     report = ConversionReport('UCF101', args.check)
-    on_disk = list_files(videos_root, ['.avi'])
-    present, report.missing = _find_videos(lists, on_disk)
-    if not present:
-        raise FileNotFoundError(
-            f'None of the {len(report.missing):,} listed videos is in {videos_root}; pass the '
-            'folder UCF-101 itself, which holds one folder a class, by --videos.'
-        )
-    report.unlisted = sorted(set(on_disk) - set(present.values()))
-    report.broken = find_broken(
-        videos_root, sorted(set(present.values())), check_video, args.check, args.workers
-    )
-    usable = {video: name for video, name in present.items() if name not in report.broken}
+    on_disk = list_files(root, ['.avi'])
+    # Copies of UCF101 differ in the case of some names; so may a list and the disk.
+    known = {name.lower(): name for name in on_disk} | {name: name for name in on_disk}
+    files = {video: known.get(video, known.get(video.lower())) for video in listed}
+    report.unlisted = sorted(set(on_disk).difference(files.values()))
+    remedy = 'pass the folder UCF-101 itself, which holds one folder a class, by --videos'
+    usable = report.find_videos(root, files, args.workers, remedy)
 
     report.add_count('classes', len(classes), NUM_CLASSES, len(classes))
-    num_listed = len(present) + len(report.missing)
-    report.add_count('videos', num_listed, NUM_VIDEOS, len(usable))
+    report.add_count('videos', len(listed), NUM_VIDEOS, len(usable))
     for (split, subset), videos in lists.items():
         name = f'ucf101_{subset}_split_{split}_videos.txt'
         entries = [(usable[video], label) for video, label in videos if video in usable]
-        written = write_video_list(Path(args.out, name), entries)
+        written = write_video_list(args.out / name, entries)
         report.add_count(name, len(videos), SPLIT_SIZES[split][subset == 'val'], written)
-    return report.finish(Path(args.out, 'ucf101_report.json'), args.allow_missing)
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        '--videos', default='data/ucf101/videos', help='the folder UCF-101 (default: %(default)s)'
-    )
-    parser.add_argument(
-        '--annotations',
-        default='data/ucf101/annotations',
-        help='the folder ucfTrainTestlist (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--out', default='data/ucf101', help='where the lists go (default: %(default)s)'
-    )
-    parser.add_argument(
-        '--splits',
-        type=int,
-        nargs='+',
-        choices=sorted(SPLIT_SIZES),
-        default=sorted(SPLIT_SIZES),
-        help='the splits to write (default: all)',
-    )
-    add_check_arguments(parser)
-    return parser.parse_args(argv)
-
-
-def _find_videos(
-    lists: dict[tuple[int, str], list[tuple[str, int]]], on_disk: Sequence[str]
-) -> tuple[dict[str, str], list[str]]:
-    """Return the file of each existing listed video, and the missing listed videos.
-
-    Copies of UCF101 differ in the case of some names; so may a list and the disk.
-    """
-    exact = set(on_disk)
-    any_case = {name.lower(): name for name in on_disk}
-    present, missing = {}, []
-    for video in sorted({video for videos in lists.values() for video, _ in videos}):
-        name = video if video in exact else any_case.get(video.lower())
-        if name is None:
-            missing.append(video)
-        else:
-            present[video] = name
-    return present, missing
+    return report.finish(args.out / 'ucf101_report.json', args.allow_missing)
 
 
 def _remedy(annotations: Path) -> str:
@@ -189,7 +132,14 @@ def _remedy(annotations: Path) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the converter and return its exit code."""
-    return run_converter(convert, parse_args(argv))
+    parser = make_parser(
+        __doc__,
+        videos=('data/ucf101/videos', 'the folder UCF-101'),
+        annotations=('data/ucf101/annotations', 'the folder ucfTrainTestlist'),
+        out=('data/ucf101', 'where the lists go'),
+    )
+    add_splits(parser, sorted(SPLIT_SIZES))
+    return run_converter(convert, parser, argv)
 
 
 if __name__ == '__main__':

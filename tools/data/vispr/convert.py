@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from spact_mm.datasets.annotation_files import write_attribute_file
-from spact_mm.datasets.integrity import (
+from spact_mm.datasets.conversion import (
     ConversionReport,
-    add_check_arguments,
-    check_image,
-    find_broken,
+    add_splits,
     list_files,
+    make_parser,
     read_lines,
     run_converter,
 )
+from spact_mm.datasets.integrity import check_image, find_broken
 from spact_mm.progress import track
 
 PAGE = 'https://tribhuvanesh.github.io/vpa/'
@@ -46,10 +46,13 @@ def read_split(annotations: Path, split: str) -> list[str]:
         FileNotFoundError: If the list is absent.
         ValueError: If the list is empty.
     """
-    name = f'{split}2017.txt'
-    path = annotations / name
-    inner = annotations / 'annotations' / name
-    return read_lines(inner if inner.is_file() and not path.is_file() else path, REMEDY)
+    return read_lines(_list_path(annotations, split), REMEDY)
+
+
+def _list_path(annotations: Path, split: str) -> Path:
+    path = annotations / f'{split}2017.txt'
+    inner = annotations / 'annotations' / path.name
+    return inner if inner.is_file() and not path.is_file() else path
 
 
 def locate(root: Path, recorded: str, *others: str) -> str | None:
@@ -104,7 +107,7 @@ def read_images(
     """Read the annotations of a split and find their images.
 
     Args:
-        args: The options of :func:`parse_args`.
+        args: The options of the command.
         split: ``'train'``, ``'val'`` or ``'test'``.
         listed: The annotation paths of :func:`read_split`.
         attributes: All attribute ids.
@@ -114,7 +117,6 @@ def read_images(
         dict[str, list[str]]: The attributes present in each image that exists, by its path
         relative to ``args.images``.
     """
-    images_root, annotations = Path(args.images), Path(args.annotations)
     images = {}
     print(f'{split}: annotations')
     for recorded in track(listed):
@@ -122,16 +124,16 @@ def read_images(
         image_path = f'{split}2017/{PurePosixPath(file_name).stem}.jpg'
         present = []
         if not args.without_labels:
-            annotation = locate(annotations, recorded, f'annotations/{split}2017/{file_name}')
+            annotation = locate(args.annotations, recorded, f'annotations/{split}2017/{file_name}')
             if annotation is None:
                 report.missing.append(recorded)
                 continue
             try:
-                image_path, present = read_annotation(annotations / annotation, attributes)
+                image_path, present = read_annotation(args.annotations / annotation, attributes)
             except ValueError as error:
                 report.broken[annotation] = str(error)
                 continue
-        image = locate(images_root, image_path, f'images/{image_path}')
+        image = locate(args.images, image_path, f'images/{image_path}')
         if image is None:
             report.missing.append(image_path)
         else:
@@ -140,19 +142,13 @@ def read_images(
 
 
 def convert(args: argparse.Namespace) -> int:
-    """Check the data set and write the annotation files.
-
-    Args:
-        args: The options of :func:`parse_args`.
-
-    Returns:
-        int: The exit code, 0 if the data set is complete, else 1.
+    """Check the data set and write the annotation files; return 0 if it is complete, else 1.
 
     Raises:
         FileNotFoundError: If a folder or list is absent, or no image of a split is found.
         ValueError: If a list is damaged.
     """
-    images_root = Path(args.images)
+    images_root, annotations = args.images, args.annotations
     if not images_root.is_dir():
         raise FileNotFoundError(
             f'The image folder {images_root} does not exist; download the images of VISPR from '
@@ -163,16 +159,16 @@ def convert(args: argparse.Namespace) -> int:
     # "absent" by a data set that needs labels.
     attributes = []
     if not args.without_labels:
-        attributes = read_attributes(Path(args.annotations))
+        attributes = read_attributes(annotations)
         report.add_count('attributes', len(attributes), NUM_ATTRIBUTES, len(attributes))
     on_disk = list_files(images_root, ['.jpg', '.jpeg', '.png'])
     splits = {}
     for split in args.splits:
         in_split = [name for name in on_disk if f'{split}2017' in name.split('/')[:-1]]
-        if args.without_labels and not _has_list(Path(args.annotations), split):
+        if args.without_labels and not _list_path(annotations, split).is_file():
             listed, images = in_split, {name: [] for name in in_split}
         else:
-            listed = read_split(Path(args.annotations), split)
+            listed = read_split(annotations, split)
             images = read_images(args, split, listed, attributes, report)
         if not images:
             raise FileNotFoundError(
@@ -189,54 +185,34 @@ def convert(args: argparse.Namespace) -> int:
     for split, (num_listed, images) in splits.items():
         name = f'vispr_{split}.json'
         usable = [item for item in images.items() if item[0] not in report.broken]
-        written = write_attribute_file(Path(args.out, name), attributes, usable)
+        written = write_attribute_file(args.out / name, attributes, usable)
         report.add_count(name, num_listed, SPLIT_SIZES[split], written)
-    return report.finish(Path(args.out, 'vispr_report.json'), args.allow_missing)
+    return report.finish(args.out / 'vispr_report.json', args.allow_missing)
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        '--images',
-        default='data/vispr/images',
-        help='the folder that holds train2017, val2017 and test2017; the paths in the annotation '
-        'files are relative to it (default: %(default)s)',
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the converter and return its exit code."""
+    parser = make_parser(
+        __doc__,
+        images=(
+            'data/vispr/images',
+            'the folder that holds train2017, val2017 and test2017; the paths in the annotation '
+            'files are relative to it',
+        ),
+        annotations=(
+            'data/vispr',
+            'the folder that holds attributes.tsv, <split>2017.txt and the folder annotations',
+        ),
+        out=('data/vispr', 'where the files go'),
     )
-    parser.add_argument(
-        '--annotations',
-        default='data/vispr',
-        help='the folder that holds attributes.tsv, <split>2017.txt and the folder annotations '
-        '(default: %(default)s)',
-    )
-    parser.add_argument(
-        '--out', default='data/vispr', help='where the files go (default: %(default)s)'
-    )
-    parser.add_argument(
-        '--splits',
-        nargs='+',
-        choices=tuple(SPLIT_SIZES),
-        default=tuple(SPLIT_SIZES),
-        help='the splits to write (default: all)',
-    )
+    add_splits(parser, tuple(SPLIT_SIZES))
     parser.add_argument(
         '--without-labels',
         action='store_true',
         help='read no attributes (SPAct needs none); <split>2017.txt is used where it exists, '
         'else every image of the folder <split>2017',
     )
-    add_check_arguments(parser)
-    return parser.parse_args(argv)
-
-
-def _has_list(annotations: Path, split: str) -> bool:
-    name = f'{split}2017.txt'
-    return (annotations / name).is_file() or (annotations / 'annotations' / name).is_file()
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the converter and return its exit code."""
-    return run_converter(convert, parse_args(argv))
+    return run_converter(convert, parser, argv)
 
 
 if __name__ == '__main__':

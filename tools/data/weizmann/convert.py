@@ -6,16 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from spact_mm.datasets.annotation_files import write_attribute_file, write_video_list
-from spact_mm.datasets.integrity import (
-    ConversionReport,
-    add_check_arguments,
-    check_video,
-    find_broken,
-    list_files,
-    run_converter,
-)
-from spact_mm.files import write_whole
+from spact_mm.datasets.annotation_files import write_attribute_file, write_names, write_video_list
+from spact_mm.datasets.conversion import ConversionReport, list_files, make_parser, run_converter
+from spact_mm.datasets.integrity import check_video, find_broken
 
 PAGE = 'http://www.wisdom.weizmann.ac.il/~vision/SpaceTimeActions.html'
 PERSONS = ('daria', 'denis', 'eli', 'ido', 'ira', 'lena', 'lyova', 'moshe', 'shahar')
@@ -108,19 +101,13 @@ def split_attack(identity_train: Sequence[Clip], fold: int) -> dict[str, list[Cl
 
 
 def convert(args: argparse.Namespace) -> int:
-    """Check the data set and write the lists.
-
-    Args:
-        args: The options of :func:`parse_args`.
-
-    Returns:
-        int: The exit code, 0 if no clip of the actions is missing or broken, else 1.
+    """Check the data set and write the lists; return 0 if no clip is missing or broken, else 1.
 
     Raises:
         FileNotFoundError: If the video folder is absent or holds no clip of the set.
         ValueError: If a list would be empty.
     """
-    root, out = Path(args.videos), Path(args.out)
+    root, out = args.videos, args.out
     if not root.is_dir():
         raise FileNotFoundError(
             f'The video folder {root} does not exist; download the zip files of the actions from '
@@ -159,35 +146,14 @@ def convert(args: argparse.Namespace) -> int:
     for fold, lists in enumerate(folds):
         lists.update(split_attack(lists['identity_train'], fold))
 
-    _write_names(out / 'classes.txt', classes)
-    _write_names(out / 'persons.txt', PERSONS)
+    write_names(out / 'classes.txt', classes)
+    write_names(out / 'persons.txt', PERSONS)
     for fold, lists in enumerate(folds):
         _write_fold(out, f'fold{fold}', lists, classes, report)
     absent = [action for action in ACTIONS if action not in classes]
     if absent:
         print(f'  note: without {", ".join(absent)}; classes.txt holds {len(classes)} actions')
     return report.finish(out / 'weizmann_report.json', args.allow_missing)
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        '--videos',
-        default='data/weizmann/videos',
-        help='the folder of the clips, with or without subfolders (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--out', default='data/weizmann', help='where the lists go (default: %(default)s)'
-    )
-    parser.add_argument(
-        '--actions',
-        nargs='+',
-        choices=ACTIONS,
-        help='the actions to take, at least one of each fold (default: all that are found)',
-    )
-    add_check_arguments(parser)
-    return parser.parse_args(argv)
 
 
 def _check_lists(folds: Sequence[dict[str, list[Clip]]], classes: Sequence[str]) -> None:
@@ -232,13 +198,20 @@ def _write_fold(
         report.add_count(f'{fold}/{name}', len(clips), len(clips), len(clips))
 
 
-def _write_names(path: Path, names: Iterable[str]) -> None:
-    write_whole(path, ''.join(f'{name}\n' for name in names))
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the converter and return its exit code."""
-    return run_converter(convert, parse_args(argv))
+    parser = make_parser(
+        __doc__,
+        videos=('data/weizmann/videos', 'the folder of the clips, with or without subfolders'),
+        out=('data/weizmann', 'where the lists go'),
+    )
+    parser.add_argument(
+        '--actions',
+        nargs='+',
+        choices=ACTIONS,
+        help='the actions to take, at least one of each fold (default: all that are found)',
+    )
+    return run_converter(convert, parser, argv)
 
 
 if __name__ == '__main__':
