@@ -11,7 +11,7 @@ from .anonymize_file import FileResult, anonymize_file
 from .changes import changes_path
 from .leftover import LeftoverCheck
 from .manifest import Manifest
-from .outputs import LOCK, Job
+from .outputs import LOCK, Job, find_shards
 
 
 def anonymize_job(job: Job, manifest: Manifest, check: LeftoverCheck, **options) -> FileResult:
@@ -54,11 +54,13 @@ def anonymize_job(job: Job, manifest: Manifest, check: LeftoverCheck, **options)
 
 
 @contextmanager
-def lock_outputs(out: str | Path) -> Iterator[None]:
+def lock_outputs(out: str | Path, has_jobs: bool = False) -> Iterator[None]:
     """Reserve a folder of outputs for one run: this process, or all processes of a torchrun.
 
     Args:
         out (str | Path): The folder; made if it does not exist.
+        has_jobs (bool): Whether jobs of a cluster, which an earlier run may have left behind, are
+            looked after by the caller. Defaults to False: they are a reason to refuse.
 
     Raises:
         RuntimeError: If another run uses the folder.
@@ -69,6 +71,8 @@ def lock_outputs(out: str | Path) -> Iterator[None]:
     )
     if int(os.environ.get('WORLD_SIZE', 1)) == 1:
         with lock_folder(out, refusal, name=LOCK):
+            if not has_jobs:
+                _refuse_jobs(out)
             yield
         return
     names = ('TORCHELASTIC_RUN_ID', 'MASTER_ADDR', 'MASTER_PORT', 'WORLD_SIZE')
@@ -76,4 +80,14 @@ def lock_outputs(out: str | Path) -> Iterator[None]:
     # If these variables do not distinguish two runs, a lock for each rank does.
     rank = f'{LOCK}.{int(os.environ.get("RANK", 0))}'
     with lock_folder(out, refusal, run, LOCK), lock_folder(out, refusal, name=rank):
+        _refuse_jobs(out)
         yield
+
+
+def _refuse_jobs(out: str | Path) -> None:
+    # A note of a job, also one that is being cancelled.
+    if any(note for folder in find_shards(out) for note in folder.glob('*job.json')):
+        raise RuntimeError(
+            f'Files of {out} were given to Slurm, and jobs may write there: go on with --executor '
+            'slurm, where Ctrl-C ends them.'
+        )

@@ -4,15 +4,18 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
-from ..files import partial_path, write_whole
+from ..files import lock_folder, partial_path, write_whole
 from .output_files import fingerprint, is_alive
-from .outputs import MANIFEST, Job
+from .outputs import MANIFEST, SHARDS, Job, find_shards
 
 #: Keys of each line in all versions.
 _KEYS = {'output', 'source_size', 'source_time', 'settings'}
 _HASH = re.compile(rb'"([0-9a-f]{64})"')
+#: Held by a job of a cluster while it works in its folder.
+_JOB_LOCK = '.job.lock'
 
 
 class Manifest:
@@ -21,7 +24,9 @@ class Manifest:
     Each line holds the source and the settings, and the size and SHA-256 of the output that was
     written and read back, to recognise it later. Before an output gets its name, its line is
     written to a hidden file beside the manifest; if a process is killed in between, the next
-    process finds the line there. Processes that work on a folder together append to one manifest.
+    process finds the line there. Processes that work on a folder together append to one manifest;
+    jobs of a cluster, whose file system may mix their lines, have one each, in a folder of their
+    own in ``.shards``. Whoever opens the manifest after them takes these over.
 
     A line that cannot be read is left out and counted. The hashes in it still distinguish outputs
     of this tool from other files.
@@ -30,23 +35,29 @@ class Manifest:
         out (str | Path): The folder of the outputs.
         settings (dict): All settings that affect the output, such as the weights' hash and the
             size: outputs with other settings are made again.
+        shard (str | Path, optional): The folder of the job that this process is; no other process
+            works there. Defaults to None: none, and no job is alive.
 
     Attributes:
         num_broken (int): Number of lines that could not be read.
 
     Raises:
         ValueError: If the file ``manifest.jsonl`` is not of this tool.
+        RuntimeError: If a job still works in its folder.
         OSError: If the file cannot be read.
     """
 
-    def __init__(self, out: str | Path, settings: dict) -> None:
+    def __init__(self, out: str | Path, settings: dict, shard: str | Path | None = None) -> None:
         self.out = Path(out)
-        self.path = self.out / MANIFEST
-        text = json.dumps(settings, sort_keys=True, default=str)
-        self.settings = hashlib.sha256(text.encode()).hexdigest()[:16]
+        self.path = Path(self.out if shard is None else shard, MANIFEST)
+        self.settings = hash_settings(settings)
         self._pending: dict[str, dict] = {}
         self._read()
-        self._take_over()
+        self._take_over(self.path.parent, is_alone=shard is not None)
+        if shard is None:
+            for folder in find_shards(out):
+                self._merge(folder)
+            shutil.rmtree(self.out / SHARDS, ignore_errors=True)
 
     def _read(self) -> None:
         self._entries: dict[str, dict] = {}
@@ -55,11 +66,15 @@ class Manifest:
         #: Hashes in lines that could not be read.
         self._saved: set[str] = set()
         self.num_broken = 0
+        for path in dict.fromkeys((self.out / MANIFEST, self.path)):
+            self._read_file(path)
+
+    def _read_file(self, path: Path) -> None:
         try:
-            lines = self.path.read_bytes().split(b'\n') if os.path.lexists(self.path) else []
+            lines = path.read_bytes().split(b'\n') if os.path.lexists(path) else []
         except OSError as error:
             raise OSError(
-                f'{self.path} cannot be read ({error.strerror}): give another --out.'
+                f'{path} cannot be read ({error.strerror}): give another --out.'
             ) from error
         foreign = 0
         for line in filter(None, map(bytes.strip, lines)):
@@ -73,8 +88,7 @@ class Manifest:
                 self._saved |= {found.decode() for found in _HASH.findall(line)}
         if foreign and not (self._entries or self.num_broken):
             raise ValueError(
-                f'{self.path} is not of this tool, which notes there what is done: give another '
-                '--out.'
+                f'{path} is not of this tool, which notes there what is done: give another --out.'
             )
 
     def _remember(self, entry: dict) -> None:
@@ -83,12 +97,25 @@ class Manifest:
         known = known if isinstance(known, str) else None
         self._written.setdefault(entry['output'], set()).add(known)
 
-    def _take_over(self) -> None:
+    def _merge(self, folder: Path) -> None:
+        """Add what a job that has ended has noted, and remove its folder."""
+        refusal = f'A job of Slurm that works for {self.out} still ends: wait for it (squeue).'
+        with lock_folder(folder, refusal, name=_JOB_LOCK):
+            path = folder / MANIFEST
+            lines = path.read_bytes() if path.exists() else b''
+            if lines:
+                # Damaged ones, too: the hashes in them tell outputs of this tool from others.
+                self._write(lines if lines.endswith(b'\n') else lines + b'\n')
+                self._read()
+            self._take_over(folder, is_alone=True)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _take_over(self, folder: Path, is_alone: bool) -> None:
         """Add lines for outputs of killed processes that have their names but no lines yet."""
         mine = partial_path(self.path)
-        for path in sorted(self.out.glob(f'.*{MANIFEST}.*.part')):
+        for path in sorted(folder.glob(f'.*{MANIFEST}.*.part')):
             process = path.name.removesuffix('.part').rpartition('.')[2]
-            if not process.isdigit() or is_alive(int(process)):
+            if not process.isdigit() or (not is_alone and is_alive(int(process))):
                 continue
             if path.name.startswith('..'):  # an incomplete file of lines
                 path.unlink(missing_ok=True)
@@ -105,12 +132,16 @@ class Manifest:
                     self._append(entry)
             mine.unlink()
 
+    def find(self, job: Job) -> dict | None:
+        """Return the line of this source and these settings, whatever has become of the output."""
+        entry = self._entries.get(self._key(job))
+        return entry if entry and self._identify(job).items() <= entry.items() else None
+
     def is_done(self, job: Job) -> bool:
         """Return whether the whole output of this source and these settings exists."""
-        entry = self._entries.get(self._key(job))
+        entry = self.find(job)
         return (
             entry is not None
-            and self._identify(job).items() <= entry.items()
             and entry.get('sha256') is not None
             and _fingerprint(job.output) == (entry.get('bytes'), entry['sha256'])
         )
@@ -185,8 +216,11 @@ class Manifest:
             partial_path(self.path).unlink(missing_ok=True)
 
     def _append(self, entry: dict) -> None:
+        self._write(f'{json.dumps(entry, sort_keys=True)}\n'.encode())
+        self._remember(entry)
+
+    def _write(self, line: bytes) -> None:
         # One write for one line, so that lines of several processes do not mix.
-        line = f'{json.dumps(entry, sort_keys=True)}\n'.encode()
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             size = os.fstat(descriptor).st_size
@@ -201,7 +235,6 @@ class Manifest:
             raise OSError(f'{self.path} cannot be written: {error.strerror}.') from error
         finally:
             os.close(descriptor)
-        self._remember(entry)
 
     def _key(self, job: Job) -> str:
         return job.output.relative_to(self.out).as_posix()
@@ -216,6 +249,12 @@ class Manifest:
             source_time=state.st_mtime_ns,
             settings=self.settings,
         )
+
+
+def hash_settings(settings: dict) -> str:
+    """Return what stands for settings in a manifest."""
+    text = json.dumps(settings, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _parse(line: bytes) -> dict | None:

@@ -59,11 +59,13 @@ def whole_or_none(output: Path) -> Iterator[Path]:
         raise
 
 
-def remove_leftovers(outputs: Iterable[Path]) -> None:
+def remove_leftovers(outputs: Iterable[Path], is_alone: bool = False) -> None:
     """Remove partial outputs of ended processes; outputs of running processes stay.
 
     Args:
         outputs (Iterable[Path]): Files and folders, which need not exist.
+        is_alone (bool): Whether no other process, of whatever machine, makes these outputs, so
+            that all are of ended ones. Defaults to False.
     """
     folders: dict[Path, set[str]] = {}
     for output in outputs:
@@ -71,7 +73,7 @@ def remove_leftovers(outputs: Iterable[Path]) -> None:
     for folder, names in folders.items():
         for path in list(folder.iterdir()) if folder.is_dir() else []:
             match = _PARTIAL.fullmatch(path.name)
-            if match and match[1] in names and not is_alive(int(match[2])):
+            if match and match[1] in names and (is_alone or not is_alive(int(match[2]))):
                 _remove(path)
 
 

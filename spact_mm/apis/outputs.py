@@ -12,7 +12,8 @@ from .sources import IMAGES, find_sources
 #: Names in the folder of the outputs that are no outputs.
 MANIFEST = 'manifest.jsonl'
 LOCK = '.lock'
-_NOTES = re.compile(r'manifest\.jsonl|\.lock(\.\d+)?|\.manifest\.jsonl\..*')
+SHARDS = '.shards'
+_NOTES = re.compile(r'manifest\.jsonl|\.lock(\.\d+)?|\.manifest\.jsonl\..*|\.shards')
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,12 @@ def find_jobs(
     ]
     _check(jobs, out)
     return jobs
+
+
+def find_shards(out: str | Path) -> list[Path]:
+    """Return the folders in which jobs of a cluster note what they have done for ``out``."""
+    folders = [path for path in Path(out, SHARDS).glob('[0-9]*') if path.name.isdigit()]
+    return sorted(folders, key=lambda path: int(path.name))
 
 
 def _output_name(relative: Path, frames_as_images: bool) -> Path:

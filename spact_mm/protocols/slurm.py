@@ -210,7 +210,7 @@ class SlurmExecutor(Executor):
         if run.state in ('RUNNING', 'COMPLETING'):
             self.tell(
                 f'{run.stage.id}: preempted, or its node is lost; job {run.job} is queued again '
-                'and goes on from its last checkpoint.'
+                'and goes on from what is saved.'
             )
         if state.reason not in _USUAL_REASONS:
             self._tell_once(state.reason, f'Jobs wait, such as {run.job}: {state.reason}.')
