@@ -98,7 +98,7 @@ def in_shards(count):
 
 
 def read(out):
-    files = {p.name: p.read_bytes() for p in (out / 'in' / 'deep').iterdir()}
+    files = {p.name: p.read_bytes() for p in (out / 'deep').iterdir()}
     lines = (out / 'manifest.jsonl').read_text().splitlines()
     return files, sorted(lines)
 
@@ -114,7 +114,11 @@ def test_shards_do_what_one_process_does(tmp_path, run, capsys):
     assert read(tmp_path / 'out') == read(tmp_path / 'one')
     assert len(read(tmp_path / 'out')[1]) == 5
     # Nothing is left that names a source, or that another run would wait for.
-    assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == ['.lock', 'in', 'manifest.jsonl']
+    assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == [
+        '.lock',
+        'deep',
+        'manifest.jsonl',
+    ]
     # What is done stays done, for a run without jobs, too.
     assert run(*in_shards(9), out=tmp_path / 'out') == 0
     assert '5 of 5 files are done already.' in capsys.readouterr().out
@@ -194,7 +198,7 @@ def test_jobs_with_other_options_are_cancelled_and_what_they_did_is_done_anew(
     assert cluster.submitted == ['1', '2', '1', '2']
     entries = [json.loads(line) for line in read(out)[1]]
     assert {e['output'] for e in entries if e['height'] == 16} == {
-        f'in/deep/{index}.mp4' for index in range(5)
+        f'deep/{index}.mp4' for index in range(5)
     }
 
 
@@ -254,8 +258,8 @@ def test_what_cannot_be_done_is_named_once(tmp_path, archive, run, capsys):
 
 def test_leftovers_of_a_node_that_is_gone_are_removed(tmp_path, run):
     out = tmp_path / 'out'
-    (out / 'in' / 'deep').mkdir(parents=True)
-    left = out / 'in' / 'deep' / f'.1.mp4.{os.getppid()}.part'
+    (out / 'deep').mkdir(parents=True)
+    left = out / 'deep' / f'.1.mp4.{os.getppid()}.part'
     left.write_text('half')
     assert run(*in_shards(2), out=out) == 0
     assert not left.exists()
