@@ -36,7 +36,7 @@ def command_of_the_page():
     text = (ROOT / 'docs' / 'anonymize.md').read_text()
     (found,) = re.findall(r'^spact-anonymize archive/ (?:.*\\\n)*.*$', text, re.MULTILINE)
     words = shlex.split(found.replace('\\\n', ' '))
-    changed = {'8': '2', 'CKPT': 'blur', '--checkpoint': '--method', 'gpu': 'low'}
+    changed = {'8': '2', 'CKPT': 'blur', '--checkpoint': '--method', 'gpu': 'low', '4:00:00': '30'}
     words = [changed.get(word, word) for word in words[1:]]
     words[words.index('--gpus') + 1] = '0'
     words[words.index('--cpus') + 1] = '1'
@@ -51,8 +51,8 @@ def test_archive_is_shared_a_killed_job_loses_nothing_and_the_same_command_goes_
     archive.mkdir()
     for index in range(4):
         write_video(archive / f'{index}.mp4', draw_frames(6, 48, 64))
-    # The second file of the first job lasts until the job is killed.
-    write_video(archive / '2.mp4', np.repeat(draw_frames(8, 480, 640), 60, 0))
+    # The second file of the first job lasts until the job is stopped in it.
+    write_video(archive / '2.mp4', np.repeat(draw_frames(8, 480, 640), 30, 0))
     environment = dict(cluster.environment, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT))
 
     def start(*command):
@@ -62,7 +62,7 @@ def test_archive_is_shared_a_killed_job_loses_nothing_and_the_same_command_goes_
         )  # fmt: skip
 
     def wait_for(condition, process):
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 120
         while not condition():
             assert process.poll() is None, process.stdout.read()
             assert time.monotonic() < deadline
@@ -71,14 +71,20 @@ def test_archive_is_shared_a_killed_job_loses_nothing_and_the_same_command_goes_
     def lines_of(path):
         return path.read_text().splitlines() if path.exists() else []
 
+    def signal_job(name):
+        job = json.loads((out / '.shards' / '1' / 'job.json').read_text())['job']
+        command = ['scancel', *([] if name is None else [f'--signal={name}']), job]
+        subprocess.run(command, env=environment, check=True)
+        return job
+
     # A job is killed by hand, its first file being done and its second half done.
     tool = start(*command_of_the_page())
-    note = out / '.shards' / '1' / 'job.json'
     wait_for(lambda: list(out.glob('.2.mp4.*.part')), tool)
+    signal_job('STOP')
     second = start(sys.executable, TOOL, archive, '--method', 'blur', '--out', out)
     said = second.communicate()[0]
     assert second.returncode == 1 and 'Another run writes to' in said, said
-    subprocess.run(['scancel', json.loads(note.read_text())['job']], env=environment, check=True)
+    signal_job(None)
     said = tool.communicate(timeout=300)[0]
     assert tool.returncode == 1, said
     assert f'Not done: {archive}/2.mp4: its job ended before' in said
@@ -89,17 +95,19 @@ def test_archive_is_shared_a_killed_job_loses_nothing_and_the_same_command_goes_
     # The tool is killed; its job goes on, and the same command takes it over.
     tool = start(*command_of_the_page())
     wait_for(lambda: list(out.glob('.2.mp4.*.part')), tool)
-    job = json.loads(note.read_text())['job']
+    job = signal_job('STOP')
     tool.kill()
     tool.communicate()
     other = start(sys.executable, TOOL, archive, '--method', 'blur', '--out', out)
     said = other.communicate()[0]
     assert other.returncode == 1 and 'were given to Slurm' in said, said
     tool = start(*command_of_the_page())
+    assert f'Jobs of an earlier run go on: {job} (shard 1)' in next(
+        line for line in tool.stdout if 'earlier run' in line
+    )
+    signal_job('CONT')
     said = tool.communicate(timeout=300)[0]
-    assert tool.returncode == 0, said
-    assert f'Jobs of an earlier run go on: {job} (shard 1)' in said
-    assert '4 of 4 files are done already.' in said
+    assert tool.returncode == 0 and '4 of 4 files are done already.' in said, said
 
     # Ctrl-C ends the jobs.
     tool = start(*command_of_the_page(), '--size', '40')

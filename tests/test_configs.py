@@ -17,6 +17,7 @@ from spact_mm.config_keys import refuse_unread
 from spact_mm.datasets import VISPR1_ATTRIBUTES
 from spact_mm.engine.phase_hook import parse_schedule
 from spact_mm.engine.stage_schedulers import resolve_stages
+from spact_mm.packaged import find_model, list_models
 
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / 'configs').glob('*.py'))
 TRAINED = [*CONFIGS, *sorted((CONFIGS[0].parent / 'eval').glob('*.py'))]
@@ -176,6 +177,8 @@ def test_model_index_lists_every_recipe():
     assert [m['Config'] for m in models if not (root / m['Config']).is_file()] == []
     assert sorted(m['Name'] for m in models) == names(CONFIGS)
     assert {m['In Collection'] for m in models} == {c['Name'] for c in content['Collections']}
+    weights = [root / m['Weights'] for m in models if 'Weights' in m]
+    assert weights == [find_model(name) for name in list_models()]
     report = json.loads((root / 'docs/results/demo/report.json').read_text())['summary']
     for name, method in (('spact_r3d_demo', 'SPAct'), ('supervised_r3d_demo', 'supervised')):
         (result,) = next(m['Results'] for m in models if m['Name'] == name)
