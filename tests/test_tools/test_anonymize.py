@@ -87,7 +87,7 @@ def test_wrong_files_get_one_sentence(tmp_path, arguments, message):
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (('.', '--out', 'out'), 'one of the arguments --checkpoint --method is required'),
+        (('.', '--out', 'out'), 'one of the arguments --checkpoint --model --method is required'),
         (('.', '--method', 'magic', '--out', 'out'), "invalid choice: 'magic'"),
         (('.', '--method', 'blur', '--out', 'out', '--size', '0'), '0 is not positive'),
     ],
