@@ -41,7 +41,7 @@ readable: how many of the raw faces dlib's network tells from a blank picture; t
 match: the share that it takes for the same person after anonymizing. gender: the share whose gender
 is read as before. In brackets: the same for pairs of a raw face and an anonymized one of ANOTHER
 person, which is what a share without knowledge is; give one file a person, as faces of different
-files are taken for different persons. That a network of others does not find or recognise a face
+files are taken for different persons. A face that a network of others does not find or recognise
 proves no protection: see docs/evaluation.md. Exit codes: 0 if all is done, 1 if a file could not be
 or there is no face in any, 2 for a wrong command line, 130 if interrupted.
 """

@@ -139,7 +139,7 @@ class LiveSession:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         try:
             work()
-        # Whatever it is, the session must not wait for a thread that is gone.
+        # After any error the session must not wait for a thread that is gone.
         except Exception as error:
             self._errors.append(error)
             self._stop.set()
@@ -167,7 +167,7 @@ class LiveSession:
             done = self.anonymize(np.stack([resize(f.picture, *self._shape) for f in unit]))
             if done.shape != shape or done.dtype != np.uint8:
                 raise RuntimeError(f'the anonymizer gives {done.dtype} {done.shape}')
-        # Whatever happens to a frame, it does not get through.
+        # A frame with any error does not get through.
         except Exception as error:
             # An anonymizer that is refused from the start has no use.
             if isinstance(error, ValueError) and not self._has_passed:

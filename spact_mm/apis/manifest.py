@@ -26,7 +26,7 @@ class Manifest:
     written to a hidden file beside the manifest; if a process is killed in between, the next
     process finds the line there. Processes that work on a folder together append to one manifest;
     jobs of a cluster, whose file system may mix their lines, have one each, in a folder of their
-    own in ``.shards``. Whoever opens the manifest after them takes these over.
+    own in ``.shards``. The next process that opens the manifest takes these over.
 
     A line that cannot be read is left out and counted. The hashes in it still distinguish outputs
     of this tool from other files.

@@ -144,7 +144,7 @@ def anonymize(args: argparse.Namespace) -> int:
     if left_out:
         print(describe_left_out(left_out))
     if args.executor == 'slurm':
-        # What stages of protocols need takes seconds to import.
+        # Modules of protocols take seconds to import.
         from .anonymize_shards import anonymize_in_shards
 
         is_done = anonymize_in_shards(jobs, args)

@@ -69,7 +69,7 @@ class Display:
 
 @dataclass
 class Outcome:
-    """What became of some files.
+    """Failures and warnings of some files.
 
     Attributes:
         failures (dict[str, str]): Of files that could not be done, by their outputs: why.
@@ -82,7 +82,7 @@ class Outcome:
 
 def build_inferencer(args: argparse.Namespace, device: str | None = None) -> AnonymizeInferencer:
     """Return what anonymizes, by the command line."""
-    # What an anonymizer of one's own draws is not the same in each run.
+    # Random numbers of an anonymizer of one's own differ from run to run.
     torch.seed()
     return AnonymizeInferencer(
         find_config(args.config) if args.config else None,
@@ -111,7 +111,7 @@ def find_options(args: argparse.Namespace) -> dict:
 
 def find_settings(args: argparse.Namespace, inferencer: AnonymizeInferencer) -> dict:
     """Return all that says whether a file that is done is done as the command line wants it."""
-    # What was done without a log of changes is done again for it.
+    # A file that was done without a log of changes is done again for it.
     changes = dict(changes=True) if args.changes else {}
     return {**inferencer.settings, **find_options(args), **changes}
 
@@ -147,7 +147,7 @@ def anonymize_all(
 
     Args:
         jobs (Sequence[Job]): The files.
-        inferencer (AnonymizeInferencer): What anonymizes them.
+        inferencer (AnonymizeInferencer): Anonymizes them.
         args (argparse.Namespace): The command line.
         shard (Path, optional): As for :class:`Manifest`.
     """
@@ -170,7 +170,7 @@ def anonymize_all(
                     **find_options(args),
                     **(dict(changes=ChangeLog()) if args.changes else {}),
                 )
-            # Whatever happens belongs to this file: a lack of memory, or what a library finds.
+            # Any error belongs to this file: a lack of memory, or one of a library.
             except Exception as error:
                 failure = f'Not done: {describe_failure(error, job.source, job.output)}'
                 outcome.failures[str(job.output)] = failure

@@ -73,7 +73,7 @@ class Shard:
 
     @property
     def log(self) -> Path:
-        """What its jobs print."""
+        """File with the prints of its jobs."""
         return self.folder / 'log.txt'
 
     @property
@@ -164,7 +164,7 @@ def anonymize_in_shards(jobs: Sequence[Job], args: argparse.Namespace) -> bool:
         RuntimeError: If another run uses the folder, or there is no Slurm.
         ValueError: If an option has a wrong value.
     """
-    # Whoever ends this process means its jobs too.
+    # A signal to this process ends its jobs too.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.default_int_handler)
     out = Path(args.out).absolute()

@@ -219,7 +219,7 @@ def render_demo(missing: list[str]) -> bool:
 
 def run(protocol: Protocol, executor: Executor) -> int:
     """Run what is not done, write the report, and return the exit code."""
-    # Whoever ends this process means its stages too.
+    # A signal to this process ends its stages too.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.default_int_handler)
     display = Display(protocol)

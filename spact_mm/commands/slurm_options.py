@@ -9,8 +9,8 @@ def add_slurm_options(parser: argparse.ArgumentParser, job: str, at_the_end: str
 
     Args:
         parser (argparse.ArgumentParser): Of the tool.
-        job (str): What a job is, such as ``'a stage'``.
-        at_the_end (str): What happens to it when its time is over.
+        job (str): Work of a job, such as ``'a stage'``.
+        at_the_end (str): Its fate when its time is over, for ``--help``.
 
     Returns:
         The group, for further options.

@@ -136,7 +136,7 @@ def make_parser(
     """Return the parser of a converter.
 
     Args:
-        description: What the converter does.
+        description: Of the converter, for ``--help``.
         epilog: Text below the options.
         **folders: Default and help of each option that names a folder.
     """

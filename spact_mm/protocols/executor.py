@@ -1,4 +1,4 @@
-"""What starts stages and says how they ended: the seam between a protocol and what runs it."""
+"""The seam between a protocol and the processes or jobs that run its stages."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,7 +36,7 @@ class Executor(ABC):
     def adopt(self, stages: Sequence[Stage]) -> list[Run]:
         """Return the runs that a tool which is gone has left behind, of these stages.
 
-        What it does not return does not run. Called once, before anything is started.
+        The other stages do not run. Called once, before anything is started.
         """
 
     @abstractmethod

@@ -29,7 +29,7 @@ _NOTES = (
     'the camera, too. Clips cut from one recording are nearly the same for him.',
     'Frames are resized to {size} × {size}, whole and so perhaps squeezed, before the anonymizer: '
     'the numbers are for frames of that size, and say nothing of larger ones.',
-    'These attackers train for minutes. What they find is a lower bound of what leaks; that they '
+    'These attackers train for minutes. They find a lower bound of what leaks; that they '
     'find nothing proves nothing.',
 )
 

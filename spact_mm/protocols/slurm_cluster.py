@@ -23,7 +23,7 @@ BATCH = 500
 _MAX_TIMEOUTS = 100
 #: Seconds before the end of a job's time at which it is told, for an iteration and a checkpoint.
 _SIGNAL_SECONDS = 120
-#: What an ended job is in, by Slurm's words; everything else is alive.
+#: Slurm's states of ended jobs; in all others a job is alive.
 ENDED = {
     'BOOT_FAIL', 'CANCELLED', 'COMPLETED', 'DEADLINE', 'FAILED', 'NODE_FAIL', 'OUT_OF_MEMORY',
     'PREEMPTED', 'REVOKED', 'TIMEOUT',
@@ -60,7 +60,7 @@ _TIMES = (
 
 @dataclass
 class SlurmOptions:
-    """What jobs ask of Slurm.
+    """Resources that jobs ask of Slurm.
 
     Attributes:
         partition (str, optional): None means the cluster's default.
@@ -140,7 +140,7 @@ class JobState:
 
     Attributes:
         name (str): State, such as ``'RUNNING'``.
-        job_name (str): What the job was called when it was submitted.
+        job_name (str): Name under which the job was submitted.
         node (str): Where it runs, or ran.
         reason (str): Why it waits, or ended.
     """
@@ -171,7 +171,7 @@ class SlurmCluster:
 
     Args:
         folder (Path): Of submitit's files, on the file system that the nodes share.
-        options (SlurmOptions): What jobs ask for.
+        options (SlurmOptions): Resources that jobs ask for.
 
     Raises:
         RuntimeError: If submitit or Slurm's commands are not installed.

@@ -1,4 +1,4 @@
-"""What a job of Slurm does: run a stage, and save it where its time is over."""
+"""The work of a Slurm job: to run a stage, and to save it where its time is over."""
 
 import json
 import os

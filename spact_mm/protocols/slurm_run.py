@@ -30,7 +30,7 @@ class SlurmRun(Run):
         self.stage, self.job, self.name, self.folder = stage, job, name, folder
         self.state, self.outcome = 'PENDING', None
         self.progress, self.attempts = stage.read_progress(), 0
-        #: What the stage's log had before.
+        #: Text of the stage's log before this job.
         self.log_size = _size(stage.log)
         self.ended_since: float | None = None
 

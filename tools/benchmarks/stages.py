@@ -1,4 +1,4 @@
-"""What the tool itself takes for the stages of a large protocol, which do nothing here."""
+"""Time and memory of the tool itself for a large protocol, whose stages do nothing here."""
 
 import contextlib
 import io
