@@ -58,6 +58,7 @@ def test_file_comes_out_whole_with_its_times_and_nothing_else(
     assert '12 frames in, 12 out, 0 dropped, 0 black' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_pipe_of_the_page_gets_frames_and_nothing_else(tmp_path):
     text = (ROOT / 'docs' / 'anonymize.md').read_text()
     line = re.search(r'^cat walk.ts \|.* --live - - .*$', text, re.MULTILINE)[0]

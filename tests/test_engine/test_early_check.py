@@ -192,6 +192,7 @@ def test_resting_optimizers_do_all_but_the_step():
     assert all(wrapper._inner_count == 0 for wrapper in real.values())
 
 
+@pytest.mark.slow
 def test_networks_that_do_not_fit_are_refused_at_once(tiny_data, tmp_path, monkeypatch):
     """Each of these ended in a traceback, after all of the reconstruction."""
     branch = dict(_delete_=True, type='ContrastivePrivacyBranch')

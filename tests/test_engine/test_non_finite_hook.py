@@ -55,6 +55,7 @@ def config(tmp_path_factory, tiny_data):
     )
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_bad_batches_and_says_so(config, tmp_path):
     train(config, tmp_path, {2, 8, 9, 20})
     checkpoint = load(tmp_path / 'epoch_3.pth')
@@ -72,6 +73,7 @@ def test_training_goes_on_from_bad_batches_and_says_so(config, tmp_path):
     assert is_finite(losses)
 
 
+@pytest.mark.slow
 def test_too_many_in_a_row_stop_the_run_and_the_last_good_checkpoint_is_named(config, tmp_path):
     changes = {'default_hooks.non_finite.max_bad_steps': 3}
     with pytest.raises(RuntimeError, match='^3 iterations in a row were skipped') as error:

@@ -206,6 +206,7 @@ def test_step_2_lowers_the_attribute_loss_and_step_1_raises_it():
     assert losses[-1] > 1.01 * losses[0]
 
 
+@pytest.mark.slow
 def test_labels_decide_what_is_learned():
     data = make_batch()
     flipped = copy.deepcopy(data)

@@ -50,6 +50,7 @@ def test_every_phase_updates_whom_it_should(branch, with_privacy):
     assert ('privacy_branch' in model.phases['adversaries']) is (branch is not None)
 
 
+@pytest.mark.slow
 def test_a_high_price_silences_the_anonymizer():
     torch.manual_seed(0)
     model = priced(rate_weight=1.0)
@@ -60,6 +61,7 @@ def test_a_high_price_silences_the_anonymizer():
     assert bits[-1] < 0.1 * bits[0]
 
 
+@pytest.mark.slow
 def test_the_price_follows_the_action():
     model = priced(target_action_loss=0.5, rate_weight=1e-3)
     optimizers = build_optimizers(model)

@@ -338,6 +338,7 @@ def select(state, child):
     return {k.removeprefix(f'{child}.'): v for k, v in state.items() if k.startswith(f'{child}.')}
 
 
+@pytest.mark.slow
 def test_official_checkpoint_gives_the_outputs_of_its_networks(
     official, projecting, images, tmp_path
 ):

@@ -190,6 +190,7 @@ def everything(**changes):
     return changes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('workers', [0, 1])
 def test_run_goes_on_without_a_broken_video_and_image(workers, own_data, tmp_path, monkeypatch):
     video, image = own_data / 'videos' / 'train' / '07.mp4', own_data / 'images' / 'train/11.jpg'

@@ -139,6 +139,7 @@ def test_absent_folders_and_damaged_files_are_one_sentence(converter, layout, ca
     assert not (layout / 'out').exists()
 
 
+@pytest.mark.slow
 def test_published_annotations_give_515_videos_and_52533_frames(converter, shared_data, tmp_path):
     folder = shared_data / 'annotations' / 'pa_hmdb51' / 'PrivacyAttributes'
     for path in folder.glob('*.json'):

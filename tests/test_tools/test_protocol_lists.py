@@ -210,6 +210,7 @@ def demo(tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind, ending', [('images', 'attributes'), ('videos', 'video_attributes')])
 def test_demo_attackers_share_no_person_with_each_other_and_with_tests(demo, kind, ending):
     persons = json.loads((demo / 'persons.json').read_text())

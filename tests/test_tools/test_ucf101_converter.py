@@ -201,6 +201,7 @@ def test_published_lists_have_the_published_counts(converter, shared_data):
         assert {label for _, label in train} == {label for _, label in test} == set(range(101))
 
 
+@pytest.mark.slow
 def test_miniature_of_the_published_set(converter, shared_data, tmp_path):
     """One group a class of the real lists; one real video, the others drawn."""
     source = shared_data / 'annotations' / 'ucf101'
