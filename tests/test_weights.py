@@ -107,5 +107,6 @@ def test_shipped_demo_is_as_good_as_its_card_says(tmp_path):
     done = run_cli('test', config, find_model('demo'), work_dir=tmp_path / 'work', **data)
     assert done.code == 0, done.stderr
     found, told = metrics_of(tmp_path / 'work'), read_card(find_model('demo'))['measured']
-    assert abs(found['acc/top1'] - told['top1_own']) <= 0.03
+    # Four standard errors of 160 videos, each behind noise of its own.
+    assert abs(found['acc/top1'] - told['top1_own']) <= 0.07
     assert found['rate/bits_clip'] == pytest.approx(told['bits_clip'], rel=0.01)

@@ -57,7 +57,8 @@ class Manifest:
         if shard is None:
             for folder in find_shards(out):
                 self._merge(folder)
-            shutil.rmtree(self.out / SHARDS, ignore_errors=True)
+            if (self.out / SHARDS).exists():
+                shutil.rmtree(self.out / SHARDS, ignore_errors=True)
 
     def _read(self) -> None:
         self._entries: dict[str, dict] = {}
