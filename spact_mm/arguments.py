@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from .packaged import find_model, list_models
 
@@ -31,6 +32,18 @@ def seconds(text: str) -> float:
     return value
 
 
+def in_own_words(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a parser of an argument whose own sentence argparse shows."""
+
+    def parse_argument(text: str):
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse_argument
+
+
 def add_anonymizer_arguments(parser: argparse.ArgumentParser, methods: Iterable[str]):
     """Add ``--checkpoint``, ``--model`` or ``--method``, and ``--config``: the anonymizer.
 
@@ -53,19 +66,12 @@ def add_anonymizer_arguments(parser: argparse.ArgumentParser, methods: Iterable[
     how.add_argument(
         '--model',
         dest='checkpoint',
-        type=_model,
+        type=in_own_words(lambda name: str(find_model(name))),
         metavar='NAME',
         help=f'a checkpoint that comes with this package: {", ".join(list_models())}',
     )
     how.add_argument('--method', choices=sorted(methods), help='an obfuscation instead')
     return how
-
-
-def _model(name: str) -> str:
-    try:
-        return str(find_model(name))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run_command(

@@ -14,6 +14,7 @@ from spact_mm.apis import publish, refuse_in_one_sentence
 from spact_mm.arguments import positive
 from spact_mm.files import write_whole
 from spact_mm.packaged import WEIGHTS
+from spact_mm.protocols.spec import stage_folder
 
 CARD = """# {name}
 
@@ -105,9 +106,7 @@ def ship(args: argparse.Namespace) -> Path:
     """Write the weights and the card; return the checkpoint's path."""
     report = json.loads((args.work_dir / 'report.json').read_text(encoding='utf-8'))
     row = find_row(report, args.method, args.seed, args.fold)
-    parts = [args.method.replace(' ', '_'), f'seed{args.seed}']
-    parts += [] if args.fold is None else [f'fold{args.fold}']
-    source = args.work_dir.joinpath(*parts, 'train', 'weights.pth')
+    source = stage_folder(args.work_dir, args.method, args.seed, args.fold, 'train') / 'weights.pth'
     with tempfile.TemporaryDirectory() as folder:
         content = publish(str(source), Path(folder, 'weights.pth')).read_bytes()
     path = args.out / f'{args.name}.pth'

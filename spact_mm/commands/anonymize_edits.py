@@ -1,11 +1,10 @@
 """Options of `spact-anonymize` that choose times and parts of frames."""
 
 import argparse
-from collections.abc import Callable
-from typing import Any
 
 from ..apis.times import Times, parse_span, parse_time
 from ..apis.zones import Zones, parse_zone
+from ..arguments import in_own_words
 
 EDITS = """
 Times are seconds since the first frame, or 1:30.5, or 0:01:30.5. A zone is a polygon of corners x,y
@@ -17,27 +16,27 @@ while persons walk through it.
 def add_edit_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what chooses times and parts of frames."""
     group = parser.add_argument_group('times and zones', EDITS)
-    group.add_argument('--start', type=_one(parse_time), metavar='TIME', help='of a video')
+    group.add_argument('--start', type=in_own_words(parse_time), metavar='TIME', help='of a video')
     group.add_argument(
-        '--end', type=_one(parse_time), metavar='TIME', help='of a video, not included'
+        '--end', type=in_own_words(parse_time), metavar='TIME', help='of a video, not included'
     )
     group.add_argument(
         '--leave-out',
-        type=_one(parse_span),
+        type=in_own_words(parse_span),
         action='append',
         metavar='TIME-TIME',
         help='frames in it are black; may be given several times',
     )
     group.add_argument(
         '--hide',
-        type=_one(parse_zone),
+        type=in_own_words(parse_zone),
         action='append',
         metavar='ZONE',
         help='black, before the anonymizer sees it; may be given several times',
     )
     group.add_argument(
         '--keep',
-        type=_one(parse_zone),
+        type=in_own_words(parse_zone),
         action='append',
         metavar='ZONE',
         help='RAW: NOTHING in this zone is anonymized, and whoever comes into it is seen; for '
@@ -71,15 +70,3 @@ def find_edits(args: argparse.Namespace) -> dict:
     times = Times(args.start, args.end, tuple(args.leave_out or ()))
     found = dict(zones=find_zones(args), times=times)
     return {name: value for name, value in found.items() if value}
-
-
-def _one(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a parser of an argument whose own sentence argparse shows."""
-
-    def parse_argument(text: str):
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return parse_argument

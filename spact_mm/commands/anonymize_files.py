@@ -116,11 +116,9 @@ def find_settings(args: argparse.Namespace, inferencer: AnonymizeInferencer) -> 
     return {**inferencer.settings, **find_options(args), **changes}
 
 
-def open_manifest(
-    args: argparse.Namespace, inferencer: AnonymizeInferencer, shard: Path | None = None
-) -> Manifest:
+def open_manifest(out: str | Path, settings: dict, shard: Path | None = None) -> Manifest:
     """Return the manifest of the outputs; tell what of it is damaged."""
-    manifest = Manifest(args.out, find_settings(args, inferencer), shard)
+    manifest = Manifest(out, settings, shard)
     if manifest.num_broken:
         print(
             f'{manifest.num_broken} lines of {manifest.path} cannot be read and are left out: what '
@@ -152,8 +150,9 @@ def anonymize_all(
         shard (Path, optional): As for :class:`Manifest`.
     """
     remove_leftovers((job.output for job in jobs), is_alone=shard is not None)
-    manifest = open_manifest(args, inferencer, shard)
+    manifest = open_manifest(args.out, find_settings(args, inferencer), shard)
     todo = find_todo(jobs, manifest)
+    options = find_options(args)
     outcome, frames, began = Outcome(), 0, time.monotonic()
     display = Display(len(todo))
     with display.bars:
@@ -167,7 +166,7 @@ def anonymize_all(
                     check,
                     on_frames=display.update,
                     max_pixels=args.max_pixels,
-                    **find_options(args),
+                    **options,
                     **(dict(changes=ChangeLog()) if args.changes else {}),
                 )
             # Any error belongs to this file: a lack of memory, or one of a library.

@@ -176,7 +176,7 @@ def anonymize_in_shards(jobs: Sequence[Job], args: argparse.Namespace) -> bool:
     with lock_outputs(out, has_jobs=True):
         settings = find_settings(args, inferencer)
         earlier = finish_earlier(args, cluster, hash_settings(settings))
-        manifest = open_manifest(args, inferencer)
+        manifest = open_manifest(out, settings)
         todo = [job for job in jobs if str(job.output) not in earlier.failures]
         todo, began = find_todo(todo, manifest), time.monotonic()
         folders = [out / SHARDS / str(number + 1) for number in range(min(args.shards, len(todo)))]

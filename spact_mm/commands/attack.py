@@ -169,7 +169,8 @@ def attack(args: argparse.Namespace) -> int:
     if left_out:
         print(describe_left_out(left_out))
     sources = {below.as_posix(): path for path, below in found.items()}
-    LocalExecutor(args.jobs).start_server()
+    executor = LocalExecutor(args.jobs)
+    executor.start_server()
     small = SmallClips(
         args.work_dir / 'raw_clips', sources, args.size, IMAGES, min(count_cores(), 4)
     )
@@ -195,7 +196,7 @@ def attack(args: argparse.Namespace) -> int:
         )
         if any(stage.read_result() is None for stage in protocol.stages):
             small.write()
-        code = run(protocol, args.jobs)
+        code = run(protocol, executor)
     finally:
         small.remove()
     print('\n'.join(tell_findings(protocol, clips, method['name'])))

@@ -21,7 +21,7 @@ from ..models.anonymizers.checkpoint import (
 from ..packaged import find_config_of_protocol
 from .attackers import TWICE, lengthen, prepare_attacker
 from .imports import add_imports, check_imported, imports_of, read_config
-from .spec import folder_name, is_run_with, resolve, stages_of
+from .spec import is_run_with, resolve, stage_folder, stages_of
 from .stage import FRAMES, Stage, find_files
 
 
@@ -143,8 +143,6 @@ class Planner:
                 lengthen(config)
             self._keep_frames(config, slot, (method, name))
         config.randomness = dict(config.get('randomness', {}), seed=seed)
-        folder = Path(self.work_dir, folder_name(method), f'seed{seed}')
-        folder = folder if fold is None else folder / f'fold{fold}'
         files = {file for _, file in find_files(data_of(config))}
         if 'checkpoint' in self.methods[method]:
             files.add(self.methods[method].checkpoint)
@@ -153,7 +151,7 @@ class Planner:
             method=method,
             seed=seed,
             fold=fold,
-            folder=folder / name,
+            folder=stage_folder(self.work_dir, method, seed, fold, name),
             config=config._cfg_dict,
             is_trained=spec.get('train', True),
             metrics={} if name.endswith(TWICE) else dict(spec.get('metrics', {})),

@@ -97,6 +97,12 @@ def folder_name(method: str) -> str:
     return ''.join(c if c.isalnum() else '_' for c in text).strip('_')
 
 
+def stage_folder(work_dir: Path, method: str, seed: int, fold: int | None, name: str) -> Path:
+    """Return the folder of a stage."""
+    folder = Path(work_dir, folder_name(method), f'seed{seed}')
+    return (folder if fold is None else folder / f'fold{fold}') / name
+
+
 def _check_method(method: ConfigDict, spec: ConfigDict, path: Path) -> None:
     what = f'The method {method.get("name")!r} of {path}'
     _check_keys(method, _METHOD_KEYS, ('name',), what)

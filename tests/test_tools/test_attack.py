@@ -21,9 +21,9 @@ def tool(monkeypatch):
     module = attack
     monkeypatch.setattr(module, 'planned', [], raising=False)
 
-    def run(protocol: Protocol, jobs):
+    def run(protocol: Protocol, executor):
         copies = sorted(protocol.work_dir.glob('raw_clips/**/*.avi'))
-        module.planned.append((protocol, jobs, protocol.find_missing(), copies))
+        module.planned.append((protocol, executor, protocol.find_missing(), copies))
         return 0
 
     monkeypatch.setattr(module, 'run', run)
@@ -68,8 +68,8 @@ def test_panel_is_planned_before_and_after(tool, monkeypatch, tmp_path, capsys):
     assert 'Caution: 4 test clips are few' in printed
     assert 'Not all attackers are done' in printed
 
-    ((protocol, jobs, missing, copies),) = tool.planned
-    assert jobs == 3 and not missing and len(copies) == 16
+    ((protocol, executor, missing, copies),) = tool.planned
+    assert executor.jobs == 3 and not missing and len(copies) == 16
     assert not (work / 'raw_clips').exists()
     ids = [stage.id for stage in protocol.stages]
     assert ids == [
@@ -299,7 +299,7 @@ def test_attributes_are_told_by_their_precision(tool, monkeypatch, tmp_path):
 def test_persons_are_named_before_and_at_chance_after_black(tmp_path):
     write_persons(tmp_path / 'clips', persons=10, clips=4, frames=20)
     command = [sys.executable, ROOT / 'tools' / 'attack.py', 'clips', '--method', 'black']
-    command += ['--quick', '--size', '32']
+    command += ['--quick', '--size', '32', '--jobs', '2']
     process = run_process(tmp_path, *command)
     assert process.code == 0, process.stderr
     assert 'chance is 10 %: 100 % of the advantage is removed.' in process.stdout
