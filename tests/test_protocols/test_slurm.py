@@ -104,11 +104,16 @@ def wait_for(condition):
         time.sleep(0.05)
 
 
+def be_tool(stages, executor):
+    """Run stages as the command does, also where this process ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    run_stages(stages, executor=executor)
+
+
 def in_background(work, stages, told=None):
     """Start a tool in another process."""
-    run = dict(executor=executor(work, told))
     tool = multiprocessing.get_context('fork').Process(
-        target=run_stages, args=(stages,), kwargs=run
+        target=be_tool, args=(stages, executor(work, told))
     )
     tool.start()
     return tool
@@ -239,11 +244,8 @@ def test_interruption_cancels_the_jobs(work, cluster):
     tool = in_background(work, [stage])
     wait_for(lambda: journal(work) == ['long'])
     job = job_of(stage)
-    # Python drops an interrupt that comes within a finalizer.
-    for _ in range(3):
-        if tool.exitcode is None:
-            os.kill(tool.pid, signal.SIGINT)
-            tool.join(100)
+    os.kill(tool.pid, signal.SIGINT)
+    tool.join(300)
     assert tool.exitcode is not None and not (stage.folder / JOB_NOTE).exists()
     wait_for(lambda: not cluster.run('squeue', '--noheader', f'--jobs={job}').strip())
     assert journal(work) == ['long']
