@@ -104,9 +104,12 @@ class Manifest:
         with lock_folder(folder, refusal, name=_JOB_LOCK):
             path = folder / MANIFEST
             lines = path.read_bytes() if path.exists() else b''
-            if lines:
-                # Damaged ones, too: the hashes in them tell outputs of this tool from others.
-                self._write(lines if lines.endswith(b'\n') else lines + b'\n')
+            lines += b'' if lines.endswith(b'\n') else b'\n'
+            # A process that was killed here has added them already. Damaged ones count, too: the
+            # hashes in them tell outputs of this tool from others.
+            there = self.path.read_bytes() if self.path.exists() else b''
+            if lines.strip() and not there.endswith(lines):
+                self._write(lines)
                 self._read()
             self._take_over(folder, is_alone=True)
             shutil.rmtree(folder, ignore_errors=True)
@@ -129,7 +132,9 @@ class Manifest:
             for entry in filter(None, map(_parse, mine.read_bytes().split(b'\n'))):
                 output = self.out / entry.get('output', '..')
                 found = _fingerprint(output) if '..' not in output.parts else None
-                if found is not None and found == (entry.get('bytes'), entry.get('sha256')):
+                is_whole = found is not None and found == (entry.get('bytes'), entry.get('sha256'))
+                # The process may have been killed when it had added the line.
+                if is_whole and entry != self._entries.get(entry['output']):
                     self._append(entry)
             mine.unlink()
 

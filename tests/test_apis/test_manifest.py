@@ -234,6 +234,20 @@ def test_line_of_a_killed_process_counts_only_for_what_is_there(done, tmp_path):
     assert list(job.output.parent.glob('.*')) == []
 
 
+def test_kill_after_the_line_is_written_adds_no_second(done):
+    job, _ = done
+    folder = job.output.parent
+    whole = (folder / 'manifest.jsonl').read_bytes()
+    # Killed before it could remove what it had noted: a process alone, and a job of a cluster.
+    (folder / '.manifest.jsonl.999999999.part').write_bytes(whole.strip())
+    Manifest(folder, {})
+    (folder / '.shards' / '0').mkdir(parents=True)
+    (folder / '.shards' / '0' / 'manifest.jsonl').write_bytes(whole)
+    assert Manifest(folder, {}).num_broken == 0
+    assert (folder / 'manifest.jsonl').read_bytes() == whole
+    assert list(folder.glob('.*')) == []
+
+
 def test_leftovers_of_ended_processes_are_removed_and_those_of_others_stay(done):
     job, _ = done
     folder = job.output.parent
