@@ -46,6 +46,24 @@ for name in ('action', 'image_raw', 'mean_raw', 'difference_raw', 'clip_raw', 't
 movement = dict(config='../eval/attack_movement_demo.py', attacker=_base_.attacker)
 stages['movement'] = dict(movement, only=['raw'])
 stages['patient_movement_raw'] = patient(movement, load='raw:movement')
+# The one with more time, frame by frame over whole videos.
+stages['patient_video_raw'] = dict(_base_.fresh['video_raw'], load='patient_image_raw', only=priced)
+# Attackers with more data: other persons, drawn for them, four times as many images and twice as
+# many videos, by `python tools/data/demo/render.py --seed 1 --images 4800 8 --videos 960 8 --out
+# data/demo_more`.
+more_images = {'ann_file': 'train_attributes.json', 'data_prefix.img_path': 'images'}
+more_videos = {'ann_file': 'train_video_attributes.json', 'data_prefix.video': 'videos'}
+for name, files in dict(image=more_images, clip=more_videos).items():
+    stages[f'more_{name}'] = dict(
+        _base_.from_raw[f'{name}_raw'],
+        load=f'patient_{name}_raw',
+        only=priced,
+        options={
+            f'train_dataloader.dataset.{key}': f'data/demo_more/{file}'
+            for key, file in files.items()
+        },
+    )
+stages['more_video'] = dict(stages['patient_video_raw'], load='more_image')
 # Not one of the panel: who knows the noise subtracts it, and has to find more.
 stages['known'] = dict(
     stages['patient_image_raw'],
@@ -53,7 +71,7 @@ stages['known'] = dict(
     metrics=dict(cmap_known='privacy/cMAP'),
 )
 del stages['known']['attacker']
-del name, stage, changes, movement
+del name, stage, changes, movement, files
 protocol = dict(
     title='Demo set: a price on information',
     seeds=[0, 1, 2],

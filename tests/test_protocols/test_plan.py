@@ -107,6 +107,23 @@ def test_test_persons_are_in_no_training_of_the_demo(path):
             assert not is_run or '/attacker_val_' in loader.dataset.ann_file
 
 
+def test_attackers_behind_a_price_have_time_and_other_persons():
+    protocol = load_protocol(DEMO.with_name('demo_price.py'), seeds=[0], methods=['price'])
+    folders = {'more_image': 'img_path', 'more_clip': 'video'}
+    for name, key in folders.items():
+        stage = find(protocol, 'price', name)
+        dataset = stage.config.train_dataloader.dataset
+        assert dataset.data_prefix[key].startswith('data/demo_more/')
+        assert dataset.ann_file.startswith('data/demo_more/train_')
+        patient = find(protocol, 'price', name.replace('more', 'patient') + '_raw')
+        assert stage.config.load_from == str(patient.weights)
+    for name, images in dict(
+        patient_video_raw='patient_image_raw', more_video='more_image'
+    ).items():
+        stage = find(protocol, 'price', name)
+        assert stage.config.load_from == str(find(protocol, 'price', images).weights)
+
+
 def test_attackers_of_one_anonymizer_share_its_frames(tmp_path):
     protocol = load_protocol(DEMO, tmp_path / 'w', seeds=[0], methods=['SPAct', 'raw'])
     kept = {
