@@ -23,6 +23,7 @@ _GOALS = dict(
 
 
 _CURVES = 'Methods with a knob'
+_FLICKER = 'Flicker'
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Report:
         provenance (Mapping): Command, data, machine, date and the like.
         panel (PanelReport, optional): The attackers; the strongest is shown first.
         curves (Mapping[str, Mapping]): From :func:`~spact_mm.evaluation.curves.make_curves`.
+        flicker (Mapping[str, Mapping]): By method the mean change of a pixel between frames of a
+            still scene, 0 to 255: ``before`` and ``after`` the anonymizer.
     """
 
     title: str
@@ -59,6 +62,7 @@ class Report:
     provenance: Mapping[str, object] = field(default_factory=dict)
     panel: PanelReport | None = None
     curves: Mapping[str, Mapping] = field(default_factory=dict)
+    flicker: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @cached_property
     def sections(self) -> list[tuple[str, Table]]:
@@ -78,6 +82,8 @@ class Report:
             sections.append(('Further attackers', make_table(self.summary, columns, self.raw, {})))
         if self.curves:
             sections.append((_CURVES, _curves_table(self.curves)))
+        if self.flicker:
+            sections.append((_FLICKER, _flicker_table(self.flicker)))
         return sections
 
     @property
@@ -97,6 +103,11 @@ class Report:
             sentences.append(
                 f'{_CURVES}: the area of all pairs of advantage removed and Top-1 kept that one of '
                 'the settings reaches in both; 100 would be all removed at no cost.'
+            )
+        if self.flicker:
+            sentences.append(
+                f'{_FLICKER}: the mean change of a pixel between successive frames of a scene in '
+                'which nothing moves, 0 to 255; the frames differ by the noise of a camera.'
             )
         if self.panel is not None and not (self.published or self.attack_columns):
             return sentences
@@ -193,6 +204,11 @@ def _curves_table(curves: Mapping[str, Mapping]) -> Table:
         )
         table.append([title, points, f'{100 * curve["area"]:.1f}'])
     return table
+
+
+def _flicker_table(flicker: Mapping[str, Mapping[str, float]]) -> Table:
+    rows = [[name, f'{f["before"]:.1f}', f'{f["after"]:.1f}'] for name, f in flicker.items()]
+    return [['method', 'in the input', 'in the output ↓'], *rows]
 
 
 def _markdown(table: Table) -> str:

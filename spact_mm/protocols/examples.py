@@ -1,7 +1,7 @@
 """Example frames of test videos, as input of a protocol's fresh models."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mmaction.registry import DATASETS, MODELS
 from mmengine.registry import init_default_scope
+from torch import Tensor, nn
 
 from ..figures import write_figure
 from ..models.anonymizers import rewrite_clips, takes_clips
@@ -41,8 +42,8 @@ def find_example_stages(stages: Iterable[Stage]) -> dict[str, Stage]:
     return found
 
 
-def draw_examples(stage: Stage, count: int = 8) -> bytes | None:
-    """Draw the middle frames of test videos behind the anonymizer of an action target.
+def read_examples(stage: Stage, count: int = 8) -> tuple[nn.Module, list[Tensor]] | None:
+    """Return the anonymizer of an action target, and clips of its test videos.
 
     Args:
         stage (Stage): A stage with videos as test data and the anonymizer in its data preprocessor.
@@ -50,25 +51,37 @@ def draw_examples(stage: Stage, count: int = 8) -> bytes | None:
         count (int): Number of videos, evenly spaced in the list. Defaults to 8.
 
     Returns:
-        bytes | None: A PNG file with the frames side by side. None if the anonymizer needs other
-        inputs than frames.
+        tuple | None: The anonymizer, and a raw clip (T, 3, H, W) of each video, RGB in [0, 1]. None
+        if the anonymizer needs other inputs than frames.
     """
     init_default_scope('mmaction')
     preprocessor = MODELS.build(stage.config.model.data_preprocessor)
     if getattr(preprocessor.anonymizer, 'needs_boxes', False):
         return None
     dataset = DATASETS.build(stage.config.test_dataloader.dataset)
-    frames = []
+    clips = []
     for index in np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int):
-        clips = dataset[int(index)]['inputs']
-        clip = fold_frames(clips[None, :1], preprocessor.format_shape)
-        frames.append(clip if takes_clips(preprocessor.anonymizer) else clip[len(clip) // 2][None])
-    x = torch.stack(frames).float() / 255
-    if preprocessor.to_rgb:  # the frames are BGR
-        x = x.flip(2)
+        inputs = dataset[int(index)]['inputs']
+        clip = fold_frames(inputs[None, :1], preprocessor.format_shape).float() / 255
+        clips.append(clip.flip(1) if preprocessor.to_rgb else clip)
+    return preprocessor.anonymizer, clips
+
+
+def draw_examples(anonymizer: nn.Module, clips: Sequence[Tensor]) -> bytes:
+    """Draw the middle frames of clips behind an anonymizer.
+
+    Args:
+        anonymizer (nn.Module): The anonymizer.
+        clips (Sequence[Tensor]): From :func:`read_examples`.
+
+    Returns:
+        bytes: A PNG file with the frames side by side.
+    """
+    if not takes_clips(anonymizer):
+        clips = [clip[len(clip) // 2][None] for clip in clips]
     with torch.no_grad():
-        x = rewrite_clips(preprocessor.anonymizer, x)[:, x.shape[1] // 2]
-    pictures = (x * 255).round().clamp(0, 255).to(torch.uint8)
+        x = rewrite_clips(anonymizer, torch.stack(list(clips)))
+    pictures = (x[:, x.shape[1] // 2] * 255).round().clamp(0, 255).to(torch.uint8)
     pictures = np.pad(
         pictures.permute(0, 2, 3, 1).numpy(),
         ((0, 0), (0, 0), (0, _GAP), (0, 0)),

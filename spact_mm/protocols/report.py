@@ -1,6 +1,7 @@
 """The report on the results of a protocol's stages."""
 
 import inspect
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,11 +20,13 @@ from ..evaluation.summary import Summary, goals, summarize
 from ..evaluation.tradeoff import plot_tradeoff
 from ..files import write_whole
 from ..models.anonymizers.checkpoint import find_anonymizer
-from .examples import draw_examples, draw_grid, find_example_stages
+from .examples import draw_examples, draw_grid, find_example_stages, read_examples
+from .flicker import measure_flicker
 from .protocol import Protocol
 from .results import average_precisions, collect_rows
 from .spec import folder_name
 from .stage import Stage
+from .stage_files import read_json
 
 #: Default names of the metrics of chance levels, by metric.
 _CHANCE = dict(top1='top1_chance', cmap='cmap_chance')
@@ -104,6 +107,8 @@ def write_report(protocol: Protocol, command: str) -> Path | None:
     if method in summary and (has_utility or panel is None):
         supervised, obfuscations = settings.supervised, settings.obfuscations
         judged = goals(summary, method, raw, supervised, obfuscations, privacy=x, **goal)
+    stages = sorted(protocol.stages, key=lambda stage: order[stage.method])
+    examples, flicker = _read_examples(protocol.work_dir, stages)
     levels = _find_levels(summary, raw, chance or _CHANCE)
     families = {**_find_families(protocol.stages, settings.obfuscations), **settings.curves}
     curves = make_curves(summary, families, raw, x, levels.get(x, 0.0))
@@ -111,7 +116,7 @@ def write_report(protocol: Protocol, command: str) -> Path | None:
         protocol.work_dir / 'report.json',
         rows,
         _with_strongest(summary, panel),
-        dict(protocol=protocol.name, command=command, goals=judged, curves=curves),
+        dict(protocol=protocol.name, command=command, goals=judged, curves=curves, flicker=flicker),
     )
     plot = None
     if any('top1' in metrics and x in metrics for metrics in summary.values()):
@@ -148,9 +153,8 @@ def write_report(protocol: Protocol, command: str) -> Path | None:
         provenance={key: value for key, value in provenance.items() if value},
         panel=panel,
         curves=curves,
+        flicker=flicker,
     )
-    stages = sorted(protocol.stages, key=lambda stage: order[stage.method])
-    examples = _read_examples(protocol.work_dir, stages)
     if examples:
         draw_grid(examples, protocol.work_dir / 'examples.png')
     write_html(
@@ -186,22 +190,26 @@ def _with_strongest(summary: Summary, panel: PanelReport | None) -> dict:
     }
 
 
-def _read_examples(work_dir: Path, stages: Sequence[Stage]) -> dict[str, bytes]:
-    """Return pictures of each method, drawn once for each state of its stage."""
-    examples = {}
+def _read_examples(work_dir: Path, stages: Sequence[Stage]) -> tuple[dict, dict]:
+    """Return each method's picture and its flicker, made once for each state of its stage."""
+    pictures, flicker = {}, {}
     for method, stage in find_example_stages(stages).items():
         path = work_dir / 'examples' / f'{folder_name(method)}-{stage.hash}.png'
-        if not path.exists() or _is_broken(path):
-            picture = draw_examples(stage)
-            if picture is None:
+        numbers = path.with_suffix('.json')
+        known = read_json(numbers)
+        if _is_broken(path) or set(known) != {'before', 'after'}:
+            found = read_examples(stage)
+            if found is None:
                 continue
-            write_whole(path, picture)
-        examples[method] = path.read_bytes()
-    return examples
+            known = measure_flicker(*found)
+            write_whole(path, draw_examples(*found))
+            write_whole(numbers, json.dumps(known))
+        pictures[method], flicker[method] = path.read_bytes(), known
+    return pictures, flicker
 
 
 def _is_broken(path: Path) -> bool:
-    data = np.frombuffer(path.read_bytes(), np.uint8)
+    data = np.frombuffer(path.read_bytes() if path.exists() else b'', np.uint8)
     return not data.size or cv2.imdecode(data, cv2.IMREAD_COLOR) is None
 
 

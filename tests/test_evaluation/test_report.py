@@ -131,6 +131,18 @@ def test_further_attackers_have_a_table_with_their_own_chance(tmp_path):
     ]
 
 
+def test_flicker_has_a_table(tmp_path):
+    flicker = dict(raw=dict(before=2.26, after=2.26), SPAct=dict(before=2.26, after=7.04))
+    text = write_markdown(tmp_path / 'r.md', Report('T', [], {}, flicker=flicker))
+    assert table_of(text, '## Flicker') == [
+        '| method | in the input | in the output ↓ |',
+        '| --- | ---: | ---: |',
+        '| raw | 2.3 | 2.3 |',
+        '| SPAct | 2.3 | 7.0 |',
+    ]
+    assert 'Flicker: the mean change of a pixel' in text
+
+
 def test_goals_are_told_met_or_missed(tmp_path):
     rows = make_rows()
     judged = goals(summarize(rows), supervised='raw', min_advantage_removed=0.1)

@@ -148,10 +148,18 @@ def test_folder_of_others_is_no_stage(stage):
 def test_damaged_picture_is_drawn_again(stage, tmp_path, monkeypatch):
     picture = cv2.imencode('.png', np.zeros((8, 8, 3), np.uint8))[1].tobytes()
     monkeypatch.setattr(report, 'find_example_stages', lambda stages: dict(m=stages[0]))
-    monkeypatch.setattr(report, 'draw_examples', lambda stage: picture)
-    assert report._read_examples(tmp_path, [stage]) == dict(m=picture)
-    (path,) = (tmp_path / 'examples').iterdir()
+    monkeypatch.setattr(report, 'read_examples', lambda stage: (None, []))
+    monkeypatch.setattr(report, 'draw_examples', lambda anonymizer, clips: picture)
+    changes = dict(before=2.0, after=1.0)
+    monkeypatch.setattr(report, 'measure_flicker', lambda anonymizer, clips: changes)
+    whole = dict(m=picture), dict(m=changes)
+    assert report._read_examples(tmp_path, [stage]) == whole
+    numbers, path = sorted((tmp_path / 'examples').iterdir())
     for content in (picture[:40], b''):
         path.write_bytes(content)
-        assert report._read_examples(tmp_path, [stage]) == dict(m=picture)
+        assert report._read_examples(tmp_path, [stage]) == whole
         assert path.read_bytes() == picture
+    numbers.write_text('{"bef')
+    with pytest.warns(UserWarning, match='is damaged'):
+        assert report._read_examples(tmp_path, [stage]) == whole
+    assert json.loads(numbers.read_text()) == changes
