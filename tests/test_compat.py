@@ -444,6 +444,7 @@ def test_separate_no_sync_holds_for_all_children(process_group):
     assert model.module.second.require_backward_grad_sync
 
 
+@pytest.mark.slow
 @on_cpu
 def test_amp_trains_in_bfloat16_without_an_accelerator():
     from mmengine.optim import AmpOptimWrapper

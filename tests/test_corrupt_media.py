@@ -188,6 +188,7 @@ def test_in_anonymization_it_is_never_taken_for_whole(tmp_path, kind):
         assert kind == 'picture as video' or f'{name} is damaged: ' in result.warning
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'suffix, codec', [('mp4', 'libx264'), ('avi', 'mpeg4'), ('mkv', 'libx264')]
 )

@@ -66,6 +66,7 @@ def test_floating_point_image_is_as_bright_as_before(tmp_path):
     np.testing.assert_array_equal(picture[..., 0].ravel(), np.arange(256))
 
 
+@pytest.mark.slow
 def test_same_frames_give_the_same_file(tmp_path):
     source = write_video(tmp_path / 'noise.mp4', np.random.default_rng(4).integers(
         0, 256, (12, 48, 64, 3), np.uint8

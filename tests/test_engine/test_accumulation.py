@@ -234,6 +234,7 @@ def test_a_whole_run_updates_all_players(config, tmp_path):
         assert differences(expected[part], found[part]) == []
 
 
+@pytest.mark.slow
 def test_a_run_that_would_train_nothing_is_refused_before_it_begins(config, tmp_path):
     with pytest.raises(ValueError, match='only 4 of 7 iterations update it'):
         train(config, tmp_path, **{'optim_wrapper.anonymizer.accumulative_counts': 7})

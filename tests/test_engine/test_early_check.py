@@ -88,6 +88,7 @@ def test_training_is_the_same_bit_for_bit_with_and_without_the_check(
     assert differences(result(tmp_path / 'resumed', 2), result(tmp_path / 'unchecked', 2)) == []
 
 
+@pytest.mark.slow
 def test_check_leaves_runner_and_random_numbers_as_they_are(tiny_data, tmp_path):
     runner = build_runner(write_config(tmp_path, tiny_data, SCHEDULE, **workerless()), tmp_path)
     runner._train_loop = runner.build_train_loop(runner._train_loop)
@@ -293,6 +294,7 @@ def test_metric_that_cannot_take_the_predictions_is_refused(tiny_data, tmp_path,
     assert 'val_evaluator (Evaluator)' in message and 'prediction' in message
 
 
+@pytest.mark.slow
 def test_plain_trainings_are_checked_by_the_hook(tiny_data, tmp_path, monkeypatch):
     """A fresh target: the label of one video is beyond its classes; and its head does not fit."""
     base = write_config(tmp_path, tiny_data, SCHEDULE, **workerless())

@@ -98,6 +98,7 @@ class PoisonGradient(Hook):
         return gradient * float('inf') if self.count == 2 else gradient
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_an_infinite_gradient(tiny_data, tmp_path):
     """The recipe's own hooks see to it; the loss of the iteration is as good as any."""
     without = workerless(val_dataloader=None, val_evaluator=None, val_cfg=None)
@@ -115,6 +116,7 @@ def test_a_run_goes_on_from_an_infinite_gradient(tiny_data, tmp_path):
     assert '(phase adversaries), not finite: gradients of privacy_branch' in log
 
 
+@pytest.mark.slow
 def test_ten_in_a_row_end_a_run_that_sets_nothing(tiny_data, tmp_path):
     without = workerless(val_dataloader=None, val_evaluator=None, val_cfg=None)
     schedule = [dict(phase='reconstruction', epochs=2)]

@@ -75,6 +75,7 @@ def test_report_without_pictures_has_the_tables(tmp_path):
     assert '<img' not in text and text.count('<table>') == 1
 
 
+@pytest.mark.slow
 def test_browser_shows_the_page(report):
     """The page in headless Chromium: text, a bar that is half full, and no error."""
     browser = shutil.which('chromium') or shutil.which('google-chrome')

@@ -194,6 +194,7 @@ def train(model, phase, data, optimizers, steps):
     return [value['adversaries/loss_privacy'].item() for value in values]
 
 
+@pytest.mark.slow
 def test_step_2_lowers_the_attribute_loss_and_step_1_raises_it():
     # So large that L_T has no say in the direction.
     model = build(privacy_weight=1000.0)

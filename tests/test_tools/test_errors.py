@@ -119,6 +119,7 @@ def test_training_is_refused_with_a_sentence(changes, parts, tiny_data, tmp_path
     assert [part for part in parts if part not in message] == []
 
 
+@pytest.mark.slow
 def test_checkpoint_of_another_model_is_refused(tiny_data, tmp_path, monkeypatch):
     config = write_config(tmp_path, tiny_data, BRIEF, **workerless())
     classifier = tmp_path / 'classifier.pth'
@@ -131,6 +132,7 @@ def test_checkpoint_of_another_model_is_refused(tiny_data, tmp_path, monkeypatch
     )
 
 
+@pytest.mark.slow
 def test_absent_checkpoint_is_refused(tiny_data, tmp_path, monkeypatch):
     config = write_config(tmp_path, tiny_data, BRIEF, **workerless())
     absent = tmp_path / 'absent.pth'
@@ -210,6 +212,7 @@ def test_run_goes_on_without_a_broken_video_and_image(workers, own_data, tmp_pat
         assert sum(count in line for line in lines) == 1
 
 
+@pytest.mark.slow
 def test_run_stops_when_many_are_broken(own_data, tmp_path, monkeypatch):
     for index in (3, 12):
         (own_data / 'videos' / 'train' / f'{index:02}.mp4').write_bytes(b'')

@@ -28,6 +28,7 @@ def refusal(monkeypatch, tool, config, *options, work_dir):
     return message
 
 
+@pytest.mark.slow
 def test_hooks_are_turned_off_by_none(tiny_data, tmp_path, monkeypatch):
     config = write_config(
         tmp_path,
@@ -112,6 +113,7 @@ def test_the_data_root_is_an_environment_variable(tmp_path, monkeypatch):
     assert f'{tmp_path}/absent/train_videos.txt of VideoDataset does not exist' in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('tool', ['train', 'test'])
 def test_unmodified_tools_refuse_variables(tool, tiny_data, tmp_path, monkeypatch):
     config = write_config(tmp_path, tiny_data, BRIEF, **workerless())

@@ -180,6 +180,7 @@ def test_link_lists_say_what_is_done(converter, layout):
     assert actions['run/lena_run1.avi'] == actions['run/lena_run2.avi'] == 'run'
 
 
+@pytest.mark.slow
 def test_stored_clips_give_nine_classes(converter, shared_data, tmp_path, capsys):
     cut = [sys.executable, str(shared_data / 'weizmann' / 'cut.py'), str(tmp_path / 'videos')]
     subprocess.run(cut, check=True, capture_output=True)
