@@ -25,6 +25,7 @@ from benchmarks.results import check_json, print_ratios, write_json
 from benchmarks.step_comparison import run_step
 
 from spact_mm.apis import METHODS, refuse_in_one_sentence
+from spact_mm.packaged import list_models
 
 CASES = dict(step=step.Round, data=data.Samples, anonymize=anonymize.Frames)
 
@@ -87,7 +88,7 @@ def run_anonymize(args: argparse.Namespace) -> dict:
 
 def run_files(args: argparse.Namespace) -> dict:
     """Anonymize whole files, from start to end, beside deface."""
-    found = files.commands(args.methods, args.checkpoint)
+    found = files.commands(args.methods, args.models, args.checkpoint)
     rows = {}
     for size in args.sizes:
         for cores in args.cores:
@@ -171,7 +172,10 @@ def parse_args() -> argparse.Namespace:
     command.add_argument('--cores', nargs='+', type=int, default=[1, 2])
     command.add_argument('--frames', type=int, default=250)
     command.add_argument('--methods', nargs='*', choices=sorted(METHODS), default=sorted(METHODS))
-    command.add_argument('--checkpoint', help='of an f_A, by each backend')
+    command.add_argument(
+        '--models', nargs='*', choices=list_models(), default=list_models(), help='by each backend'
+    )
+    command.add_argument('--checkpoint', help='of an f_A, at the size of the file')
     command.add_argument('--folder', default='work_dirs/benchmark', help='of the files it makes')
     command = commands.add_parser('stages', help=run_stages.__doc__)
     command.set_defaults(run=run_stages, rounds=1)

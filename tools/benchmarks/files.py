@@ -37,16 +37,21 @@ def make_film(path: Path, width: int, height: int, num_frames: int) -> Path:
     return path
 
 
-def commands(methods: Sequence[str], checkpoint: str | None) -> dict[str, list[str]]:
+def commands(
+    methods: Sequence[str], models: Sequence[str], checkpoint: str | None
+) -> dict[str, list[str]]:
     """Return the commands to compare; ``{video}`` and ``{out}`` stand for a file and a new folder.
 
     deface is included if it is installed (``pip install spact_mm[attackers]``).
     """
     ours = [sys.executable, str(_TOOL), '{video}', '--device', 'cpu', '--out', '{out}', '--force']
     found = {method: [*ours, '--method', method] for method in methods}
+    networks = {model: ['--model', model] for model in models}
     if checkpoint:
+        networks['f_A'] = ['--checkpoint', checkpoint]
+    for name, options in networks.items():
         for backend in ('torch', 'onnxruntime'):
-            found[f'f_A, {backend}'] = [*ours, '--checkpoint', checkpoint, '--backend', backend]
+            found[f'{name}, {backend}'] = [*ours, *options, '--backend', backend]
     if find_spec('deface') is not None:
         deface = str(Path(sys.executable).with_name('deface'))
         found['deface'] = [deface, '{video}', '--output', '{out}/video.mp4']
