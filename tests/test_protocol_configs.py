@@ -98,7 +98,7 @@ PANELS = {
     for name, (_, stages) in PROTOCOLS.items()
 }
 METHODS = ['raw', 'downsample 2×', 'downsample 4×', 'weak blur', 'strong blur', 'blackening']
-METHODS += ['supervised', 'SPAct']
+METHODS += ['supervised', 'SPAct', 'price']
 LOADERS = [f'{split}_dataloader' for split in ('train', 'val', 'test')]
 SHARING = [name for name in PROTOCOLS if name != 'pa_hmdb51']
 
@@ -207,7 +207,7 @@ def test_only_the_supervised_baseline_trains_on_labels_of_attributes(plans, name
     for stage in plans[name].stages:
         if stage.name == 'train':
             privacy = stage.config.privacy_dataloader.dataset
-            labels = dict(supervised='VISPR1', SPAct=None)[stage.method]
+            labels = dict(supervised='VISPR1', SPAct=None, price=None)[stage.method]
             assert privacy.get('attributes') == labels
         elif stage.config.model.get('type') == 'mmpretrain.ImageClassifier':
             wanted = 'VISPR2' if name == 'novel_attributes' else 'VISPR1'
@@ -227,7 +227,7 @@ def test_each_stage_has_its_methods_anonymizer(plans, name):
         for method, kind, values in zip(METHODS, kinds, settings, strict=False)
     }
     trainings = {stage.method: stage for stage in plan.stages if stage.name == 'train'}
-    assert set(trainings) == {'supervised', 'SPAct'}
+    assert set(trainings) == {'supervised', 'SPAct', 'price'}
     seen = dict.fromkeys(METHODS, 0)
     for stage in plan.stages:
         if stage.name == 'train':
@@ -246,7 +246,8 @@ def test_each_stage_has_its_methods_anonymizer(plans, name):
             assert anonymizer == expected[stage.method] and weights is None
         else:
             assert anonymizer == training.config.model.anonymizer
-            assert anonymizer['type'] == 'UNetAnonymizer' and weights == str(training.weights)
+            kind = 'GaussianChannel' if stage.method == 'price' else 'UNetAnonymizer'
+            assert anonymizer['type'] == kind and weights == str(training.weights)
             assert training in stage.needs
         seen[stage.method] += 1
     assert all(seen.values())
@@ -278,6 +279,20 @@ def test_plan_tells_which_data_are_missing(plans, name, tmp_path, monkeypatch):
     }
 
 
+@pytest.mark.parametrize('name', PROTOCOLS)
+def test_noise_rises_over_the_first_half_of_each_training_behind_it(plans, name):
+    ramps = {}
+    for stage in plans[name].stages:
+        if stage.name != 'train' and stage.is_trained:
+            hooks = stage.config.get('custom_hooks') or []
+            ends = [hook.end for hook in hooks if hook.type == 'NoiseRampHook']
+            half = stage.config.train_cfg.max_epochs // 2
+            assert ends == ([half] if stage.method == 'price' else []), stage.id
+            assert 'ReproducibleEpochHook' in [hook.type for hook in hooks]
+            ramps[stage.method] = ends
+    assert ramps['price'] and ramps['SPAct'] == []
+
+
 def test_protocols_that_share_an_anonymizer_share_a_work_dir(plans):
     """Each f_A is trained once, and no stage clears the folder of another one."""
     hashes = {}
@@ -286,7 +301,7 @@ def test_protocols_that_share_an_anonymizer_share_a_work_dir(plans):
             hashes.setdefault((stage.method, stage.name), {})[name] = stage.hash
     for key, found in hashes.items():
         assert len(set(found.values())) == 1, key
-    for method in ('supervised', 'SPAct'):
+    for method in ('supervised', 'SPAct', 'price'):
         assert list(hashes[method, 'train']) == SHARING
 
 

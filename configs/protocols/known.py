@@ -2,6 +2,7 @@
 _base_ = ['./_base_/published.py', './_base_/published_panel.py']
 
 resnet = '../eval/privacy_resnet50_vispr1.py'
+ramps = _base_.ramps
 blackened = dict.fromkeys(('privacy', 'finetuned', 'image_raw', 'convnext_raw'), _base_.vispr_boxes)
 protocol = dict(
     title='UCF101 and VISPR1: known actions, known attributes',
@@ -10,6 +11,17 @@ protocol = dict(
         *_base_.untrained,
         dict(**_base_.blackening, options=dict(action=_base_.ucf101_boxes, **blackened)),
         *_base_.trained_on_ucf101,
+        dict(
+            **_base_.price_on_ucf101,
+            options=dict(
+                action=ramps.action,
+                privacy=ramps.resnet,
+                finetuned=ramps.finetuned,
+                inverter=ramps.inverter,
+                image_raw=ramps.image,
+                convnext_raw=ramps.convnext,
+            ),
+        ),
     ],
     stages=dict(
         # Fresh models, from scratch.

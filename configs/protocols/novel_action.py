@@ -12,6 +12,7 @@ protocol = dict(
         *_base_.untrained,
         dict(**_base_.blackening, options=dict(novel_action=_base_.hmdb51_boxes)),
         *_base_.trained_on_ucf101,
+        dict(**_base_.price_on_ucf101, options=dict(novel_action=_base_.ramps.action)),
     ],
     stages=dict(
         novel_action=dict(config='../eval/action_r3d_hmdb51.py', metrics=dict(top1='acc/top1')),

@@ -6,6 +6,7 @@ protocol = dict(
         *_base_.untrained,
         dict(**_base_.blackening, options=dict(novel_action_pa=_base_.hmdb51_boxes)),
         *_base_.trained_on_ucf101,
+        dict(**_base_.price_on_ucf101, options=dict(novel_action_pa=_base_.ramps.action)),
     ],
     stages=dict(
         _delete_=True,

@@ -10,6 +10,7 @@ blackened = dict.fromkeys(
     ('novel_privacy', 'novel_finetuned', 'novel_image_raw', 'novel_convnext_raw'),
     _base_.vispr_boxes,
 )
+ramps = _base_.ramps
 on_raw = dict(**vispr2, **_base_.on_raw)
 from_raw = dict(**vispr2, **_base_.from_raw)
 protocol = dict(
@@ -19,6 +20,16 @@ protocol = dict(
         *_base_.untrained,
         dict(**_base_.blackening, options=blackened),
         *_base_.trained_on_ucf101,
+        dict(
+            **_base_.price_on_ucf101,
+            options=dict(
+                novel_privacy=ramps.resnet,
+                novel_finetuned=ramps.finetuned,
+                inverter=ramps.inverter,
+                novel_image_raw=ramps.image,
+                novel_convnext_raw=ramps.convnext,
+            ),
+        ),
     ],
     stages=dict(
         # A fresh attacker, from scratch.

@@ -12,6 +12,7 @@ resnet_pa = '../eval/privacy_resnet50_pa_hmdb51.py'
 image_pa = '../eval/attack_image_pa_hmdb51.py'
 convnext_pa = '../eval/attack_convnext_pa_hmdb51.py'
 
+ramps = _base_.ramps
 pa_boxes = dict(**_base_.vispr_boxes, pa_box_file=_base_.hmdb51_boxes['box_file'])
 blackened = dict(
     action=_base_.hmdb51_boxes,
@@ -29,6 +30,18 @@ protocol = dict(
         dict(**_base_.blackening, options=blackened),
         dict(name='supervised', train=dict(config='../supervised_r3d_hmdb51.py')),
         dict(name='SPAct', train=dict(config='../spact_r3d_hmdb51.py')),
+        dict(
+            name='price',
+            train=dict(config='../price_r3d_hmdb51.py'),
+            options=dict(
+                action=ramps.action,
+                attacker=ramps.resnet,
+                finetuned_attacker=ramps.finetuned,
+                inverter=ramps.inverter,
+                image_raw_attacker=ramps.image,
+                convnext_raw_attacker=ramps.convnext,
+            ),
+        ),
     ],
     stages=dict(
         # Fresh models, from scratch.

@@ -25,6 +25,19 @@ trained_on_ucf101 = [
     dict(name='supervised', train=dict(config='../supervised_r3d_ucf101.py')),
     dict(name='SPAct', train=dict(config='../spact_r3d_ucf101.py')),
 ]
+# Each protocol says which of its stages train behind the noise of a price on information. There
+# fresh models start with a fifth of the noise, which rises over the first half of their training.
+price_on_ucf101 = dict(name='price', train=dict(config='../price_r3d_ucf101.py'))
+lengths = dict(action=100, resnet=100, finetuned=30, inverter=20, image=40, convnext=100)
+ramps = {
+    kind: dict(
+        custom_hooks=[
+            dict(type='ReproducibleEpochHook'),
+            dict(type='NoiseRampHook', low=0.2, begin=0, end=length // 2),
+        ]
+    )
+    for kind, length in lengths.items()
+}
 # Each protocol gives its stages the boxes of persons (docs/person_boxes.md).
 blackening = dict(name='blackening', anonymizer=dict(type='BlackenAnonymizer'))
 ucf101_boxes = dict(box_file='{{$UCF101_ROOT:data/ucf101}}/person_boxes.json')
