@@ -1,7 +1,7 @@
 """Example frames of test videos, as input of a protocol's fresh models."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -29,42 +29,57 @@ def find_example_stages(stages: Iterable[Stage]) -> dict[str, Stage]:
 
     Stages whose data or weights do not exist are left out, as a report may be written elsewhere.
     """
+    return _find_first(stages, lambda slot: slot.get('type') == 'AnonymizedActionPreprocessor')
+
+
+def find_undone_stages(stages: Iterable[Stage]) -> dict[str, Stage]:
+    """Return for each method the first finished stage in which a network undoes the anonymizer.
+
+    Stages are left out as by :func:`find_example_stages`.
+    """
+
+    def is_undone(slot: Mapping) -> bool:
+        networks = (slot.get('anonymizer') or {}).get('stages', ())
+        return any((x.get('init_cfg') or {}).get('prefix') == 'inverter.' for x in networks)
+
+    return _find_first(stages, is_undone)
+
+
+def _find_first(stages: Iterable[Stage], is_wanted: Callable[[Mapping], bool]) -> dict[str, Stage]:
     found: dict[str, Stage] = {}
     for stage in stages:
         preprocessor = stage.config.get('model', {}).get('data_preprocessor') or {}
         needed = [*stage.files, *(other.weights for other in stage.needs)]
-        if (
-            preprocessor.get('type') == 'AnonymizedActionPreprocessor'
-            and stage.read_result()
-            and all(map(os.path.exists, needed))
-        ):
+        if is_wanted(preprocessor) and stage.read_result() and all(map(os.path.exists, needed)):
             found.setdefault(stage.method, stage)
     return found
 
 
-def read_examples(stage: Stage, count: int = 8) -> tuple[nn.Module, list[Tensor]] | None:
-    """Return the anonymizer of an action target, and clips of its test videos.
+def read_anonymizer(stage: Stage) -> nn.Module:
+    """Return the anonymizer of a stage's data preprocessor, with its weights."""
+    init_default_scope('mmaction')
+    return MODELS.build(stage.config.model.data_preprocessor).anonymizer
+
+
+def read_clips(stage: Stage, count: int = 8) -> list[Tensor]:
+    """Return raw clips of test videos, as the anonymizer of an action target gets them.
 
     Args:
-        stage (Stage): A stage with videos as test data and the anonymizer in its data preprocessor.
-            The stages that it needs must be finished.
+        stage (Stage): From :func:`find_example_stages`.
         count (int): Number of videos, evenly spaced in the list. Defaults to 8.
 
     Returns:
-        tuple | None: The anonymizer, and a raw clip (T, 3, H, W) of each video, RGB in [0, 1]. None
-        if the anonymizer needs other inputs than frames.
+        list[Tensor]: A clip (T, 3, H, W) of each video, RGB in [0, 1].
     """
     init_default_scope('mmaction')
     preprocessor = MODELS.build(stage.config.model.data_preprocessor)
-    if getattr(preprocessor.anonymizer, 'needs_boxes', False):
-        return None
     dataset = DATASETS.build(stage.config.test_dataloader.dataset)
     clips = []
     for index in np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int):
         inputs = dataset[int(index)]['inputs']
         clip = fold_frames(inputs[None, :1], preprocessor.format_shape).float() / 255
         clips.append(clip.flip(1) if preprocessor.to_rgb else clip)
-    return preprocessor.anonymizer, clips
+    return clips
 
 
 def draw_examples(anonymizer: nn.Module, clips: Sequence[Tensor]) -> bytes:
@@ -72,7 +87,7 @@ def draw_examples(anonymizer: nn.Module, clips: Sequence[Tensor]) -> bytes:
 
     Args:
         anonymizer (nn.Module): The anonymizer.
-        clips (Sequence[Tensor]): From :func:`read_examples`.
+        clips (Sequence[Tensor]): From :func:`read_clips`.
 
     Returns:
         bytes: A PNG file with the frames side by side.

@@ -20,7 +20,14 @@ from ..evaluation.summary import Summary, goals, summarize
 from ..evaluation.tradeoff import plot_tradeoff
 from ..files import write_whole
 from ..models.anonymizers.checkpoint import find_anonymizer
-from .examples import draw_examples, draw_grid, find_example_stages, read_examples
+from .examples import (
+    draw_examples,
+    draw_grid,
+    find_example_stages,
+    find_undone_stages,
+    read_anonymizer,
+    read_clips,
+)
 from .flicker import measure_flicker
 from .protocol import Protocol
 from .results import average_precisions, collect_rows
@@ -191,20 +198,30 @@ def _with_strongest(summary: Summary, panel: PanelReport | None) -> dict:
 
 
 def _read_examples(work_dir: Path, stages: Sequence[Stage]) -> tuple[dict, dict]:
-    """Return each method's picture and its flicker, made once for each state of its stage."""
+    """Return pictures and flicker of each method, made once for each state of its stages.
+
+    A method that a network has been trained to undo has a second picture, of what that makes of it.
+    """
     pictures, flicker = {}, {}
+    undone = find_undone_stages(stages)
     for method, stage in find_example_stages(stages).items():
         path = work_dir / 'examples' / f'{folder_name(method)}-{stage.hash}.png'
-        numbers = path.with_suffix('.json')
+        numbers, clips = path.with_suffix('.json'), None
         known = read_json(numbers)
         if _is_broken(path) or set(known) != {'before', 'after'}:
-            found = read_examples(stage)
-            if found is None:
+            anonymizer, clips = read_anonymizer(stage), read_clips(stage)
+            if getattr(anonymizer, 'needs_boxes', False):
                 continue
-            known = measure_flicker(*found)
-            write_whole(path, draw_examples(*found))
+            known = measure_flicker(anonymizer, clips)
+            write_whole(path, draw_examples(anonymizer, clips))
             write_whole(numbers, json.dumps(known))
         pictures[method], flicker[method] = path.read_bytes(), known
+        if method in undone:
+            path = path.with_name(f'{folder_name(method)}-undone-{undone[method].hash}.png')
+            if _is_broken(path):
+                anonymizer = read_anonymizer(undone[method])
+                write_whole(path, draw_examples(anonymizer, clips or read_clips(stage)))
+            pictures[f'{method}, undone'] = path.read_bytes()
     return pictures, flicker
 
 

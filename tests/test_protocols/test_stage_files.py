@@ -148,18 +148,24 @@ def test_folder_of_others_is_no_stage(stage):
 def test_damaged_picture_is_drawn_again(stage, tmp_path, monkeypatch):
     picture = cv2.imencode('.png', np.zeros((8, 8, 3), np.uint8))[1].tobytes()
     monkeypatch.setattr(report, 'find_example_stages', lambda stages: dict(m=stages[0]))
-    monkeypatch.setattr(report, 'read_examples', lambda stage: (None, []))
+    monkeypatch.setattr(report, 'find_undone_stages', lambda stages: dict(m=stages[1]))
+    monkeypatch.setattr(report, 'read_anonymizer', lambda stage: None)
+    monkeypatch.setattr(report, 'read_clips', lambda stage: [])
     monkeypatch.setattr(report, 'draw_examples', lambda anonymizer, clips: picture)
     changes = dict(before=2.0, after=1.0)
     monkeypatch.setattr(report, 'measure_flicker', lambda anonymizer, clips: changes)
-    whole = dict(m=picture), dict(m=changes)
-    assert report._read_examples(tmp_path, [stage]) == whole
-    numbers, path = sorted((tmp_path / 'examples').iterdir())
-    for content in (picture[:40], b''):
-        path.write_bytes(content)
-        assert report._read_examples(tmp_path, [stage]) == whole
-        assert path.read_bytes() == picture
+    folder = tmp_path / 'm' / 'undone'
+    stages = [stage, Stage('undone', 'm', 0, None, folder, ConfigDict(x=2), True, {})]
+    whole = {'m': picture, 'm, undone': picture}, dict(m=changes)
+    assert report._read_examples(tmp_path, stages) == whole
+    numbers, *pictures = sorted((tmp_path / 'examples').iterdir())
+    assert len(pictures) == 2
+    for path in pictures:
+        for content in (picture[:40], b''):
+            path.write_bytes(content)
+            assert report._read_examples(tmp_path, stages) == whole
+            assert path.read_bytes() == picture
     numbers.write_text('{"bef')
     with pytest.warns(UserWarning, match='is damaged'):
-        assert report._read_examples(tmp_path, [stage]) == whole
+        assert report._read_examples(tmp_path, stages) == whole
     assert json.loads(numbers.read_text()) == changes

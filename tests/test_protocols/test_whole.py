@@ -159,12 +159,18 @@ def test_whole_protocol_goes_on_where_it_stopped(tmp_path, tiny_data, monkeypatc
     html = (tmp_path / 'work' / 'report.html').read_text()
     for method in rows:
         assert f'alt="frames, {method}"' in html
-    assert html.count('alt="the same frames, raw"') == len(rows) - 1
+    assert 'alt="frames, SPAct, undone"' in html
+    # Above each method and above what is undone of SPAct.
+    assert html.count('alt="the same frames, raw"') == len(rows)
     examples = {
         p.name.rsplit('-', 1)[0]: cv2.imread(str(p))
-        for p in (tmp_path / 'work' / 'examples').iterdir()
+        for p in (tmp_path / 'work' / 'examples').glob('*.png')
     }
-    assert set(examples) == {'raw', 'identity', 'grey', 'spact'}
+    assert set(examples) == {'raw', 'identity', 'grey', 'spact', 'spact-undone'}
+    assert not np.array_equal(examples['spact'], examples['spact-undone'])
+    flicker = report['flicker']
+    assert flicker['raw'] == flicker['identity'] and flicker['grey']['after'] == 0
+    assert 0 < flicker['SPAct']['after']
     assert np.array_equal(examples['raw'], examples['identity'])
     assert np.ptp(examples['raw']) > 100
     assert min(cv2.imread(str(tmp_path / 'work' / 'examples.png')).shape[:2]) > 100
