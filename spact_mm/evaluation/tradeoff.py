@@ -135,7 +135,9 @@ def plot_tradeoff(
     for name, (u, v, du, dv) in measured.items():
         color, marker, size = styles[name]
         bars = dict(elinewidth=1.2, capsize=3, zorder=4)
-        axes.errorbar(u, v, dv, du, marker, color=color, ms=size, mec='white', mew=0.8, **bars)
+        # As far as 0 and 100, beyond which no value is.
+        spread = [[[min(d, x)], [min(d, 100 - x)]] for x, d in ((v, dv), (u, du))]
+        axes.errorbar(u, v, *spread, marker, color=color, ms=size, mec='white', mew=0.8, **bars)
     for fill, values in zip(cycle(_FILLS), quoted.values(), strict=False):
         for name, point in values.items():
             color, marker, size = styles[name]
@@ -172,6 +174,7 @@ def _set_limits(
         zip(levels, (axes.set_xlim, axes.set_ylim), strict=True)
     ):
         values = [p[axis] + sign * p[axis + 2] for p in measured for sign in (-1, 1)]
+        values = [min(max(value, 0), 100) for value in values]
         values += [point[axis] for point in others]
         low, high = min(values), max(values)
         if level is not None:
@@ -184,6 +187,10 @@ def _set_limits(
         set_limits(*ends)
         spine = axes.spines['bottom' if axis == 0 else 'left']
         spine.set_bounds(max(ends[0], 0), min(ends[1], 100))
+        scale = axes.xaxis if axis == 0 else axes.yaxis
+        scale.set_ticks(
+            [t for t in scale.get_ticklocs() if max(ends[0], 0) <= t <= min(ends[1], 100)]
+        )
 
 
 def _draw_chance(

@@ -91,6 +91,19 @@ def test_no_axis_goes_beyond_all_and_nothing(tmp_path, figure):
     assert spines['bottom'].get_bounds() == spines['left'].get_bounds() == (0, 100)
 
 
+def test_spreads_end_at_all_and_nothing(tmp_path, figure):
+    summary = {
+        'raw': dict(top1=entry(0.998, 0.004), cmap=entry(0.99, 0.02)),
+        'SPAct': dict(top1=entry(0.98, 0.01), cmap=entry(0.5, 0.01)),
+    }
+    plot_tradeoff(summary, tmp_path / 'plot.png')
+    axes = figure[0].axes[0]
+    assert max(axes.get_yticks()) <= 100 and max(axes.get_xticks()) <= 100
+    assert len(axes.get_yticks()) > 2
+    ends = [line.get_segments() for bar in axes.containers for line in bar.lines[2]]
+    assert np.max([np.max(segment) for segments in ends for segment in segments]) == 100
+
+
 def test_a_method_looks_the_same_in_all_pictures():
     first = style_methods(['raw', 'SPAct', 'my own', 'weak blur'], 'raw')
     second = style_methods(['weak blur', 'raw', 'supervised', 'my own', 'SPAct'], 'raw')
