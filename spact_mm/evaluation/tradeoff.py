@@ -135,8 +135,8 @@ def plot_tradeoff(
     for name, (u, v, du, dv) in measured.items():
         color, marker, size = styles[name]
         bars = dict(elinewidth=1.2, capsize=3, zorder=4)
-        # As far as 0 and 100, beyond which no value is.
-        spread = [[[min(d, x)], [min(d, 100 - x)]] for x, d in ((v, dv), (u, du))]
+        # As far as 100, beyond which no value is; an advantage may be below 0.
+        spread = [[[d], [max(0, min(d, 100 - x))]] for x, d in ((v, dv), (u, du))]
         axes.errorbar(u, v, *spread, marker, color=color, ms=size, mec='white', mew=0.8, **bars)
     for fill, values in zip(cycle(_FILLS), quoted.values(), strict=False):
         for name, point in values.items():
@@ -174,7 +174,7 @@ def _set_limits(
         zip(levels, (axes.set_xlim, axes.set_ylim), strict=True)
     ):
         values = [p[axis] + sign * p[axis + 2] for p in measured for sign in (-1, 1)]
-        values = [min(max(value, 0), 100) for value in values]
+        values = [min(value, 100) for value in values]
         values += [point[axis] for point in others]
         low, high = min(values), max(values)
         if level is not None:

@@ -91,10 +91,10 @@ def test_no_axis_goes_beyond_all_and_nothing(tmp_path, figure):
     assert spines['bottom'].get_bounds() == spines['left'].get_bounds() == (0, 100)
 
 
-def test_spreads_end_at_all_and_nothing(tmp_path, figure):
+def test_spreads_end_at_all(tmp_path, figure):
     summary = {
         'raw': dict(top1=entry(0.998, 0.004), cmap=entry(0.99, 0.02)),
-        'SPAct': dict(top1=entry(0.98, 0.01), cmap=entry(0.5, 0.01)),
+        'SPAct': dict(top1=entry(0.98, 0.01), cmap=entry(-0.02, 0.01)),
     }
     plot_tradeoff(summary, tmp_path / 'plot.png')
     axes = figure[0].axes[0]
