@@ -12,7 +12,7 @@ model = dict(
     # f_A sends means of 8 x 8 pixels: 14 x 14 numbers for each colour.
     anonymizer=dict(**_base_.channel, _delete_=True, anonymizer=_base_.model.anonymizer, stride=8),
     # The price rises until the action's loss has this value; chance is log(101) = 4.62.
-    target_action_loss=1.3,
+    target_action_loss=2.2,
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ model = dict(
     # f_A sends means of 4 x 4 pixels: 16 x 16 numbers for each colour.
     anonymizer=dict(**_base_.channel, _delete_=True, anonymizer=_base_.model.anonymizer, stride=4),
     # The price rises until the action's loss has this value; chance is log(9) = 2.20.
-    target_action_loss=0.6,
+    target_action_loss=1.05,
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------

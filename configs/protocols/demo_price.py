@@ -13,9 +13,9 @@ def price(name, target):
 
 methods = [
     _base_.untrained[0],
-    price('price', 0.6),
-    dict(price('low price', 0.25), seeds=[0]),
-    dict(price('high price', 1.0), seeds=[0]),
+    price('price', 1.0),
+    price('low price', 0.6),
+    dict(price('high price', 1.4), seeds=[0]),
 ]
 priced = [method['name'] for method in methods[1:]]
 ramped = _base_.ramped
