@@ -11,6 +11,8 @@ from types import SimpleNamespace
 import pytest
 from e2e import ROOT
 
+from spact_mm import __version__
+
 pytestmark = pytest.mark.slow
 
 #: A protocol on top of that of the package: fewer attackers, an epoch each.
@@ -146,6 +148,7 @@ def test_tiny_protocol_runs_in_an_empty_folder(site):
     report = json.loads((work / 'report.json').read_text())
     assert [set(row['attackers']) for row in report['rows']] == [{'image'}, {'image', 'image_raw'}]
     assert report['command'] == f'spact-protocol {" ".join(arguments)}'
+    assert {row['commit'] for row in report['rows']} == {f'spact_mm {__version__}'}
 
     weights = work / 'spact' / 'seed0' / 'train' / 'weights.pth'
     video = next((site.folder / 'data' / 'demo' / 'videos' / 'test').iterdir())

@@ -15,6 +15,7 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner, save_checkpoint
 
+from .. import __version__
 from ..config_keys import READ_KEYS
 from ..engine.checkpoint_files import is_whole
 from .attackers import TWICE, collect_validation, measure_attacker
@@ -266,18 +267,21 @@ def _judge(stage: dict, config: Config, folder: Path, values: Mapping[str, float
 
 @cache
 def current_commit() -> str:
-    """Return the commit of the code, with ``-dirty`` if it was changed; '' outside of git.
+    """Return the commit of the code, with ``-dirty`` if it was changed.
+
+    An installed package, and a checkout without git, have the version in its place.
 
     The commit is determined at the first call: imported code does not change with its files.
     """
+    version = f'spact_mm {__version__}'
     if not (_PACKAGE.parent / '.git').exists():
-        return ''
+        return version
     command = ['git', '-C', str(_PACKAGE), 'describe', '--always', '--dirty', '--abbrev=7']
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:  # no git
-        return ''
-    return done.stdout.strip()
+        return version
+    return done.stdout.strip() or version
 
 
 def _save_weights(runner: Runner, path: Path) -> None:

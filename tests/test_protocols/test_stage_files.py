@@ -1,6 +1,7 @@
 """What a disk or a hand may have made of the files of a stage."""
 
 import json
+import re
 import shutil
 import warnings
 
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 from mmengine.config import ConfigDict
 
+import spact_mm
 from spact_mm.protocols import report, results
+from spact_mm.protocols import stage as stage_module
 from spact_mm.protocols.stage import Stage
 
 BROKEN = {
@@ -169,3 +172,13 @@ def test_damaged_picture_is_drawn_again(stage, tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match='is damaged'):
         assert report._read_examples(tmp_path, stages) == whole
     assert json.loads(numbers.read_text()) == changes
+
+
+def test_without_git_the_version_stands_for_the_commit(tmp_path, monkeypatch):
+    commit = stage_module.current_commit.__wrapped__
+    assert re.fullmatch(r'[0-9a-f]{7,}(-dirty)?', commit())
+    monkeypatch.setattr(stage_module, '_PACKAGE', tmp_path / 'spact_mm')
+    assert commit() == f'spact_mm {spact_mm.__version__}'
+    (tmp_path / '.git').mkdir()
+    (tmp_path / 'spact_mm').mkdir()
+    assert commit() == f'spact_mm {spact_mm.__version__}'
