@@ -185,7 +185,8 @@ def test_rtmp_server_gets_all_frames_in_time(start, live, tmp_path):
 
 @pytest.mark.slow
 def test_stream_that_stays_away_ends_with_what_came(live, tmp_path):
-    data = write_video(tmp_path / 'in.ts', draw_frames(50)).read_bytes()
+    # So few that there is room for all, however late the first is taken.
+    data = write_video(tmp_path / 'in.ts', draw_frames(4)).read_bytes()
     with socket.create_server(('127.0.0.1', 0)) as server:
         address = f'tcp://127.0.0.1:{server.getsockname()[1]}'
         session = live(address, tmp_path / 'out.mkv', '--give-up', '3')
@@ -198,8 +199,7 @@ def test_stream_that_stays_away_ends_with_what_came(live, tmp_path):
     assert 'Traceback' not in session.said()
     frames, times = read_video(tmp_path / 'out.mkv')
     read, written, dropped, _ = session.counts()
-    # Twice all of it, but for what found no room: it came at once.
-    assert read == 100 and written + dropped == 100 and len(frames) == written
+    assert (read, written, dropped) == (8, 8, 0) and len(frames) == 8
     gaps = np.diff([float(t) for t in times])
     assert gaps.min() > 0 and gaps.max() > 0.3
 

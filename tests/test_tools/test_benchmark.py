@@ -17,6 +17,7 @@ def run(tmp_path, *arguments):
     return json.loads((tmp_path / 'result.json').read_text())
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_step_compares_loops_that_yield_the_same_parameters(tmp_path):
     config = ROOT / 'configs' / 'spact_r3d_demo.py'
@@ -34,6 +35,7 @@ def test_step_compares_loops_that_yield_the_same_parameters(tmp_path):
     assert result['flops']['plain'] > 1.3 * result['flops']['spact_mm']
 
 
+@pytest.mark.thorough
 @pytest.mark.thorough
 @pytest.mark.slow
 def test_data_reads_the_same_pictures(tmp_path):
