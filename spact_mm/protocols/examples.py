@@ -55,24 +55,23 @@ def _find_first(stages: Iterable[Stage], is_wanted: Callable[[Mapping], bool]) -
     return found
 
 
-def read_anonymizer(stage: Stage) -> nn.Module:
-    """Return the anonymizer of a stage's data preprocessor, with its weights."""
+def read_preprocessor(stage: Stage) -> nn.Module:
+    """Return a stage's data preprocessor, with the anonymizer and its weights."""
     init_default_scope('mmaction')
-    return MODELS.build(stage.config.model.data_preprocessor).anonymizer
+    return MODELS.build(stage.config.model.data_preprocessor)
 
 
-def read_clips(stage: Stage, count: int = 8) -> list[Tensor]:
+def read_clips(stage: Stage, preprocessor: nn.Module, count: int = 8) -> list[Tensor]:
     """Return raw clips of test videos, as the anonymizer of an action target gets them.
 
     Args:
         stage (Stage): From :func:`find_example_stages`.
+        preprocessor (nn.Module): The data preprocessor of this stage.
         count (int): Number of videos, evenly spaced in the list. Defaults to 8.
 
     Returns:
         list[Tensor]: A clip (T, 3, H, W) of each video, RGB in [0, 1].
     """
-    init_default_scope('mmaction')
-    preprocessor = MODELS.build(stage.config.model.data_preprocessor)
     dataset = DATASETS.build(stage.config.test_dataloader.dataset)
     clips = []
     for index in np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int):

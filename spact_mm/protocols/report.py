@@ -25,8 +25,8 @@ from .examples import (
     draw_grid,
     find_example_stages,
     find_undone_stages,
-    read_anonymizer,
     read_clips,
+    read_preprocessor,
 )
 from .flicker import measure_flicker
 from .protocol import Protocol
@@ -209,9 +209,11 @@ def _read_examples(work_dir: Path, stages: Sequence[Stage]) -> tuple[dict, dict]
         numbers, clips = path.with_suffix('.json'), None
         known = read_json(numbers)
         if _is_broken(path) or set(known) != {'before', 'after'}:
-            anonymizer, clips = read_anonymizer(stage), read_clips(stage)
+            preprocessor = read_preprocessor(stage)
+            anonymizer = preprocessor.anonymizer
             if getattr(anonymizer, 'needs_boxes', False):
                 continue
+            clips = read_clips(stage, preprocessor)
             known = measure_flicker(anonymizer, clips)
             write_whole(path, draw_examples(anonymizer, clips))
             write_whole(numbers, json.dumps(known))
@@ -219,8 +221,9 @@ def _read_examples(work_dir: Path, stages: Sequence[Stage]) -> tuple[dict, dict]
         if method in undone:
             path = path.with_name(f'{folder_name(method)}-undone-{undone[method].hash}.png')
             if _is_broken(path):
-                anonymizer = read_anonymizer(undone[method])
-                write_whole(path, draw_examples(anonymizer, clips or read_clips(stage)))
+                clips = clips or read_clips(stage, read_preprocessor(stage))
+                anonymizer = read_preprocessor(undone[method]).anonymizer
+                write_whole(path, draw_examples(anonymizer, clips))
             pictures[f'{method}, undone'] = path.read_bytes()
     return pictures, flicker
 

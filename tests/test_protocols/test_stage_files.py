@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import warnings
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -152,8 +153,8 @@ def test_damaged_picture_is_drawn_again(stage, tmp_path, monkeypatch):
     picture = cv2.imencode('.png', np.zeros((8, 8, 3), np.uint8))[1].tobytes()
     monkeypatch.setattr(report, 'find_example_stages', lambda stages: dict(m=stages[0]))
     monkeypatch.setattr(report, 'find_undone_stages', lambda stages: dict(m=stages[1]))
-    monkeypatch.setattr(report, 'read_anonymizer', lambda stage: None)
-    monkeypatch.setattr(report, 'read_clips', lambda stage: [])
+    monkeypatch.setattr(report, 'read_preprocessor', lambda stage: SimpleNamespace(anonymizer=None))
+    monkeypatch.setattr(report, 'read_clips', lambda stage, preprocessor: [])
     monkeypatch.setattr(report, 'draw_examples', lambda anonymizer, clips: picture)
     changes = dict(before=2.0, after=1.0)
     monkeypatch.setattr(report, 'measure_flicker', lambda anonymizer, clips: changes)
