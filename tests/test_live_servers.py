@@ -67,8 +67,16 @@ class Process:
 
     def counts(self):
         """Return what the last line of statistics says: frames in, out, dropped, black."""
+        return (self.all_counts() or [(0, 0, 0, 0)])[-1]
+
+    def all_counts(self):
         lines = re.findall(r'(\d+) frames in, (\d+) out, (\d+) dr\w+, (\d+) b', self.said())
-        return tuple(map(int, lines[-1])) if lines else (0, 0, 0, 0)
+        return [tuple(map(int, line)) for line in lines]
+
+    def is_stuck(self):
+        """Return whether frames went out and none did in the last two seconds."""
+        written = [counts[1] for counts in self.all_counts()[-5:]]
+        return len(written) == 5 and min(written) == max(written) > 0
 
     def said(self):
         return self.errors.read_text()
@@ -178,8 +186,10 @@ def test_rtmp_server_gets_all_frames_in_time(start, live, tmp_path):
     assert session.process.wait(90) == 0, session.said()
     wait_for(lambda: server.process.poll() is not None)
     times = [int(line) for line in server.lines()]
-    assert 40 <= len(times) <= 50 and session.counts()[1] + session.counts()[2] == 50
-    assert [t - times[0] for t in times] == [40 * i for i in range(len(times))]
+    read, written, dropped, _ = session.counts()
+    # Frames for which a busy machine has no time are dropped; the others keep their times.
+    assert len(times) == written > 0 and written + dropped == read == 50
+    assert min(np.diff(times)) > 0 and not any((t - times[0]) % 40 for t in times)
     assert 'key' not in session.said()
 
 
@@ -225,13 +235,15 @@ def test_playlist_is_read_to_its_end(live, tmp_path):
 def test_server_that_takes_nothing_does_not_keep_the_session(live, tmp_path):
     # Noise, which x264 cannot make small, until the connection is full.
     noise = np.random.default_rng(0).integers(0, 255, (10, 240, 320, 3), np.uint8)
-    source = write_video(tmp_path / 'in.mkv', np.tile(noise, (20, 1, 1, 1)), rate=50)
+    source = write_video(tmp_path / 'in.mkv', np.tile(noise, (20, 1, 1, 1)), rate=20)
     with socket.create_server(('127.0.0.1', 0)) as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         address = f'tcp://127.0.0.1:{server.getsockname()[1]}'
-        session = live(source, address, '--quality', '0', '--keep', '0,0 1,0 1,1 0,1')
+        # A busy machine sends few frames; they must be more than the kernel has room for.
+        full = f'{address}?send_buffer_size=200000'
+        session = live(source, full, '--quality', '0', '--keep', '0,0 1,0 1,1 0,1')
         with server.accept()[0]:
-            wait_for(lambda: session.counts()[2] > 10)
+            wait_for(session.is_stuck)
             assert session.end() == 1
     assert f'{address} does not take the last frames.' in session.said()
     assert '1 zones are RAW: whoever is in them is seen.' in session.said()
