@@ -641,6 +641,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('imported, hangs', [('', True), ('import spact_mm', False)])
 def test_frames_of_before_a_fork_hang_it_when_freed(imported, hangs):
     """As soon as they do not without this package, its work-around can go."""

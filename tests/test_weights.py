@@ -77,6 +77,7 @@ def test_unknown_model_is_told(monkeypatch, capsys):
     assert '--model: There is no model face' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_stage_is_put_into_the_package(tmp_path, tiny_run):
     folder = tmp_path / 'price' / 'seed1' / 'train'
     folder.mkdir(parents=True)

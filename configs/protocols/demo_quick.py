@@ -4,6 +4,9 @@ _base_ = './demo.py'
 
 left_out = dict(only=[])
 protocol = dict(
-    stages=dict(resnet=left_out, resnet_raw=left_out, difference=left_out, difference_raw=left_out),
+    stages={
+        name: left_out
+        for name in ('resnet', 'resnet_raw', 'target', 'difference', 'difference_raw')
+    },
     strength=dict(_delete_=True, methods=[]),
 )
