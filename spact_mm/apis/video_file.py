@@ -168,13 +168,15 @@ class VideoWriter:
             self._container.mux(packet)
 
     def _open(self, height: int, width: int):
-        options = {'crf': str(self.crf), 'preset': 'medium'}
+        options = {'crf': str(self.crf)}
         if self.codec == 'h264':
+            # About half of medium's time for files that are at most a tenth larger.
+            options['preset'] = 'faster'
             # The number of threads is fixed, as it changes the bytes of the file.
             options.update(threads='4', **x264_options())
             stream = self._container.add_stream('libx264', rate=self.rate, options=options)
         else:
-            options['x265-params'] = 'log-level=error'
+            options.update({'preset': 'medium', 'x265-params': 'log-level=error'})
             stream = self._container.add_stream('libx265', rate=self.rate, options=options)
             stream.codec_context.codec_tag = 'hvc1'  # without it Apple's players refuse it
         stream.width, stream.height = width, height

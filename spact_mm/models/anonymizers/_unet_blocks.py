@@ -112,18 +112,24 @@ class UNetBase(BaseModule):
                 single input.
             then (Sequence[Callable]): Layers that follow the block.
         """
-        layers = [*block, *then]
+        first, *others = layers = [*block, *then]
 
-        def run(*features: Tensor) -> Tensor:
-            x = join(*features) if join else features[0]
-            for layer in layers:
+        def enter(*features: Tensor) -> Tensor:
+            return first(join(*features) if join else features[0])
+
+        def run(enter: Callable, *features: Tensor) -> Tensor:
+            x = enter(*features)
+            for layer in others:
                 x = layer(x)
             return x
 
         if not (self.with_cp and torch.is_grad_enabled()):
-            return run(*inputs)
+            return run(enter, *inputs)
+        if join:
+            # Joined features are large: they are gone while the other layers go backward.
+            enter = partial(checkpoint, enter, use_reentrant=False)
         contexts = partial(_checkpoint_contexts, layers)
-        return checkpoint(run, *inputs, use_reentrant=False, context_fn=contexts)
+        return checkpoint(run, enter, *inputs, use_reentrant=False, context_fn=contexts)
 
 
 def _checkpoint_contexts(layers: Sequence[Callable]):
