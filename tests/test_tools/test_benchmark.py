@@ -36,7 +36,6 @@ def test_step_compares_loops_that_yield_the_same_parameters(tmp_path):
 
 
 @pytest.mark.thorough
-@pytest.mark.thorough
 @pytest.mark.slow
 def test_data_reads_the_same_pictures(tmp_path):
     sizes = ['--samples', 2, '--rounds', 1, '--folder', 'media', '--kinds', 'clips', 'images']
