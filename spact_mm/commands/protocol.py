@@ -25,6 +25,7 @@ from ..protocols import (
     load_protocol,
     lock,
     run_stages,
+    take_results,
     write_report,
 )
 from ..protocols.executor import Executor
@@ -32,7 +33,8 @@ from .executors import add_executor_options, make_executor
 
 EPILOG = """
 A stage that is done is not repeated, so the same command goes on after a crash or Ctrl-C. Results
-are in the work dir: report.{md,html,json}, tradeoff.png, examples.png, and a folder a stage.
+are in the work dir: report.{md,html,json}, results.jsonl, tradeoff.png, examples.png, a folder a
+stage. With --results the results of a work dir that is gone count as done.
 Data, checkpoints and the work dir are looked for from the current folder. Exit codes: 0 if all is
 done, 1 if a stage failed or nothing could be run, 2 for a wrong command line, 130 if interrupted.
 """
@@ -55,6 +57,12 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--seeds', nargs='+', type=int, help='instead of those of the protocol')
     parser.add_argument('--folds', nargs='+', type=int, help='only these')
+    parser.add_argument(
+        '--results',
+        metavar='FILE',
+        help='results.jsonl of an earlier run, perhaps of another machine: stages with exactly the '
+        'config and data of one in it are not run again, unless others need their weights',
+    )
     add_executor_options(parser)
     parser.add_argument('--dry-run', action='store_true', help='print the plan and what is missing')
     parser.add_argument(
@@ -255,6 +263,15 @@ def start(args: argparse.Namespace) -> int:
         return protocol
 
     protocol = load()
+    is_run = not (args.report_only or args.dry_run)
+    executor = make_executor(args, protocol.work_dir) if is_run else None
+    if is_run and render_demo([s.split(' does not exist', 1)[0] for s in protocol.find_missing()]):
+        # The hash of a stage depends on the lists of its data.
+        protocol = load()
+    if args.results:
+        with lock(protocol.work_dir):
+            count = take_results(protocol.stages, args.results)
+        print(f'{count} stages have their result from {args.results}.')
     if args.report_only:
         report(protocol)
         return 0
@@ -262,11 +279,6 @@ def start(args: argparse.Namespace) -> int:
     if args.dry_run:
         print_plan(protocol, missing)
         return 0
-    executor = make_executor(args, protocol.work_dir)
-    if render_demo([line.split(' does not exist', 1)[0] for line in missing]):
-        # The hash of a stage depends on the lists of its data.
-        protocol = load()
-        missing = protocol.find_missing()
     if missing:
         sys.exit('\n'.join(missing))
     return run(protocol, executor)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .plan import Planner, data_of
+from .schedule import find_waiting
 from .spec import read_spec
 from .stage import FRAMES, Stage, find_files
 
@@ -41,9 +42,8 @@ class Protocol:
     def find_missing(self) -> list[str]:
         """Return a sentence for each needed file or folder of data that does not exist."""
         users: dict[tuple[str, str], list[str]] = {}
-        for stage in self.stages:
-            if stage.read_result() is not None:
-                continue
+        waiting = set(find_waiting(self.stages))
+        for stage in filter(waiting.__contains__, self.stages):
             for key, file in sorted(set(find_files(data_of(stage.config)))):
                 if not os.path.exists(file):
                     users.setdefault((key, file), []).append(stage.id)

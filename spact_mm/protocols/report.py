@@ -29,6 +29,7 @@ from .examples import (
     read_preprocessor,
 )
 from .flicker import measure_flicker
+from .kept_results import KEPT_RESULTS, keep_results
 from .protocol import Protocol
 from .results import average_precisions, collect_rows
 from .spec import folder_name
@@ -82,7 +83,7 @@ class ReportSettings:
 
 
 def write_report(protocol: Protocol, command: str) -> Path | None:
-    """Write ``report.{json,md,html}`` and pictures of the results so far.
+    """Write ``report.{json,md,html}``, ``results.jsonl`` and pictures of the results so far.
 
     Without a measure of utility the plot shows the attackers one by one.
 
@@ -98,6 +99,7 @@ def write_report(protocol: Protocol, command: str) -> Path | None:
     rows = collect_rows(protocol.stages)
     if not rows:
         return None
+    keep_results(protocol.stages, protocol.work_dir / KEPT_RESULTS)
     order = {name: position for position, name in enumerate(protocol.methods)}
     rows.sort(key=lambda row: (order[row['method']], row['seed'], row['fold'] or 0))
     panel, goal, chance = None, settings.goal or {}, settings.chance or {}

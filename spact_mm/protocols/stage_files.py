@@ -34,7 +34,7 @@ def read_json(path: Path) -> dict:
 def read_result(path: Path) -> dict:
     """Return the result of a stage; empty if there is none or it is damaged."""
     result = read_json(path)
-    if result and not _is_result(result):
+    if result and not is_result(result):
         warn_of(path, 'no metrics by name, or no seconds')
         return {}
     return result
@@ -60,7 +60,8 @@ def warn_of(path: Path, reason: str) -> None:
     warnings.warn(f'{path} is damaged ({reason}): it counts as not there.', stacklevel=2)
 
 
-def _is_result(result: dict) -> bool:
+def is_result(result: dict) -> bool:
+    """Tell whether a dictionary is a valid result of a stage."""
     metrics, values = result.get('metrics'), result.get('values', {})
     return (
         isinstance(metrics, dict)

@@ -176,6 +176,14 @@ def test_whole_protocol_goes_on_where_it_stopped(tmp_path, tiny_data, monkeypatc
     assert min(cv2.imread(str(tmp_path / 'work' / 'examples.png')).shape[:2]) > 100
     assert html.count('class="bar"') >= len(rows)
 
+    # Where the work dir is gone, its results alone give the same table.
+    kept = ('--results', 'work/results.jsonl')
+    process = run_process(tmp_path, *command[:-1], 'other', *kept)
+    assert process.code == 0, process.stderr
+    assert f'{len(protocol.stages)} stages have their result from' in process.stdout
+    assert 'done: ' not in process.stdout
+    assert json.loads((tmp_path / 'other' / 'report.json').read_text())['rows'] == report['rows']
+
     # A file of the data gone, the tool says so and runs nothing.
     (data / 'test_attributes.json').unlink()
     process = run_process(tmp_path, *command)

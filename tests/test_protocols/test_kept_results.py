@@ -1,0 +1,86 @@
+"""Results in one file, which go on counting where the work dir is gone."""
+
+import json
+import re
+import shutil
+
+import pytest
+from mmengine.config import ConfigDict
+
+from spact_mm.protocols import find_waiting, keep_results, take_results
+from spact_mm.protocols.stage import Stage
+
+
+def plan(work_dir, rate=0.1):
+    """Return a training, two stages that need its weights, and one that needs nothing."""
+
+    def make(name, *needs, is_trained=True):
+        config = ConfigDict(randomness=dict(seed=7), model=dict(name=name, rate=rate))
+        folder = work_dir / 'm' / name
+        return Stage(name, 'm', 7, None, folder, config, is_trained, {}, needs=list(needs))
+
+    train = make('train')
+    return [train, make('action', train), make('image', train, is_trained=False), make('other')]
+
+
+def finish(stage, **metrics):
+    stage.prepare()
+    result = dict(
+        name=stage.name, method='m', seed=7, fold=None, metrics=metrics, values={}, seconds=1.5
+    )
+    result |= dict(config_hash=stage.hash, commit='c1', time='2026-01-01T00:00:00Z', seconds=1.5)
+    (stage.folder / 'result.json').write_text(json.dumps(result))
+    if stage.is_trained:
+        stage.weights.write_bytes(b'weights')
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """The file of a run that had done the training and one stage behind it."""
+    stages = plan(tmp_path / 'first')
+    finish(stages[0])
+    finish(stages[1], top1=0.75)
+    keep_results(stages, tmp_path / 'results.jsonl')
+    shutil.rmtree(tmp_path / 'first')
+    return tmp_path / 'results.jsonl'
+
+
+def test_results_count_in_another_work_dir(kept, tmp_path):
+    stages = plan(tmp_path / 'second')
+    assert take_results(stages, kept) == 2
+    assert stages[1].read_result()['metrics'] == dict(top1=0.75)
+    assert stages[1].read_result()['commit'] == 'c1'
+    # The training is done again for the third stage, which needs its weights; the second is not.
+    assert {stage.name for stage in find_waiting(stages)} == {'train', 'image', 'other'}
+    # Preparing the training to be done again keeps its result, and the file is the same as before.
+    stages[0].prepare()
+    keep_results(stages, tmp_path / 'again.jsonl')
+    assert len(kept.read_text().splitlines()) == 2
+    again = [json.loads(line) for line in (tmp_path / 'again.jsonl').read_text().splitlines()]
+    for new, old in zip(again, map(json.loads, kept.read_text().splitlines()), strict=True):
+        assert new == old
+
+
+def test_training_without_users_is_not_done_again(kept, tmp_path):
+    stages = plan(tmp_path / 'second')[:2]
+    take_results(stages, kept)
+    assert find_waiting(stages) == []
+
+
+def test_own_results_and_other_configs_are_left_alone(kept, tmp_path):
+    stages = plan(tmp_path / 'second')
+    finish(stages[1], top1=0.5)
+    assert take_results(stages, kept) == 1
+    assert stages[1].read_result()['metrics'] == dict(top1=0.5)
+    changed = plan(tmp_path / 'third', rate=0.2)
+    with pytest.raises(ValueError, match='has 2 results, and none is of these stages'):
+        take_results(changed, kept)
+    assert not (tmp_path / 'third').exists()
+
+
+@pytest.mark.parametrize('line', [b'{"metrics": 3}', b'[1]', b'\xff', b'', b'[' * 100_000])
+def test_damaged_line_is_named_and_nothing_is_taken(kept, tmp_path, line):
+    kept.write_bytes(kept.read_bytes() + line + b'\n')
+    with pytest.raises(ValueError, match=f'Line 3 of {re.escape(str(kept))} is no result'):
+        take_results(plan(tmp_path / 'second'), kept)
+    assert not (tmp_path / 'second').exists()
