@@ -92,7 +92,9 @@ def test_a_stage_is_put_into_the_package(tmp_path, tiny_run):
     card = json.loads((tmp_path / 'out' / 'new.json').read_text())
     assert card['measured']['bits_clip'] == 70.2 and card['size'] == 32
     text = (tmp_path / 'out' / 'new.md').read_text()
-    assert 'strongest attacker (clip) | 50.0%' in text and 'at most | 70 bits' in text
+    assert 'cmap of the strongest attacker (clip), chosen on validation data | 50.0%' in text
+    assert '**best cmap on the test** of all attackers (mean) | 55.0%' in text
+    assert 'at most | 70 bits' in text
     wrong = run_process(tmp_path, sys.executable, tool, *given[:4], 2, *given[5:])
     assert wrong.code == 1 and 'has no results of price, seed 2, fold None' in wrong.stderr
 

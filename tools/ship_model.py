@@ -83,13 +83,17 @@ def write_card(path: Path, card: dict) -> None:
     """Write a card for programs and for readers beside the weights."""
     found = card['measured']
     strongest, best = found['strongest'], found['strongest']['best_on_test']
+    # The protocol names the attackers' score.
+    (score,) = set(best) - {'attacker', 'chance'}
     rows = {
         'Top-1 of a fresh target': f'{found["top1"]:.1%}',
         **({'Top-1 of f_T': f'{found["top1_own"]:.1%}'} if 'top1_own' in found else {}),
-        f'score of the strongest attacker ({strongest["attacker"]})': f'{strongest["cmap"]:.1%}',
+        f'{score} of the strongest attacker ({strongest["attacker"]}), chosen on validation data': (
+            f'{strongest[score]:.1%}'
+        ),
         'chance': f'{strongest["chance"]:.1%}',
         'removed of the advantage on raw': f'{strongest["advantage_removed"]:.1%}',
-        f'best score on the test ({best["attacker"]})': f'{best["cmap"]:.1%}',
+        f'**best {score} on the test** of all attackers ({best["attacker"]})': f'{best[score]:.1%}',
         **(
             {'a clip tells at most': f'{found["bits_clip"]:.0f} bits'}
             if 'bits_clip' in found
