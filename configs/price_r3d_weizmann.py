@@ -1,5 +1,5 @@
 # A price on information (docs/method.md) on the Weizmann actions: see price_r3d_demo.py. Networks
-# and data are those of spact_r3d_weizmann.py. This recipe has not been run as a whole.
+# and data are those of spact_r3d_weizmann.py.
 _base_ = ['./spact_r3d_weizmann.py', './_base_/price.py']
 _base_.model.pop('privacy_weight')
 _base_.optim_wrapper.pop('privacy_branch')

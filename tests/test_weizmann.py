@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import torch
-from e2e import ROOT
+from e2e import ROOT, metrics_of, run_cli
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from tiny import action_batch
@@ -16,6 +16,7 @@ from spact_mm.datasets.annotation_files import read_attribute_file
 from spact_mm.evaluation.panel_report import PanelReport
 from spact_mm.evaluation.report import Report, write_markdown
 from spact_mm.evaluation.summary import summarize
+from spact_mm.packaged import find_model, read_card
 from spact_mm.protocols import check_report, load_protocol
 
 CONFIGS = ROOT / 'configs'
@@ -345,3 +346,16 @@ def test_tiny_run_on_real_people(real):
     )
     assert row['top1'] * 27 == pytest.approx(round(row['top1'] * 27))
     assert 'identity Top-1' in (real / 'work_dirs/protocols/tiny/report.md').read_text()
+
+
+@pytest.mark.slow
+def test_shipped_weights_are_as_good_as_their_card_says(real, tmp_path):
+    """On the fold's own test videos, f_T reads the action and a clip tells as much."""
+    config = CONFIGS / 'price_r3d_weizmann.py'
+    data = dict(WEIZMANN_ROOT=str(real / 'data' / 'weizmann'))
+    done = run_cli('test', config, find_model('weizmann'), work_dir=tmp_path / 'work', **data)
+    assert done.code == 0, done.stderr
+    found, told = metrics_of(tmp_path / 'work'), read_card(find_model('weizmann'))['measured']
+    # Noise of its own may turn two of 27 videos.
+    assert abs(found['acc/top1'] - told['top1_own']) * 27 <= 2 + 1e-6
+    assert found['rate/bits_clip'] == pytest.approx(told['bits_clip'], rel=0.01)
