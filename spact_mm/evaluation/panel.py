@@ -6,6 +6,7 @@ right.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
@@ -96,10 +97,12 @@ def summarize_strongest(
 
     Returns:
         dict[str, dict]: For each method that was attacked: ``attackers`` (``{name: seeds}``),
-        ``score``, ``chance`` and ``best_on_test`` (each ``mean``, ``std``, ``n``) and
-        ``advantage_removed``: ``mean``, ``std``, ``n``, and ``worst`` with its ``worst_seed``, the
-        seed with the least removed. The removed part of a seed is computed from its mean advantage
-        over the folds; seeds that raw lacks are compared with the mean of raw's seeds.
+        ``score`` and ``chance`` (each ``mean``, ``std``, ``n``) and ``advantage_removed``:
+        ``mean``, ``std``, ``n``, and ``worst`` with its ``worst_seed``, the seed with the least
+        removed. The removed part of a seed is computed from its mean advantage over the folds;
+        seeds that raw lacks are compared with the mean of raw's seeds. ``best_on_test`` has
+        ``mean``, ``std`` and ``n`` of the score of the attacker with the greatest advantage on the
+        test over the folds of a seed, with ``attackers`` and ``advantage_removed`` of its own.
     """
     groups: dict[str, dict[int, list[Mapping]]] = {}
     for row, entry in zip(rows, strongest, strict=True):
@@ -108,29 +111,26 @@ def summarize_strongest(
     raw_seeds = {
         seed: fmean(e['advantage'] for e in group) for seed, group in groups.get(raw, {}).items()
     }
+    attacked = _group(rows)
     summary = {}
     for method, seeds in groups.items():
-        names = [group[0]['attacker'] for group in seeds.values()]
-        removed = {}
-        for seed, group in seeds.items():
-            mean = fmean(e['advantage'] for e in group)
-            part = _removed(mean, raw_seeds.get(seed, _mean_or_none(raw_seeds.values())))
-            if part is not None and method != raw:
-                removed[seed] = part
-        entry = dict(
-            attackers={name: names.count(name) for name in dict.fromkeys(names)},
+        best = {seed: _find_best(attacked[method, seed]) for seed in seeds}
+        removed, removed_of_best = {}, {}
+        for seed, group in seeds.items() if method != raw else ():
+            reference = raw_seeds.get(seed, _mean_or_none(raw_seeds.values()))
+            removed[seed] = _removed(fmean(e['advantage'] for e in group), reference)
+            removed_of_best[seed] = _removed(best[seed]['advantage'], reference)
+        summary[method] = dict(
+            attackers=_count(group[0]['attacker'] for group in seeds.values()),
             score=spread(fmean(e['score'] for e in g) for g in seeds.values()),
             chance=spread(fmean(e['chance'] for e in g) for g in seeds.values()),
-            best_on_test=spread(
-                fmean(e['best_on_test']['score'] for e in g) for g in seeds.values()
+            best_on_test=dict(
+                spread(b['score'] for b in best.values()),
+                attackers=_count(b['attacker'] for b in best.values()),
+                **_with_worst(removed_of_best),
             ),
+            **_with_worst(removed),
         )
-        if removed:
-            worst = min(removed, key=removed.get)
-            entry['advantage_removed'] = dict(
-                spread(removed.values()), worst=removed[worst], worst_seed=worst
-            )
-        summary[method] = entry
     return summary
 
 
@@ -163,15 +163,41 @@ def _group(rows: Iterable[Mapping]) -> dict[tuple, list[Mapping[str, Result]]]:
     return groups
 
 
-def _choose(folds: Sequence[Mapping[str, Result]]) -> str:
-    """Return the strongest attacker on the validation split among those that all folds have."""
+def _choose(folds: Sequence[Mapping[str, Result]], of: str = 'val_') -> str:
+    """Return the strongest attacker on a split among those that all folds have.
+
+    Args:
+        folds (Sequence[Mapping]): ``{attacker: result}`` of each fold.
+        of (str): Prefix of the split's keys; empty for the test.
+    """
     names = [name for name in folds[0] if all(name in fold for fold in folds)] or list(folds[0])
+    return max(names, key=lambda name: _mean_advantage(folds, name, of))
 
-    def found(name: str) -> float:
-        results = [fold[name] for fold in folds if name in fold]
-        return fmean(advantage(r['val_score'], r['val_chance']) for r in results)
 
-    return max(names, key=found)
+def _mean_advantage(folds: Sequence[Mapping[str, Result]], name: str, of: str) -> float:
+    results = [fold[name] for fold in folds if name in fold]
+    return fmean(advantage(r[f'{of}score'], r[f'{of}chance']) for r in results)
+
+
+def _find_best(folds: Sequence[Mapping[str, Result]]) -> dict:
+    """Return the name, score and advantage of the best attacker on the test over folds."""
+    name = _choose(folds, '')
+    score = fmean(fold[name]['score'] for fold in folds if name in fold)
+    return dict(attacker=name, score=score, advantage=_mean_advantage(folds, name, ''))
+
+
+def _with_worst(removed: Mapping[int, float | None]) -> dict[str, dict]:
+    """Return ``advantage_removed`` of the seeds of which it is known; empty if there is none."""
+    known = {seed: part for seed, part in removed.items() if part is not None}
+    if not known:
+        return {}
+    worst = min(known, key=known.get)
+    entry = dict(spread(known.values()), worst=known[worst], worst_seed=worst)
+    return dict(advantage_removed=entry)
+
+
+def _count(names: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(names))
 
 
 def _removed(value: float, reference: float | None) -> float | None:
