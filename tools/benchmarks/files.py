@@ -68,8 +68,10 @@ def measure(command: Sequence[str], video: Path, folder: Path, cores: int) -> di
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     chosen = sorted(os.sched_getaffinity(0))[:cores]
-    # Without these variables each library takes as many threads as there are cores.
-    environment = {k: v for k, v in os.environ.items() if not k.endswith('_NUM_THREADS')}
+    # Without these variables each library takes as many threads as there are cores, and modules are
+    # compiled once, as for a user.
+    unwanted = ('_NUM_THREADS', 'PYTHONDONTWRITEBYTECODE')
+    environment = {k: v for k, v in os.environ.items() if not k.endswith(unwanted)}
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     process = subprocess.run(
         [part.format(video=video, out=out) for part in command],
@@ -100,6 +102,8 @@ def compare_files(
     names = {count: f'{size[0]}x{size[1]}_{count}.mp4' for count in (START_FRAMES, frames)}
     short, whole = (make_film(folder / name, *size, n) for n, name in names.items())
     runs: dict[str, list[dict]] = {name: [] for name in found}
+    for command in found.values():  # reads files from the disk and compiles modules
+        measure(command, short, folder, cores)
     for _ in range(rounds):
         for name, command in found.items():
             start = measure(command, short, folder, cores)['wall']
