@@ -263,19 +263,22 @@ def start(args: argparse.Namespace) -> int:
         return protocol
 
     protocol = load()
-    is_run = not (args.report_only or args.dry_run)
-    executor = make_executor(args, protocol.work_dir) if is_run else None
-    if is_run and render_demo([s.split(' does not exist', 1)[0] for s in protocol.find_missing()]):
-        # The hash of a stage depends on the lists of its data.
-        protocol = load()
+    # Each result is read for it: computed again only where it may have changed.
+    missing = None if args.report_only else protocol.find_missing()
+    if not (args.report_only or args.dry_run):
+        executor = make_executor(args, protocol.work_dir)
+        if render_demo([line.split(' does not exist', 1)[0] for line in missing]):
+            # The hash of a stage depends on the lists of its data.
+            protocol, missing = load(), None
     if args.results:
         with lock(protocol.work_dir):
             count = take_results(protocol.stages, args.results)
         print(f'{count} stages have their result from {args.results}.')
+        missing = None
     if args.report_only:
         report(protocol)
         return 0
-    missing = protocol.find_missing()
+    missing = protocol.find_missing() if missing is None else missing
     if args.dry_run:
         print_plan(protocol, missing)
         return 0

@@ -43,7 +43,7 @@ class Protocol:
         """Return a sentence for each needed file or folder of data that does not exist."""
         users: dict[tuple[str, str], list[str]] = {}
         waiting = set(find_waiting(self.stages))
-        for stage in filter(waiting.__contains__, self.stages):
+        for stage in (stage for stage in self.stages if stage in waiting):
             for key, file in sorted(set(find_files(data_of(stage.config)))):
                 if not os.path.exists(file):
                     users.setdefault((key, file), []).append(stage.id)
