@@ -8,8 +8,8 @@ _base_.param_scheduler.pop('privacy_branch')
 # ---- Model ------------------------------------------------------------------------------------
 model = dict(
     **_base_.price,
-    # f_A sends means of 4 x 4 pixels: 16 x 16 numbers for each colour. With the demo's noise (0.15
-    # and 0.05) a clip of the same use tells three times as much (docs/results.md).
+    # f_A sends means of 4 x 4 pixels: 16 x 16 numbers for each colour. The demo's noise (0.15 and
+    # 0.05) took three times the bits with one seed; docs/results.md has all tries.
     anonymizer=dict(
         _base_.channel,
         _delete_=True,
