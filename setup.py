@@ -40,6 +40,9 @@ setup(
         # Streams videos in and out; decord reads only, and OpenCV loses time stamps and rotation.
         'av>=14,<19',
         'jinja2>=3,<4',
+        # Packages whose modules are imported when they are first used. Before 0.6 a function could
+        # not have the name of its module.
+        'lazy_loader>=0.6,<0.7',
         'matplotlib>=3.7,<4',
         'packaging>=22',
         'Pillow>=10,<14',

@@ -16,17 +16,22 @@ ROWS = (
     ('engine', 'evaluation'),
     ('models',),
     ('datasets',),
+    ('media',),
     ('spact_mm/*.py', 'compat'),
 )
 _WIDTH, _HEIGHT, _GAP = 150, 34, 46
 
 
 def find_arrows() -> set[tuple[str, str]]:
-    """Return who imports whom, of the folders in :data:`ROWS`; ``__init__`` files are no users."""
+    """Return who imports whom, of the folders in :data:`ROWS`.
+
+    The package's ``__init__`` and ``components``, which register what is in the folders, are no
+    users of them.
+    """
     arrows = set()
     for folder in ('spact_mm', 'tools'):
         for path in (ROOT / folder).rglob('*.py'):
-            if path.name == '__init__.py' and path.parent.name == 'spact_mm':
+            if path.parent.name == 'spact_mm' and path.stem in ('__init__', 'components'):
                 continue
             inside = path.relative_to(ROOT).with_suffix('').parts
             package = list(inside[:-1])

@@ -1,16 +1,16 @@
 """SPAct, self-supervised privacy preservation for action recognition, for MMAction2.
 
-Importing the package registers its components with MMEngine; configs do so by
-``custom_imports = dict(imports=['spact_mm'])``.
+Importing the package registers its components with MMEngine, at the latest when MMEngine is
+imported; configs do so by ``custom_imports = dict(imports=['spact_mm'])``.
 """
 
-from . import compat
+import lazy_loader
 
-# Called before anything of MMAction2 or MMPretrain is imported.
-compat.apply()
-
-from . import datasets, engine, evaluation, models  # noqa: E402
+from .startup import register_when_needed
 
 __version__ = '0.1.0'
 
+__getattr__, _, _ = lazy_loader.attach(__name__, ['datasets', 'engine', 'evaluation', 'models'])
 __all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models']
+
+register_when_needed()

@@ -14,7 +14,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from .compat import config_variables
+from .compat.mmengine import config_variables
 
 #: Top-level keys that are read when a run starts.
 READ_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {

@@ -36,7 +36,7 @@ import spact_mm  # noqa: F401  (before anything of MMAction2)
 from fuzz_mutations import mutate
 from fuzz_readers import READERS, Reader
 
-from spact_mm.apis.mmaction_tools import _refusal
+from spact_mm.apis.refusals import _refusal
 
 #: Seconds for a file, and for one that keeps Python from noticing the time.
 TIME_LIMIT, DEAD_LIMIT = 20, 60

@@ -20,8 +20,8 @@ from av.video.reformatter import ColorRange
 from media import draw_frames
 
 from spact_mm.apis import Job, anonymize_file
-from spact_mm.datasets.colour import Colour, from_rgb, tag
 from spact_mm.datasets.video_reader import open_video
+from spact_mm.media.colour import Colour, from_rgb, tag
 
 #: Codecs by what they are called here: FFmpeg's encoder and the layout of its frames.
 CODECS = {

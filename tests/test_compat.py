@@ -75,7 +75,7 @@ def test_apply_twice_changes_nothing():
 def test_mmcv_is_asked_for(monkeypatch):
     monkeypatch.setattr(compat.mmcv, 'package_dir', lambda package: None)
     with pytest.raises(ModuleNotFoundError, match='pip install mmcv-lite'):
-        compat.require_mmcv()
+        compat.mmcv.require_mmcv()
 
 
 def test_drn_is_missing_and_stubbed():
@@ -91,7 +91,7 @@ def test_present_drn_is_left_alone(monkeypatch, tmp_path):
     (tmp_path / 'models/localizers/drn/drn.py').touch()
     monkeypatch.setattr(compat.mmaction, 'package_dir', lambda package: tmp_path)
     monkeypatch.delitem(sys.modules, 'mmaction.models.localizers.drn')
-    compat.stub_missing_drn()
+    compat.mmaction.stub_missing_drn()
     assert 'mmaction.models.localizers.drn' not in sys.modules
 
 
@@ -105,7 +105,7 @@ def test_multimodal_is_off_only_where_it_would_fail(monkeypatch):
     for loads in (True, False):
         monkeypatch.setattr(dependency, 'WITH_MULTIMODAL', True)
         monkeypatch.setattr(compat.mmaction, '_has_names', lambda *_, loads=loads: loads)
-        compat.disable_broken_multimodal()
+        compat.mmaction.disable_broken_multimodal()
         assert dependency.WITH_MULTIMODAL is loads
 
 
@@ -145,7 +145,7 @@ def test_packages_are_found_without_pkg_resources(monkeypatch, tmp_path):
     config.write_text("_base_ = 'mmaction::_base_/models/slowonly_r50.py'\n")
     with pytest.raises(ImportError, match='pkg_resources'):
         Config.fromfile(config)
-    compat.find_packages_without_pkg_resources()
+    compat.mmengine.find_packages_without_pkg_resources()
     assert Config.fromfile(config).model.backbone.type == 'ResNet3dSlowOnly'
     assert compat.packages.get_installed_path('mmaction2') == expected
     assert compat.packages.is_installed('mmaction')
@@ -525,8 +525,8 @@ def test_two_processes_train_over_gloo(tmp_path):
             package.__path__ = [{str(ROOT / 'spact_mm')!r}]
             sys.modules['spact_mm'] = package
             from spact_mm import compat
-            compat.init_process_group_without_accelerator()
-            compat.drop_device_ids_without_accelerator()
+            compat.mmengine.init_process_group_without_accelerator()
+            compat.mmengine.drop_device_ids_without_accelerator()
             from mmengine.dist import all_gather, get_rank, get_world_size, init_dist
             from mmengine.registry import MODEL_WRAPPERS
             init_dist('pytorch', backend='gloo', timeout=60)
@@ -593,7 +593,7 @@ def test_variables_of_config_files_are_set_while_they_are_parsed(tmp_path):
     config = Config.fromfile(tmp_path / 'child.py')
     config.merge_from_dict(dict(root='b'))
     assert config.path == 'a/1', GONE
-    with compat.config_variables(dict(root='b', n=2, k=5, absent=3)):
+    with compat.mmengine.config_variables(dict(root='b', n=2, k=5, absent=3)):
         config = Config.fromfile(tmp_path / 'child.py')
     assert (config.path, config.root, config.m) == ('b/2', 'b', 5)
     assert 'absent' not in config

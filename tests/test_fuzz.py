@@ -10,7 +10,7 @@ import pytest
 from fuzz_mutations import mutate
 from fuzz_readers import READERS, Reader
 
-from spact_mm.datasets.unreadable import check_regular
+from spact_mm.media.unreadable import check_regular
 
 
 @pytest.mark.parametrize('name', READERS)

@@ -1,55 +1,29 @@
-"""Functions and classes behind the command-line tools."""
+"""Functions and classes behind the command-line tools.
 
-from ..models.anonymizers.checkpoint import find_anonymizer
-from .anonymize_file import FileResult, anonymize_file
-from .anonymize_job import anonymize_job, lock_outputs
-from .export import export_onnx
-from .frame_anonymizer import BACKENDS, FrameAnonymizer
-from .frame_pairs import pair_with_file, pair_with_function, sample_frames
-from .image_file import MAX_PIXELS
-from .inferencer import METHODS, AnonymizeInferencer
-from .manifest import Manifest
-from .mmaction_tools import (
-    describe_failure,
-    find_tool,
-    print_any_name,
-    refuse_in_one_sentence,
-    run_tool,
+Modules are imported when their names are first used: an obfuscation needs no PyTorch.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs=dict(
+        anonymize_file=['FileResult', 'anonymize_file'],
+        anonymize_job=['anonymize_job', 'lock_outputs'],
+        choices=['BACKENDS', 'METHODS'],
+        export=['export_onnx'],
+        frame_anonymizer=['FrameAnonymizer'],
+        frame_pairs=['pair_with_file', 'pair_with_function', 'sample_frames'],
+        image_file=['MAX_PIXELS'],
+        inferencer=['AnonymizeInferencer'],
+        load_anonymizer=['find_anonymizer'],
+        manifest=['Manifest'],
+        mmaction_tools=['find_tool', 'run_tool'],
+        output_files=['remove_leftovers'],
+        outputs=['Job', 'find_jobs'],
+        publish=['publish'],
+        recognizer=['load_recognizer'],
+        refusals=['describe_failure', 'print_any_name', 'refuse_in_one_sentence'],
+        sources=['IMAGES', 'describe_left_out', 'find_left_out', 'find_sources'],
+    ),
 )
-from .output_files import remove_leftovers
-from .outputs import Job, find_jobs
-from .publish import publish
-from .recognizer import load_recognizer
-from .sources import IMAGES, describe_left_out, find_left_out, find_sources
-
-__all__ = [
-    'BACKENDS',
-    'IMAGES',
-    'MAX_PIXELS',
-    'METHODS',
-    'AnonymizeInferencer',
-    'FileResult',
-    'FrameAnonymizer',
-    'Job',
-    'Manifest',
-    'anonymize_file',
-    'anonymize_job',
-    'describe_failure',
-    'describe_left_out',
-    'export_onnx',
-    'find_anonymizer',
-    'find_jobs',
-    'find_left_out',
-    'find_sources',
-    'find_tool',
-    'load_recognizer',
-    'lock_outputs',
-    'pair_with_file',
-    'pair_with_function',
-    'print_any_name',
-    'publish',
-    'refuse_in_one_sentence',
-    'remove_leftovers',
-    'run_tool',
-    'sample_frames',
-]

@@ -96,7 +96,7 @@ def anonymize_file(
         on_frames (Callable, optional): Called with the number of finished frames and of expected
             frames, 0 if unknown. Defaults to None.
         max_pixels (int): Pictures and frames with more pixels are refused before they are decoded.
-            Defaults to :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
+            Defaults to :data:`~spact_mm.media.media_probe.MAX_PIXELS`.
         before_replace (Callable, optional): Called with the result before the output gets its name;
             if it raises, an old output stays. Defaults to None.
         crf (int, optional): As for :class:`VideoWriter`. Defaults to None.

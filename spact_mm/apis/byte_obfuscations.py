@@ -1,49 +1,40 @@
-"""Obfuscations of decoded frames (uint8) without a conversion to floating point."""
+"""Obfuscations of decoded frames (uint8), without PyTorch and its conversion to floating point."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import cv2
 import numpy as np
-import torch
-from torch import nn
-
-from ..models.anonymizers import (
-    ConstantAnonymizer,
-    DownsampleAnonymizer,
-    GaussianBlurAnonymizer,
-    PixelateAnonymizer,
-)
 
 #: Largest number of pixels whose bytes sum to less than 2 ** 31.
 _MOST_PIXELS = 2**31 // 256
 
 
-def find_byte_function(network: nn.Module) -> Callable[[np.ndarray], np.ndarray] | None:
+def find_byte_function(config: Mapping) -> Callable[[np.ndarray], np.ndarray] | None:
     """Return a function on bytes that is equivalent to an obfuscation of numbers in [0, 1].
 
     Args:
-        network (nn.Module): f_A.
+        config (Mapping): Config of f_A, with all arguments of its class.
 
     Returns:
         Callable: From RGB uint8, (N, H, W, 3), to the same, within one of 255 levels of the
         network's output. None if there is no such function for its class.
     """
-    function = _FUNCTIONS.get(type(network))
-    return function and partial(_map_frames, partial(function, network))
+    function = _FUNCTIONS.get(config['type'])
+    options = {key: value for key, value in config.items() if key != 'type'}
+    return function and partial(_map_frames, partial(function, **options))
 
 
 def _map_frames(function: Callable[[np.ndarray], np.ndarray], frames: np.ndarray) -> np.ndarray:
     return np.stack([function(np.ascontiguousarray(frame)) for frame in frames])
 
 
-def _constant(network: ConstantAnonymizer, frame: np.ndarray) -> np.ndarray:
-    return np.full_like(frame, np.rint(np.float32(network.value) * 255))
+def _constant(frame: np.ndarray, value: float) -> np.ndarray:
+    return np.full_like(frame, np.rint(np.float32(value) * 255))
 
 
-def _pixelate(network: PixelateAnonymizer, frame: np.ndarray) -> np.ndarray:
+def _pixelate(frame: np.ndarray, block: int) -> np.ndarray:
     height, width = frame.shape[:2]
-    block = network.block
     edges = [np.append(np.arange(0, size, block), size) for size in (height, width)]
     blocks = _average(frame, *((edge[:-1], edge[1:]) for edge in edges))
     # OpenCV's nearest neighbour takes a wrong block where the quotient of sizes is rounded.
@@ -51,11 +42,11 @@ def _pixelate(network: PixelateAnonymizer, frame: np.ndarray) -> np.ndarray:
     return rows.repeat(block, 0)[:height]
 
 
-def _downsample(network: DownsampleAnonymizer, frame: np.ndarray) -> np.ndarray:
+def _downsample(frame: np.ndarray, factor: float) -> np.ndarray:
     height, width = frame.shape[:2]
     ranges = []
     for size in (height, width):
-        count = max(1, round(size / network.factor))
+        count = max(1, round(size / factor))
         index = np.arange(count)
         # Ranges include pixels that are covered in part, as in PyTorch's interpolation by area.
         ranges.append((index * size // count, -(-(index + 1) * size // count)))
@@ -82,16 +73,24 @@ def _average(frame: np.ndarray, rows: Sequence, columns: Sequence) -> np.ndarray
     return np.rint(sums / areas[..., None]).astype(np.uint8)
 
 
-def _blur(network: GaussianBlurAnonymizer, frame: np.ndarray) -> np.ndarray:
-    planes = torch.from_numpy(np.stack(cv2.split(frame))).float().div_(255)
-    blurred = network(planes[None])[0].numpy()
-    # Scales, rounds and converts to bytes in one pass.
-    return cv2.merge([cv2.convertScaleAbs(plane, alpha=255) for plane in blurred])
+def _blur(frame: np.ndarray, kernel_size: int, sigma: float) -> np.ndarray:
+    kernel = cv2.getGaussianKernel(kernel_size, sigma, cv2.CV_32F)
+    # An axis that is too short to be mirrored repeats its border pixel.
+    rows, columns = (
+        cv2.BORDER_REFLECT_101 if kernel_size // 2 < size else cv2.BORDER_REPLICATE
+        for size in frame.shape[:2]
+    )
+    if rows == columns:
+        return cv2.sepFilter2D(frame, -1, kernel, kernel, borderType=rows)
+    one = np.ones((1, 1), np.float32)
+    blurred = cv2.sepFilter2D(frame, cv2.CV_32F, one, kernel, borderType=rows)
+    blurred = cv2.sepFilter2D(blurred, cv2.CV_32F, kernel, one, borderType=columns)
+    return cv2.convertScaleAbs(blurred)  # rounds and converts to bytes
 
 
-_FUNCTIONS = {
-    ConstantAnonymizer: _constant,
-    DownsampleAnonymizer: _downsample,
-    GaussianBlurAnonymizer: _blur,
-    PixelateAnonymizer: _pixelate,
-}
+_FUNCTIONS = dict(
+    ConstantAnonymizer=_constant,
+    DownsampleAnonymizer=_downsample,
+    GaussianBlurAnonymizer=_blur,
+    PixelateAnonymizer=_pixelate,
+)

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from ..files import write_whole
 from ..models.anonymizers import shares_noise, takes_clips
-from .inferencer import METHODS
-from .leftover import find_flaw_on_drawn_pictures
+from .choices import METHODS
+from .drawn_pictures import find_flaw_on_drawn_pictures
 from .load_anonymizer import hash_anonymizer, load_anonymizer
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def export_onnx(
     noise takes it as inputs.
 
     Args:
-        source (str): One of :data:`~.inferencer.METHODS`, whose strength depends on the size of the
+        source (str): One of :data:`~.choices.METHODS`, whose strength depends on the size of the
             frames, or a checkpoint, which is read as data.
         target (str | Path): The file, which must not exist.
         config (str, optional): Config for a checkpoint that does not name its anonymizer. A config
@@ -112,7 +112,7 @@ def build_onnx(
 
     Args:
         anonymizer (nn.Module | str): f_A, which is left as it is, or one of
-            :data:`~.inferencer.METHODS`.
+            :data:`~.choices.METHODS`.
         details (Mapping[str, str], optional): Metadata for the file. Defaults to nothing.
 
     Returns:

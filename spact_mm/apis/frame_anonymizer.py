@@ -10,25 +10,36 @@ import torch.nn.functional as F
 from mmcv.cnn import fuse_conv_bn
 from torch import Tensor, nn
 
-from ..models.anonymizers import shares_noise, takes_clips
+from ..models.anonymizers import (
+    ConstantAnonymizer,
+    DownsampleAnonymizer,
+    GaussianBlurAnonymizer,
+    PixelateAnonymizer,
+    mixes_frames,
+    shares_noise,
+    takes_clips,
+)
 from ..models.frames import map_chunks
 from ..models.memory_format import use_channels_last
 from .byte_obfuscations import find_byte_function
+from .choices import BACKENDS
+from .refusals import NonFiniteError
 from .video_noise import VideoNoise
 
-#: Libraries that can compute a trained anonymizer.
-BACKENDS = ('torch', 'onnxruntime')
 #: Frames of a clip in videos of any length: the usual length of training clips.
 _CLIP_LENGTH = 16
-
-
-class NonFiniteError(ValueError):
-    """An anonymizer gave NaN or an infinite number."""
+#: Arguments of the obfuscations that can compute on bytes; a subclass may compute something else.
+_ON_BYTES = {
+    ConstantAnonymizer: ('value',),
+    DownsampleAnonymizer: ('factor',),
+    GaussianBlurAnonymizer: ('kernel_size', 'sigma'),
+    PixelateAnonymizer: ('block',),
+}
 
 
 def clip_length(anonymizer: nn.Module) -> int:
     """Return the number of successive frames that an anonymizer takes as a clip; 1 for frames."""
-    return _CLIP_LENGTH if takes_clips(anonymizer) else 1
+    return _CLIP_LENGTH if mixes_frames(anonymizer) else 1
 
 
 class FrameAnonymizer:
@@ -39,8 +50,9 @@ class FrameAnonymizer:
 
     On a CPU obfuscations compute on bytes; the output differs by one grey level at most.
 
-    An anonymizer of clips gets successive frames as clips of :attr:`clip_length`; the last clip may
-    be shorter. An anonymizer that shares noise gets the noise of the video.
+    An anonymizer of clips gets successive frames as clips of :attr:`clip_length`, or as clips of
+    one frame where it does not mix frames; the last clip may be shorter. An anonymizer that shares
+    noise gets the noise of the video.
 
     Args:
         anonymizer (nn.Module): f_A, frames (N, 3, H, W) in [0, 1] to the same. The network is
@@ -74,7 +86,7 @@ class FrameAnonymizer:
         self.batch_size = batch_size
         self._rewrite_bytes = None
         if self.device.type == 'cpu':
-            self._rewrite_bytes = find_byte_function(self.network)
+            self._rewrite_bytes = _find_byte_function(self.network)
         self._takes_clips = takes_clips(anonymizer)
         #: Callers that pass a video in parts must pass a multiple of this number of frames each
         #: time.
@@ -138,7 +150,10 @@ class FrameAnonymizer:
             shape = x.shape[:-3]
             x = F.pad(x.flatten(0, -4), (0, right, 0, bottom), mode='replicate')
             x = x.unflatten(0, shape)
-        drawn = noise.draw(x) if shares_noise(self.network) else {}
+        drawn = {}
+        if shares_noise(self.network):
+            size = getattr(self.network, 'noise_size', lambda *size: size)(*x.shape[-2:])
+            drawn = noise.draw(x, size)
         x = self.network(x, **drawn)[..., :height, :width]
         # The sum of numbers in [0, 1] is finite, and faster than a test of each number.
         if not torch.isfinite(x.sum()):
@@ -147,6 +162,14 @@ class FrameAnonymizer:
                 'damaged or their training has broken down; choose another checkpoint.'
             )
         return x
+
+
+def _find_byte_function(network: nn.Module) -> Callable[[np.ndarray], np.ndarray] | None:
+    names = _ON_BYTES.get(type(network))
+    if names is None:
+        return None
+    arguments = {name: getattr(network, name) for name in names}
+    return find_byte_function(dict(type=type(network).__name__, **arguments))
 
 
 def _prepare(anonymizer: nn.Module, device: torch.device, backend: str) -> nn.Module:

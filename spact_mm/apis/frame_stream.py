@@ -9,10 +9,10 @@ from pathlib import Path
 import av
 import numpy as np
 
-from ..datasets.colour import check_colour, find_colour, to_rgb
-from ..datasets.media_probe import video_streams
-from ..datasets.orientation import find_orientation, turn_upright
-from ..datasets.unreadable import UnreadableFileError
+from ..media.colour import check_colour, find_colour, to_rgb
+from ..media.media_probe import video_streams
+from ..media.orientation import find_orientation, turn_upright
+from ..media.unreadable import UnreadableFileError
 from .image_file import MAX_PIXELS, check_pixels
 
 
@@ -25,7 +25,7 @@ class FrameStream:
         container (av.container.InputContainer): The open container; it is closed with the stream.
         path (str | Path): Name of the container in errors.
         max_pixels (int): Frames with more pixels are refused before they are decoded, also in the
-            middle. Defaults to :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
+            middle. Defaults to :data:`~spact_mm.media.media_probe.MAX_PIXELS`.
         threads (str): PyAV's type of multithreaded decoding; ``'SLICE'`` delays no frame. Defaults
             to ``'AUTO'``.
 

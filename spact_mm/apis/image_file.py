@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from ..datasets.media_probe import MAX_PIXELS
-from ..datasets.orientation import find_exif_orientation, turn_by_exif
-from ..datasets.unreadable import check_regular
+from ..media.media_probe import MAX_PIXELS
+from ..media.orientation import find_exif_orientation, turn_by_exif
+from ..media.unreadable import check_regular
 
 #: Codes of TIFF's tags.
 _SUBFILE, _WIDTH, _HEIGHT, _SAMPLES = 254, 256, 257, 339

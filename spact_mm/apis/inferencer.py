@@ -1,44 +1,37 @@
 """Anonymize videos and images, given as paths, arrays or tensors, in memory or into files."""
 
+from __future__ import annotations
+
 import logging
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from mmaction.registry import MODELS
-from mmengine.config import Config, ConfigDict
-from mmengine.device import get_device
-from mmengine.logging import print_log
-from mmengine.registry import init_default_scope
 from rich.progress import track
-from torch import Tensor, nn
 
 from .anonymize_file import read_anonymized
 from .anonymize_job import anonymize_job, lock_outputs
-from .frame_anonymizer import FrameAnonymizer, clip_length
+from .byte_obfuscations import find_byte_function
+from .choices import METHODS
 from .image_file import MAX_PIXELS
 from .leftover import NUM_FRAMES, LeftoverCheck
-from .load_anonymizer import hash_anonymizer, load_anonymizer
 from .manifest import Manifest
 from .output_files import remove_leftovers
 from .outputs import find_jobs
 from .sources import find_sources
 from .video_noise import VideoNoise
 
-#: Obfuscations by name, as functions of the frames' shorter side ``side``. Settings of the
-#: literature are for 112 x 112 and are scaled in proportion.
-METHODS: dict[str, Callable[[int], dict]] = {
-    'blur': lambda side: dict(
-        type='GaussianBlurAnonymizer',
-        kernel_size=2 * round(10 * side / 112) + 1,
-        sigma=10 * side / 112,
-    ),
-    'downsample': lambda side: dict(type='DownsampleAnonymizer', factor=max(1, side / 28)),
-    'pixelate': lambda side: dict(type='PixelateAnonymizer', block=max(1, round(side / 7))),
-    'black': lambda side: dict(type='ConstantAnonymizer', value=0.0),
-}
+# Imports of PyTorch and MMEngine, which take seconds, stand in the functions for networks: an
+# obfuscation on a CPU needs neither.
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import Tensor
+
+    from .frame_anonymizer import FrameAnonymizer
+
 #: Pixels that pass the network at a time if no batch size is given.
 _PIXELS_PER_PASS = 32 * 112 * 112
 
@@ -51,7 +44,8 @@ class AnonymizeInferencer:
             training, or of a model behind an anonymizing preprocessor. Defaults to None: the config
             in the checkpoint.
         weights (str, optional): Checkpoint with the anonymizer's weights. Defaults to None.
-        device (str, optional): Where to compute. Defaults to None: a GPU if there is one.
+        device (str, optional): Where to compute. Defaults to None: for a network a GPU if there is
+            one, for an obfuscation the CPU.
         method (str, optional): An obfuscation instead of a trained anonymizer, of :data:`METHODS`.
             Defaults to None.
         batch_size (int, optional): Frames that pass the network at a time, which bounds the memory.
@@ -109,18 +103,26 @@ class AnonymizeInferencer:
                 'leave it out.'
             )
         self.method, self.force, self.backend = method, force, backend
-        self.device = device or get_device()
+        self.device = device
         self.show_progress = show_progress
         self.frames_per_pass = batch_size
-        self._anonymizers: dict[int, FrameAnonymizer] = {}
-        init_default_scope('mmaction')
-        self.model = None if method is not None else _load_network(model, weights, force)
+        self._functions: dict[int, Callable[[np.ndarray], np.ndarray]] = {}
+        self._networks: dict[int, FrameAnonymizer] = {}
+        self.model, self._clip_length = None, 1
+        if method is None:
+            from .frame_anonymizer import clip_length
+            from .load_anonymizer import load_for_use
+
+            self.model = load_for_use(model, weights, force)
+            self._clip_length = clip_length(self.model)
 
     @property
     def settings(self) -> dict:
         """Identity of the anonymizer: the hash of its weights, or the method."""
         if self.model is None:
             return dict(method=self.method)
+        from .load_anonymizer import hash_anonymizer
+
         return dict(weights=hash_anonymizer(self.model))
 
     def check(self, name: str, noise: VideoNoise | None = None) -> LeftoverCheck:
@@ -131,9 +133,8 @@ class AnonymizeInferencer:
             noise (VideoNoise, optional): Noise of its video. Defaults to new noise.
         """
         is_trained = self.model is not None and any(True for _ in self.model.parameters())
-        length = 1 if self.model is None else clip_length(self.model)
         anonymize = partial(self.anonymize_frames, noise=noise or VideoNoise())
-        return LeftoverCheck(anonymize, name, is_trained, self.force, length)
+        return LeftoverCheck(anonymize, name, is_trained, self.force, self._clip_length)
 
     def anonymize_frames(self, frames: np.ndarray, noise: VideoNoise | None = None) -> np.ndarray:
         """Anonymize frames of one size.
@@ -145,19 +146,31 @@ class AnonymizeInferencer:
         Returns:
             np.ndarray: Same shape and type.
         """
-        return self._anonymizer(*frames.shape[1:3])(np.ascontiguousarray(frames), noise)
+        frames = np.ascontiguousarray(frames)
+        height, width = frames.shape[1:3]
+        if self.model is None and self.device in (None, 'cpu'):
+            side = min(height, width)
+            if side not in self._functions:
+                self._functions[side] = find_byte_function(METHODS[self.method](side))
+            return self._functions[side](frames)
+        return self._network(height, width)(frames, noise)
 
-    def _anonymizer(self, height: int, width: int) -> FrameAnonymizer:
-        side = min(height, width)
-        key = side if self.model is None else 0
-        if key not in self._anonymizers:
-            network = self.model or MODELS.build(METHODS[self.method](side))
-            self._anonymizers[key] = FrameAnonymizer(network, self.device, backend=self.backend)
-        anonymizer = self._anonymizers[key]
+    def _network(self, height: int, width: int) -> FrameAnonymizer:
+        from mmengine.device import get_device
+
+        from ..models.anonymizers.build import build_anonymizer
+        from .frame_anonymizer import FrameAnonymizer
+
+        side = min(height, width) if self.model is None else 0
+        if side not in self._networks:
+            is_method = self.model is None
+            network = build_anonymizer(METHODS[self.method](side)) if is_method else self.model
+            device = self.device or ('cpu' if is_method else get_device())
+            self._networks[side] = FrameAnonymizer(network, device, backend=self.backend)
+        anonymizer = self._networks[side]
         anonymizer.batch_size = self.frames_per_pass or _frames_per_pass(height, width)
         return anonymizer
 
-    @torch.no_grad()
     def __call__(
         self,
         inputs,
@@ -184,7 +197,7 @@ class AnonymizeInferencer:
             images (bool): Whether a video becomes a folder of PNG images. Defaults to False.
             keep_audio (bool): Whether the sound is copied. Defaults to False.
             max_pixels (int): For paths: pictures and frames with more pixels are refused. Defaults
-                to :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
+                to :data:`~spact_mm.media.media_probe.MAX_PIXELS`.
 
         Returns:
             dict: ``predictions``, a list in the order of the inputs: output paths (str) for paths
@@ -200,7 +213,7 @@ class AnonymizeInferencer:
         """
         items = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
         for item in items:
-            if not isinstance(item, (str, Path, np.ndarray, Tensor)):
+            if not (isinstance(item, (str, Path, np.ndarray)) or _is_tensor(item)):
                 raise TypeError(
                     f'An input must be a path, an array or a tensor, but is a '
                     f'{type(item).__name__}.'
@@ -210,7 +223,7 @@ class AnonymizeInferencer:
         options = dict(size=size, side_by_side=side_by_side, max_pixels=max_pixels)
         found = []
         for item in track(items, 'Anonymizing', disable=not self.show_progress):
-            if isinstance(item, Tensor):
+            if _is_tensor(item):
                 found.append(self._anonymize_tensor(item))
             elif isinstance(item, np.ndarray):
                 found.append(self._anonymize_array(item))
@@ -251,6 +264,8 @@ class AnonymizeInferencer:
         return _told(check, check(frames.reshape(-1, *frames.shape[-3:])).reshape(frames.shape))
 
     def _anonymize_tensor(self, frames: Tensor) -> Tensor:
+        import torch
+
         is_known = frames.dtype == torch.uint8 or frames.is_floating_point()
         if not is_known or frames.ndim not in (3, 4) or frames.shape[-3] != 3:
             raise ValueError(
@@ -258,25 +273,20 @@ class AnonymizeInferencer:
                 f'(N, 3, H, W), but is {frames.dtype} {tuple(frames.shape)}.'
             )
         batch = frames.reshape(-1, *frames.shape[-3:])
-        done = self._anonymizer(*frames.shape[-2:]).anonymize_tensor(batch)
+        done = self._network(*frames.shape[-2:]).anonymize_tensor(batch)
         check = self.check('The tensor')
         check.observe(_frames_of(batch), _frames_of(done))
         return _told(check, done.reshape(frames.shape))
 
 
-def _load_network(model: str | Config | dict | None, weights: str, force: bool) -> nn.Module:
-    """Return the anonymizer of a checkpoint, in eval mode."""
-    config = Config.fromfile(model) if isinstance(model, (str, Path)) else ConfigDict(model or {})
-    network = load_anonymizer(weights, config, force)
-    if getattr(network, 'needs_boxes', False):
-        raise ValueError(
-            f'{type(network).__name__} needs person boxes, which a video file does not have; '
-            'use it in configs with a box file (docs/person_boxes.md).'
-        )
-    return network.eval()
+def _is_tensor(item) -> bool:
+    torch = sys.modules.get('torch')
+    return torch is not None and isinstance(item, torch.Tensor)
 
 
 def _warn(message: str) -> None:
+    from mmengine.logging import print_log
+
     print_log(message, logger='current', level=logging.WARNING)
 
 
@@ -289,9 +299,9 @@ def _told(check: LeftoverCheck, result):
 
 def _frames_of(batch: Tensor) -> np.ndarray:
     """Return the first frames of (N, 3, H, W) as uint8, (n, H, W, 3)."""
-    first = batch[: 4 * NUM_FRAMES]
+    first = batch[: 4 * NUM_FRAMES].detach()
     if first.is_floating_point():
-        first = (first.float() * 255).round().clamp(0, 255).to(torch.uint8)
+        first = (first.float() * 255).round().clamp(0, 255).byte()
     return first.permute(0, 2, 3, 1).cpu().numpy()
 
 

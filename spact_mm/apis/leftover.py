@@ -6,11 +6,8 @@ from itertools import islice
 
 import cv2
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
-from .frame_anonymizer import FrameAnonymizer, NonFiniteError
+from .refusals import NonFiniteError
 
 #: Number of measured frames of a file: its first frames that are not blank.
 NUM_FRAMES = 8
@@ -154,34 +151,6 @@ class LeftoverCheck:
         return ''
 
 
-def find_flaw_on_drawn_pictures(network: nn.Module) -> str:
-    """Tell whether a trained anonymizer reproduces pictures, where there is no file to measure.
-
-    The pictures are random patches, coarse and fine, mostly of brightness, 96 x 96. They separate
-    networks that reproduce their input from trained ones as well as real frames do.
-
-    Args:
-        network (nn.Module): f_A.
-
-    Returns:
-        str: The flaw, as the middle of a sentence; empty if there is none, or without weights.
-    """
-    if not any(True for _ in network.parameters()):
-        return ''
-    rng, side = np.random.default_rng(0), 96
-    pictures = np.full((NUM_FRAMES, side, side, 3), 128.0)
-    for scale in (4, 8, 16, 32, 64):
-        for picture in pictures:
-            patches = rng.normal(size=(scale, scale, 1)) + 0.3 * rng.normal(size=(scale, scale, 3))
-            picture += 30 * cv2.resize(patches, (side, side), interpolation=cv2.INTER_LINEAR)
-    check = LeftoverCheck(FrameAnonymizer(network), 'It', is_trained=True, force=True)
-    try:
-        check(pictures.clip(0, 255).astype(np.uint8))
-    except ValueError as error:
-        return str(error).rstrip('.')
-    return check.warning
-
-
 def measure(raw: np.ndarray, done: np.ndarray) -> Leftover:
     """Compare a frame with the anonymizer's output for it.
 
@@ -193,11 +162,8 @@ def measure(raw: np.ndarray, done: np.ndarray) -> Leftover:
         Leftover: The numbers.
     """
     difference = np.abs(raw.astype(np.int16) - done)
-    before, after = (
-        torch.from_numpy(np.ascontiguousarray(x)).float().permute(2, 0, 1) / 255
-        for x in (raw, done)
-    )
-    luma = torch.einsum('c,chw->hw', torch.tensor(_LUMA), before)[None]
+    before, after = (x.astype(np.float32) / 255 for x in (raw, done))
+    luma = (before @ np.float32(_LUMA))[..., None]
     return Leftover(
         left=_correlate(luma, after),
         detail_left=_correlate(_detail(luma), _detail(after)),
@@ -207,37 +173,32 @@ def measure(raw: np.ndarray, done: np.ndarray) -> Leftover:
     )
 
 
-def _detail(x: Tensor) -> Tensor:
+def _detail(x: np.ndarray) -> np.ndarray:
     """Return the difference from a blur at half the resolution: structures of some pixels."""
-    if min(x.shape[-2:]) < 8:
+    height, width = x.shape[:2]
+    if min(height, width) < 8:
         return x
-    x = F.avg_pool2d(x[None], 2)
-    blurred = _blur(x, sigma=2.0)
-    return (x - blurred)[0]
+    # By area, halves are means of 2 x 2 pixels.
+    even = x[: height // 2 * 2, : width // 2 * 2]
+    half = cv2.resize(even, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    kernel = cv2.getGaussianKernel(9, 2.0, cv2.CV_32F)
+    blurred = cv2.sepFilter2D(half, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
+    return half - blurred
 
 
-def _blur(x: Tensor, sigma: float) -> Tensor:
-    reach = round(2 * sigma)
-    offsets = torch.arange(-reach, reach + 1, dtype=torch.float32)
-    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    kernel = (kernel / kernel.sum()).expand(x.shape[1], 1, 1, -1)
-    x = F.pad(x, (reach,) * 4, mode='replicate')
-    x = F.conv2d(x, kernel, groups=x.shape[1])
-    return F.conv2d(x, kernel.transpose(2, 3), groups=x.shape[1])
-
-
-def _correlate(target: Tensor, channels: Tensor) -> float:
-    """Return the multiple correlation of (1, H, W) with a best linear mixture of (3, H, W)."""
-    target, channels = target.flatten().double(), channels.flatten(1).double()
-    target = target - target.mean()
-    channels = channels - channels.mean(1, keepdim=True)
-    power = float(target.square().sum())
-    spread = channels.square().sum(1)
+def _correlate(target: np.ndarray, channels: np.ndarray) -> float:
+    """Return the multiple correlation of (H, W) with a best linear mixture of (H, W, 3)."""
+    target = target.reshape(-1).astype(np.float64)
+    channels = channels.reshape(-1, 3).T.astype(np.float64)
+    target -= target.mean()
+    channels -= channels.mean(1, keepdims=True)
+    power = float(target @ target)
+    spread = np.square(channels).sum(1)
     # Channels that vary by less than rounding to whole grey levels carry no signal.
-    used = channels[spread / target.numel() > (0.25 / 255) ** 2]
+    used = channels[spread / target.size > (0.25 / 255) ** 2]
     if power == 0 or not len(used):
         return 0.0
     shared = used @ target
-    gram = used @ used.T + 1e-9 * spread.sum() * torch.eye(len(used), dtype=torch.float64)
-    explained = float(shared @ torch.linalg.solve(gram, shared)) / power
+    gram = used @ used.T + 1e-9 * spread.sum() * np.eye(len(used))
+    explained = float(shared @ np.linalg.solve(gram, shared)) / power
     return min(1.0, max(0.0, explained)) ** 0.5

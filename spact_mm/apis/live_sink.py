@@ -7,7 +7,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from ..datasets.colour import from_rgb, tag
+from ..media.colour import from_rgb, tag
 from .live_address import FILE_FORMATS, SINK_FORMATS, Address
 from .live_retries import Retries
 from .live_source import Look

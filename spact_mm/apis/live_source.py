@@ -9,8 +9,8 @@ from time import monotonic
 import av
 import numpy as np
 
-from ..datasets.colour import Colour
-from ..datasets.media_probe import OPEN_OPTIONS
+from ..media.colour import Colour
+from ..media.media_probe import OPEN_OPTIONS
 from .frame_stream import FrameStream
 from .image_file import MAX_PIXELS
 from .live_address import Address

@@ -3,11 +3,14 @@
 import hashlib
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 
-from mmaction.registry import MODELS
+from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
+from mmengine.registry import init_default_scope
 from torch import nn
 
+from ..models.anonymizers.build import build_anonymizer
 from ..models.anonymizers.checkpoint import (
     find_anonymizer,
     find_config,
@@ -46,7 +49,7 @@ def load_anonymizer(weights: str, config: Mapping, force: bool = False) -> nn.Mo
         print_log(f'{weights} is no anonymizer: {flaw}.', logger='current', level=logging.WARNING)
     found = given or find_config(checkpoint, weights)
     # The weights come from the checkpoint.
-    network = MODELS.build({**found, 'init_cfg': None} if 'init_cfg' in found else found)
+    network = build_anonymizer({**found, 'init_cfg': None} if 'init_cfg' in found else found)
     load_weights(network, checkpoint, weights)
     if any(getattr(module, 'known_noise', False) for module in network.modules()):
         raise ValueError(
@@ -54,6 +57,32 @@ def load_anonymizer(weights: str, config: Mapping, force: bool = False) -> nn.Mo
             'protects nobody: take it out of the config.'
         )
     return network.eval()
+
+
+def load_for_use(model: str | Config | dict | None, weights: str, force: bool) -> nn.Module:
+    """Load an anonymizer that can rewrite a user's files.
+
+    Args:
+        model (str | Config | dict, optional): A config, as for :class:`AnonymizeInferencer`.
+        weights (str): As for :func:`load_anonymizer`.
+        force (bool): As for :func:`load_anonymizer`.
+
+    Returns:
+        nn.Module: The anonymizer in eval mode.
+
+    Raises:
+        ValueError: As for :func:`load_anonymizer`, and if it needs boxes of persons.
+        FileNotFoundError: If there is no such checkpoint.
+    """
+    init_default_scope('mmaction')
+    config = Config.fromfile(model) if isinstance(model, (str, Path)) else ConfigDict(model or {})
+    network = load_anonymizer(weights, config, force)
+    if getattr(network, 'needs_boxes', False):
+        raise ValueError(
+            f'{type(network).__name__} needs person boxes, which a video file does not have; '
+            'use it in configs with a box file (docs/person_boxes.md).'
+        )
+    return network
 
 
 def hash_anonymizer(network: nn.Module) -> str:

@@ -1,13 +1,10 @@
 """Command-line tools of MMAction2 and MMPretrain, with this package imported first."""
 
 import argparse
-import logging
 import os
-import re
 import runpy
 import signal
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +12,12 @@ from pathlib import Path
 import mmaction
 import mmpretrain
 from mmengine.config import Config, DictAction
-from mmengine.logging import MMLogger
 
 from ..config_keys import variables_of
 from ..engine.run_schedulers import refuse_schedulers
 from ..packaged import find_config
+from .refusals import refuse_in_one_sentence
 
-_PACKAGE = Path(__file__).resolve().parents[1]
 #: Upstream modules by name: the module, its title, and how to install it.
 _UPSTREAM = dict(
     mmaction=(mmaction, 'MMAction2', 'mmaction2==1.2.0'),
@@ -151,22 +147,6 @@ def _refuse_before_building(options: argparse.Namespace) -> None:
 
 
 @contextmanager
-def refuse_in_one_sentence() -> Iterator[None]:
-    """End the process with one sentence if this package raises an error.
-
-    Errors of other packages keep their tracebacks; with ``SPACT_TRACEBACK=1`` all errors do.
-    """
-    try:
-        yield
-    except (TypeError, ValueError, OSError, RuntimeError) as error:
-        sentence = _refusal(error)
-        if os.environ.get('SPACT_TRACEBACK') == '1' or sentence is None:
-            raise
-        _write_to_log_file(sentence)
-        sys.exit(sentence)
-
-
-@contextmanager
 def _end_by_signals() -> Iterator[None]:
     """Print the signal that ends the process; a training loop handles signals itself."""
     process = os.getpid()
@@ -183,48 +163,3 @@ def _end_by_signals() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def describe_failure(error: Exception, path: str | Path, *others: str | Path) -> str:
-    """Return in one line which file could not be processed, and why.
-
-    Args:
-        error (Exception): An error of this package, a library or Python.
-        path (str | Path): The file; its name is added if the message lacks it.
-        *others (str | Path): Other names that identify the file, such as its output's.
-
-    Returns:
-        str: One line. With ``SPACT_TRACEBACK=1`` the traceback is printed too.
-    """
-    if os.environ.get('SPACT_TRACEBACK') == '1':
-        traceback.print_exception(error)
-    text = ''.join(str(error).strip().splitlines()[:1])
-    if any(str(name) in text for name in (path, *others)):
-        return text
-    return f'{path}: {type(error).__name__}{": " if text else ""}{text}'
-
-
-def print_any_name() -> None:
-    """Allow printing file names that are no valid text, as old disks and archives have them."""
-    sys.stdout.reconfigure(errors='backslashreplace')
-
-
-def _refusal(error: Exception) -> str | None:
-    """Return the message of an error that this package raised; None for any other error."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    sentence, filename, line = f'{type(error).__name__}: {error}', frame.filename, frame.line
-    if ' in DataLoader worker process ' in sentence:
-        # torch puts the worker's traceback into the message.
-        filename, line = re.findall(r'File "(.+?)", line \d+, in .*\n(.*)', sentence)[-1]
-        sentence = sentence.rstrip().splitlines()[-1]
-    # An error that a library raises for a call of this package keeps its traceback.
-    is_ours = _PACKAGE in Path(filename).resolve().parents and line.strip().startswith('raise')
-    return sentence if is_ours else None
-
-
-def _write_to_log_file(message: str) -> None:
-    """Log an error to the run's file only, as the terminal shows it anyway."""
-    record = logging.LogRecord('mmengine', logging.ERROR, __file__, 0, message, None, None)
-    for handler in MMLogger.get_current_instance().handlers:
-        if isinstance(handler, logging.FileHandler):
-            handler.handle(record)

@@ -95,7 +95,7 @@ def write_method(graph: Graph, method: str, x: Value) -> Value:
 
     Args:
         graph (Graph): Graph to which the nodes are added.
-        method (str): One of :data:`~.inferencer.METHODS`.
+        method (str): One of :data:`~.choices.METHODS`.
         x (Value): RGB in [0, 1], (N, 3, H, W).
 
     Returns:
@@ -312,7 +312,7 @@ _WRITERS: dict[type[nn.Module], Callable[[Graph, nn.Module, Value, Extras], Valu
     UNetAnonymizer: _unet,
     UNetPlusPlusAnonymizer: _unet_plus_plus,
 }
-#: The obfuscations of :data:`~.inferencer.METHODS`. Their settings depend on the shorter side,
+#: The obfuscations of :data:`~.choices.METHODS`. Their settings depend on the shorter side,
 #: which is known only when the graph runs.
 METHOD_WRITERS: dict[str, Callable[[Graph, Value, Value], Value]] = {
     'black': lambda graph, x, side: fill(graph, x, 0.0),

@@ -18,7 +18,7 @@ from ..models.anonymizers.checkpoint import (
     load_weights,
 )
 from ..models.anonymizers.stranger_config import UnknownAnonymizerError
-from .leftover import find_flaw_on_drawn_pictures
+from .drawn_pictures import find_flaw_on_drawn_pictures
 from .provenance import PUBLISHED_KEY, describe_training, find_flaw
 
 #: Published entries of the metadata: the config makes the checkpoint usable by itself.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import av
 
-from ..datasets.media_probe import open_container
+from ..media.media_probe import open_container
 
 #: Codecs whose packets an MP4 file can hold as they are.
 _MP4_CODECS = {'aac', 'ac3', 'eac3', 'mp3', 'mp2', 'alac', 'opus', 'flac'}

@@ -8,9 +8,9 @@ import av
 import numpy as np
 
 from ..compat import x264_options
-from ..datasets.colour import Colour, from_rgb, tag
-from ..datasets.media_probe import open_container, probe_video
-from ..datasets.unreadable import UnreadableFileError
+from ..media.colour import Colour, from_rgb, tag
+from ..media.media_probe import open_container, probe_video
+from ..media.unreadable import UnreadableFileError
 from .frame_stream import FrameStream
 from .image_file import MAX_PIXELS
 from .output_files import address, named_errors
@@ -44,7 +44,7 @@ class VideoReader(FrameStream):
     Args:
         path (str | Path): The file. All formats of FFmpeg's libraries can be read.
         max_pixels (int): Frames with more pixels are refused before they are decoded, also in the
-            middle. Defaults to :data:`~spact_mm.datasets.media_probe.MAX_PIXELS`.
+            middle. Defaults to :data:`~spact_mm.media.media_probe.MAX_PIXELS`.
 
     Raises:
         ValueError: If the file is no video, has no pictures, too large frames, or colours that

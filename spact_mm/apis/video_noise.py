@@ -1,10 +1,14 @@
 """The noise of a video, which cannot be drawn again."""
 
+from __future__ import annotations
+
 import secrets
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class VideoNoise:
@@ -20,22 +24,26 @@ class VideoNoise:
         self._generator = np.random.Generator(np.random.Philox(key=secrets.randbits(128)))
         self._shared: dict[tuple[int, ...], Tensor] = {}
 
-    def draw(self, clips: Tensor) -> dict[str, Tensor]:
+    def draw(self, clips: Tensor, size: tuple[int, int] | None = None) -> dict[str, Tensor]:
         """Draw the noise inputs of an anonymizer for clips of the video.
 
         Args:
             clips (Tensor): (N, T, 3, H, W).
+            size (tuple[int, int], optional): Height and width of the noise if it is smaller than
+                the frames (:meth:`GaussianChannel.noise_size`). Defaults to that of the frames.
 
         Returns:
-            dict[str, Tensor]: ``shared``, (N, 3, H, W), the same in each call for frames of this
+            dict[str, Tensor]: ``shared``, (N, 3, H, W), the same in each call for noise of this
             size, and ``fresh``, (N, T, 3, H, W).
         """
-        shape = tuple(clips.shape[2:])
+        shape = (clips.shape[2], *(size or clips.shape[3:]))
         if shape not in self._shared:
             self._shared[shape] = self.normal(shape)
         shared = self._shared[shape].to(clips).expand(len(clips), *shape)
-        return dict(shared=shared, fresh=self.normal(tuple(clips.shape)).to(clips))
+        return dict(shared=shared, fresh=self.normal((*clips.shape[:2], *shape)).to(clips))
 
     def normal(self, shape: tuple[int, ...]) -> Tensor:
         """Draw standard normal noise of a shape, different in each call."""
+        import torch  # takes seconds, and an obfuscation draws none
+
         return torch.from_numpy(self._generator.standard_normal(shape, dtype=np.float32))

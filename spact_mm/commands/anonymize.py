@@ -18,6 +18,7 @@ from ..apis import (
 from ..apis.video_file import CODECS
 from ..arguments import add_anonymizer_arguments, positive, quality
 from ..packaged import read_card
+from ..startup import postpone_components
 from .anonymize_edits import add_edit_arguments, check_edits
 from .anonymize_files import anonymize_all, build_inferencer
 from .anonymize_live import add_live_arguments, anonymize_live, check_live
@@ -60,7 +61,9 @@ def parse_args() -> argparse.Namespace:
         default=MAX_PIXELS,
         help='refuse pictures and frames of more, before they are decoded (default: %(default)s)',
     )
-    parser.add_argument('--device', help='such as cuda:1 or cpu; default: a GPU if there is one')
+    parser.add_argument(
+        '--device', help='such as cuda:1 or cpu; default: for a network a GPU if there is one'
+    )
     parser.add_argument(
         '--backend', choices=BACKENDS, default='torch', help='what computes a trained network'
     )
@@ -133,6 +136,9 @@ def check_shards(parser: argparse.ArgumentParser, args: argparse.Namespace) -> N
 
 def anonymize(args: argparse.Namespace) -> int:
     """Anonymize a stream, or this process's share of the files; return the exit code."""
+    # A config may name any component, and jobs of a cluster are stages of a protocol.
+    if not args.config and args.executor == 'local':
+        postpone_components()
     if args.live:
         return anonymize_live(args, lambda: build_inferencer(args))
     rank, num_processes = find_rank()

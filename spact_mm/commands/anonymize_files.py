@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -82,12 +81,15 @@ class Outcome:
 
 def build_inferencer(args: argparse.Namespace, device: str | None = None) -> AnonymizeInferencer:
     """Return what anonymizes, by the command line."""
-    # Random numbers of an anonymizer of one's own differ from run to run.
-    torch.seed()
+    if args.checkpoint:
+        import torch  # takes a second, and an obfuscation does without
+
+        # Random numbers of an anonymizer of one's own differ from run to run.
+        torch.seed()
     return AnonymizeInferencer(
         find_config(args.config) if args.config else None,
         args.checkpoint,
-        device or find_device(args.device),
+        device or find_device(args),
         args.method,
         args.batch_size,
         force=args.force,
@@ -214,8 +216,11 @@ def is_unchanged(result) -> bool:
     return bool(result.changes and result.changes['unchanged_frames'])
 
 
-def find_device(device: str | None) -> str | None:
-    """Give each process of torchrun a GPU of its own."""
-    if device is None and torch.cuda.is_available() and 'LOCAL_RANK' in os.environ:
-        return f'cuda:{int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count()}'
-    return device
+def find_device(args: argparse.Namespace) -> str | None:
+    """Give each process of torchrun a GPU of its own for a network."""
+    if args.device is None and args.checkpoint and 'LOCAL_RANK' in os.environ:
+        import torch
+
+        if torch.cuda.is_available():
+            return f'cuda:{int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count()}'
+    return args.device

@@ -2,8 +2,11 @@
 
 import ast
 import atexit
+import importlib
 import importlib.util
+import sys
 import time
+import types
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -12,6 +15,28 @@ import torch
 from mmengine.utils import digit_version
 
 from .packages import get_installed_path, is_installed
+
+
+def import_mmengine_without_sharding() -> None:
+    """Import ``mmengine.model`` and ``mmengine.runner`` without what shards a training over GPUs.
+
+    MMEngine imports ``torch.distributed.optim`` and FSDP, with SymPy behind them, for an optimizer,
+    a wrapper of models and a strategy of a large training. They take as long as PyTorch itself.
+    Only for processes that never train, where these three are missing. Remove this when MMEngine
+    imports them where they are used.
+    """
+    wrapper = 'mmengine.model.wrappers.fully_sharded_distributed'
+    absent = ('torch.distributed.optim', 'mmengine._strategy.fsdp')
+    if any(name in sys.modules for name in (wrapper, *absent)):
+        return
+    sys.modules[wrapper] = types.ModuleType(wrapper)
+    sys.modules[wrapper].MMFullyShardedDataParallel = None
+    sys.modules.update(dict.fromkeys(absent))  # importing them raises ImportError
+    try:
+        importlib.import_module('mmengine.runner')
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
 
 def find_packages_without_pkg_resources() -> None:

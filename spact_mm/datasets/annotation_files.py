@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..files import write_whole
+from ..media.unreadable import check_list_file
 from .list_entries import check_entry, shorten
-from .unreadable import check_list_file
 
 #: Bound on the frames of a video: the labels take memory for each frame.
 _MAX_FRAMES = 10_000_000

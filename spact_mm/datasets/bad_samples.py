@@ -5,10 +5,10 @@ import os
 from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset
 
+from ..media.unreadable import check_regular
 from .leaves import FILE_KEYS, file_of
 from .sample_errors import describe_reason, describe_transform, find_transform, is_unreadable
 from .sample_seeds import SampleSeeds
-from .unreadable import check_regular
 
 #: Attempts to replace a broken file before giving up.
 _MAX_ATTEMPTS = 10

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import decord
 import numpy as np
 
-from .media_probe import MAX_PIXELS, probe_video
+from ..media.media_probe import MAX_PIXELS, probe_video
+from ..media.unreadable import UnreadableFileError
 from .pyav_reader import PyAVReader
-from .unreadable import UnreadableFileError
 
 #: Errors of decord; neither is a standard error.
 DECORD_ERRORS = (decord.DECORDError, decord.DECORDLimitReachedError)

@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 from PIL import Image
 
+from ..media.media_probe import probe_video
+from ..media.unreadable import UnreadableFileError, check_regular
 from ..process_pool import make_pool
 from ..progress import Progress
-from .media_probe import probe_video
-from .unreadable import UnreadableFileError, check_regular
 from .video_reader import is_right_in_decord, open_video
 
 CHECKS = ('none', 'header', 'decode')

@@ -7,10 +7,10 @@ from mmaction.datasets import RawframeDataset, VideoDataset
 from mmengine import fileio
 from mmengine.dataset import BaseDataset
 
+from ..media.unreadable import check_list_file
 from .leaves import file_of
 from .list_entries import ListFormat, check_entry, check_list, data_root
 from .sample_errors import describe_reason
-from .unreadable import check_list_file
 
 #: Number of files whose existence is checked before training, spread evenly over the list.
 _NUM_PROBED = 16

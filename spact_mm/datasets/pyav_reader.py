@@ -9,10 +9,10 @@ from functools import lru_cache
 import av
 import numpy as np
 
-from .colour import to_rgb
-from .media_probe import VideoFacts, open_container, read_stamps, video_streams
-from .orientation import find_orientation, turn_upright
-from .unreadable import UnreadableFileError
+from ..media.colour import to_rgb
+from ..media.media_probe import VideoFacts, open_container, read_stamps, video_streams
+from ..media.orientation import find_orientation, turn_upright
+from ..media.unreadable import UnreadableFileError
 
 
 class Frames:

@@ -8,7 +8,7 @@ from mmaction.datasets.transforms import loading as mmaction_loading
 from mmcv.transforms import LoadImageFromFile
 from mmengine.dataset import Compose
 
-from .unreadable import UnreadableFileError
+from ..media.unreadable import UnreadableFileError
 
 #: Transforms of MMAction2 and MMCV that open files or decode; they have no error class of their
 #: own.

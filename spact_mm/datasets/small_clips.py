@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from ..files import replacing, write_whole
+from ..media.unreadable import UnreadableFileError
 from .integrity import inspect_files
 from .transforms.loading import LoadImageRGB
-from .unreadable import UnreadableFileError
 from .video_reader import DecordReader, PyAVReader, open_video
 
 #: Frames kept of a video: the rate in frames a second, and the largest number, from the middle.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
-from .unreadable import check_list_file
+from ..media.unreadable import check_list_file
 
 
 def read_table_rows(

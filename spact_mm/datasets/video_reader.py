@@ -9,9 +9,8 @@ import av
 import numpy as np
 from mmengine.logging import print_log
 
-from .colour import to_rgb
-from .decord_reader import DECORD_ERRORS, DecordReader
-from .media_probe import (
+from ..media.colour import to_rgb
+from ..media.media_probe import (
     MAX_PIXELS,
     VideoFacts,
     open_container,
@@ -19,9 +18,10 @@ from .media_probe import (
     read_stamps,
     video_streams,
 )
-from .orientation import UPRIGHT
+from ..media.orientation import UPRIGHT
+from ..media.unreadable import UnreadableFileError
+from .decord_reader import DECORD_ERRORS, DecordReader
 from .pyav_reader import PyAVReader, decode_tolerantly, orientation_of
-from .unreadable import UnreadableFileError
 
 #: Containers in which decord finds the requested frame.
 _DECORD_FORMATS = {'avi', 'matroska,webm', 'mov,mp4,m4a,3gp,3g2,mj2'}

@@ -1,76 +1,51 @@
-"""Models: the anonymizer, the privacy branches, and the minimax model that trains them."""
+"""Models: the anonymizer, the privacy branches, and the minimax model that trains them.
 
-from .anonymizers import (
-    BlackenAnonymizer,
-    ConstantAnonymizer,
-    DownsampleAnonymizer,
-    GaussianBlurAnonymizer,
-    GaussianChannel,
-    IdentityAnonymizer,
-    NoiseAnonymizer,
-    PixelateAnonymizer,
-    RecolorAnonymizer,
-    SequentialAnonymizer,
-    UNetAnonymizer,
-    UNetPlusPlusAnonymizer,
-    is_cacheable,
-    is_random,
-    takes_clips,
-)
-from .attackers import (
-    AnonymizedClipPreprocessor,
-    EmbeddingClassifier,
-    FullResolutionCNN,
-    MeanMaxPooling,
-)
-from .backbones import DilatedResNet3d
-from .clip_augmentation import ClipAugmentation
-from .device_augmentation import DeviceAugmentation
-from .losses import NTXentLoss
-from .minimax import MinimaxAnonymization
-from .minimax_preprocessor import MinimaxDataPreprocessor
-from .preprocessors import AnonymizedActionPreprocessor, AnonymizedImagePreprocessor
-from .priced import PricedAnonymization
-from .privacy import (
-    AttributePrivacyBranch,
-    ContrastivePrivacyBranch,
-    PrivacyBranch,
-    ReconstructionAttack,
-    ReconstructionPreprocessor,
-)
+Modules are imported when their names are first used: anonymizers need neither MMAction2 nor
+MMPretrain.
+"""
 
-__all__ = [
-    'AnonymizedActionPreprocessor',
-    'AnonymizedClipPreprocessor',
-    'AnonymizedImagePreprocessor',
-    'AttributePrivacyBranch',
-    'BlackenAnonymizer',
-    'ClipAugmentation',
-    'ConstantAnonymizer',
-    'ContrastivePrivacyBranch',
-    'DeviceAugmentation',
-    'DilatedResNet3d',
-    'EmbeddingClassifier',
-    'DownsampleAnonymizer',
-    'FullResolutionCNN',
-    'GaussianBlurAnonymizer',
-    'GaussianChannel',
-    'IdentityAnonymizer',
-    'MeanMaxPooling',
-    'MinimaxAnonymization',
-    'MinimaxDataPreprocessor',
-    'NTXentLoss',
-    'NoiseAnonymizer',
-    'PixelateAnonymizer',
-    'PricedAnonymization',
-    'PrivacyBranch',
-    'RecolorAnonymizer',
-    'ReconstructionAttack',
-    'ReconstructionPreprocessor',
-    'SequentialAnonymizer',
-    'UNetAnonymizer',
-    'UNetPlusPlusAnonymizer',
-    'is_cacheable',
-    'is_random',
-    'takes_clips',
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs=dict(
+        anonymizers=[
+            'BlackenAnonymizer',
+            'ConstantAnonymizer',
+            'DownsampleAnonymizer',
+            'GaussianBlurAnonymizer',
+            'GaussianChannel',
+            'IdentityAnonymizer',
+            'NoiseAnonymizer',
+            'PixelateAnonymizer',
+            'RecolorAnonymizer',
+            'SequentialAnonymizer',
+            'UNetAnonymizer',
+            'UNetPlusPlusAnonymizer',
+            'is_cacheable',
+            'is_random',
+            'takes_clips',
+        ],
+        attackers=[
+            'AnonymizedClipPreprocessor',
+            'EmbeddingClassifier',
+            'FullResolutionCNN',
+            'MeanMaxPooling',
+        ],
+        backbones=['DilatedResNet3d'],
+        clip_augmentation=['ClipAugmentation'],
+        device_augmentation=['DeviceAugmentation'],
+        losses=['NTXentLoss'],
+        minimax=['MinimaxAnonymization'],
+        minimax_preprocessor=['MinimaxDataPreprocessor'],
+        preprocessors=['AnonymizedActionPreprocessor', 'AnonymizedImagePreprocessor'],
+        priced=['PricedAnonymization'],
+        privacy=[
+            'AttributePrivacyBranch',
+            'ContrastivePrivacyBranch',
+            'PrivacyBranch',
+            'ReconstructionAttack',
+            'ReconstructionPreprocessor',
+        ],
+    ),
+)

@@ -86,8 +86,8 @@ def test_it_is_written_nowhere(weights, tmp_path, monkeypatch):
     drawn = []
     draw = VideoNoise.draw
 
-    def record(self, clips):
-        found = draw(self, clips)
+    def record(self, clips, *size):
+        found = draw(self, clips, *size)
         drawn.append(found['shared'][0, 0, 0, :4])
         return found
 
@@ -102,3 +102,28 @@ def test_it_is_written_nowhere(weights, tmp_path, monkeypatch):
     assert entries
     for secret in [str(keys[0]), f'{keys[0]:x}', *(f'{v:.6g}' for v in drawn[0].tolist())]:
         assert not any(secret.encode() in text for text in texts)
+
+
+@pytest.mark.parametrize('stride', [1, 5])
+def test_a_channel_gets_frames_one_by_one_and_noise_of_its_size(stride, monkeypatch):
+    settings = dict(sigma_shared=0.1, sigma_frame=0.05, stride=stride)
+    network = GaussianChannel(CHANNEL['anonymizer'], **settings).eval()
+    anonymize, noise = FrameAnonymizer(network, batch_size=2), VideoNoise()
+    frames = np.random.default_rng(0).integers(0, 256, (5, 16, 24, 3), np.uint8)
+    drawn, normal = [], VideoNoise.normal
+
+    def record(self, shape):
+        drawn.append(normal(self, shape))
+        return drawn[-1]
+
+    monkeypatch.setattr(VideoNoise, 'normal', record)
+    done = anonymize(frames, noise)
+    assert anonymize.clip_length == 1
+    height, width = -(-16 // stride), -(-24 // stride)
+    expected = [(3, height, width), *[(n, 1, 3, height, width) for n in (2, 2, 1)]]
+    assert [tuple(x.shape) for x in drawn] == expected
+    # The same as the network's output for the whole clip with this noise.
+    x = torch.from_numpy(frames).permute(0, 3, 1, 2)[None].float() / 255
+    whole = network(x, shared=drawn[0][None], fresh=torch.cat(drawn[1:]).transpose(0, 1))
+    whole = (whole[0] * 255).round().permute(0, 2, 3, 1).numpy()
+    assert np.abs(whole - done).max() <= 1

@@ -15,7 +15,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from spact_mm.datasets.annotation_files import write_attribute_file, write_video_list
-from spact_mm.datasets.unreadable import UnreadableFileError
+from spact_mm.media.unreadable import UnreadableFileError
 
 NUM_VIDEOS = 6
 VIDEO_PIPELINE = [

@@ -22,7 +22,7 @@ from spact_mm.datasets.transforms import (
     TwoViews,
 )
 from spact_mm.datasets.transforms.color import adjust_hue
-from spact_mm.datasets.unreadable import UnreadableFileError
+from spact_mm.media.unreadable import UnreadableFileError
 
 FORMATS = [('a.avi', 'MJPG'), ('a.avi', 'XVID'), ('a.mp4', 'mp4v')]
 OFF = dict(

@@ -11,10 +11,10 @@ from media import draw_frames, write_video
 from spact_mm.apis.video_file import VideoReader
 from spact_mm.datasets import pyav_reader, video_reader
 from spact_mm.datasets.integrity import check_video, find_broken
-from spact_mm.datasets.media_probe import probe_video, stated_bytes
 from spact_mm.datasets.transforms import DecordInitFromPath, LoadVideoFrame
-from spact_mm.datasets.unreadable import UnreadableFileError
 from spact_mm.datasets.video_reader import DecordReader, PyAVReader, open_video
+from spact_mm.media.media_probe import probe_video, stated_bytes
+from spact_mm.media.unreadable import UnreadableFileError
 
 RATE = 25
 

@@ -12,9 +12,9 @@ from tiny import action_batch, batch, build_model, build_optimizers
 from torch import nn
 
 from spact_mm.apis import AnonymizeInferencer, anonymize_file
-from spact_mm.apis.frame_anonymizer import FrameAnonymizer
+from spact_mm.apis.frame_anonymizer import FrameAnonymizer, clip_length
 from spact_mm.models import is_cacheable, takes_clips
-from spact_mm.models.anonymizers import SequentialAnonymizer, rewrite_clips
+from spact_mm.models.anonymizers import SequentialAnonymizer, mixes_frames, rewrite_clips
 from spact_mm.models.frames import as_clips, map_chunks
 
 
@@ -46,6 +46,15 @@ def test_traits_and_layouts():
     inputs = torch.rand(2, 3, 3, 4, 5, 6)
     assert torch.equal(as_clips(inputs, 'NCTHW')[4, 1], inputs[1, 1, :, 1])
     assert torch.equal(as_clips(inputs[:, :, :, 0], 'NCHW')[1, 2], inputs[1, 2, :, 0])
+
+
+def test_noise_mixes_no_frames_but_what_is_before_it_may():
+    channel = dict(type='GaussianChannel', anonymizer=dict(type='IdentityAnonymizer'))
+    rows = [dict(type='SequentialAnonymizer', stages=[channel, x]) for x in (channel, MEAN)]
+    rows += [channel, MEAN, dict(channel, anonymizer=MEAN), dict(type='IdentityAnonymizer')]
+    networks = [MODELS.build(row) for row in rows]
+    assert [mixes_frames(x) for x in networks] == [False, True, False, True, True, False]
+    assert [clip_length(x) for x in networks] == [1, 16, 1, 16, 16, 1]
 
 
 @pytest.mark.parametrize('chunk, count', [(1, 1), (9, 2), (8, 2), (None, 5)])

@@ -12,7 +12,7 @@ from faces import collins, hopper, needs_attackers
 from media import draw_frames, write_video
 
 from spact_mm.apis import AnonymizeInferencer, pair_with_file, pair_with_function, sample_frames
-from spact_mm.apis.mmaction_tools import refuse_in_one_sentence
+from spact_mm.apis.refusals import refuse_in_one_sentence
 
 
 def call(monkeypatch, *arguments):

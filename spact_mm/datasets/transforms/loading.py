@@ -12,10 +12,10 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
 from PIL import Image, ImageOps
 
+from ...media.media_probe import MAX_PIXELS
+from ...media.orientation import find_exif_orientation, turn_by_exif
+from ...media.unreadable import UnreadableFileError, check_regular
 from ...registration import register
-from ..media_probe import MAX_PIXELS
-from ..orientation import find_exif_orientation, turn_by_exif
-from ..unreadable import UnreadableFileError, check_regular
 from ..video_reader import DecordReader, PyAVReader, open_video
 from .frame_cache import FrameCache, KeptFrames
 

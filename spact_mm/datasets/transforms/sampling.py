@@ -6,8 +6,8 @@ import numpy as np
 from mmaction.datasets.transforms import SampleFrames
 from mmaction.registry import TRANSFORMS
 
+from ...media.unreadable import UnreadableFileError
 from ...registration import register
-from ..unreadable import UnreadableFileError
 
 
 @register(TRANSFORMS)

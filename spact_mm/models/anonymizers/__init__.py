@@ -10,7 +10,14 @@ from .noise import NoiseAnonymizer
 from .pixelate import PixelateAnonymizer
 from .recolor import RecolorAnonymizer
 from .sequential import SequentialAnonymizer
-from .traits import is_cacheable, is_random, rewrite_clips, shares_noise, takes_clips
+from .traits import (
+    is_cacheable,
+    is_random,
+    mixes_frames,
+    rewrite_clips,
+    shares_noise,
+    takes_clips,
+)
 from .unet import UNetAnonymizer
 from .unet_plus_plus import UNetPlusPlusAnonymizer
 
@@ -29,6 +36,7 @@ __all__ = [
     'UNetPlusPlusAnonymizer',
     'is_cacheable',
     'is_random',
+    'mixes_frames',
     'rewrite_clips',
     'shares_noise',
     'takes_clips',

@@ -7,7 +7,8 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ...registration import register
-from .traits import rewrite_clips
+from .build import build_anonymizer
+from .traits import mixes_frames, rewrite_clips
 
 #: Priors of the output in the bound on the information.
 PRIORS = ('point', 'gaussian')
@@ -86,7 +87,7 @@ class GaussianChannel(BaseModule):
             raise ValueError(f'The stride of GaussianChannel must be 1 or more, but is {stride}.')
         if prior not in PRIORS:
             raise ValueError(f'GaussianChannel has no prior {prior!r}; choose from {list(PRIORS)}.')
-        self.anonymizer = MODELS.build(anonymizer)
+        self.anonymizer = build_anonymizer(anonymizer)
         if getattr(self.anonymizer, 'needs_boxes', False):
             raise ValueError(
                 f'GaussianChannel cannot have a {type(self.anonymizer).__name__}, which needs '
@@ -108,6 +109,15 @@ class GaussianChannel(BaseModule):
         self.register_buffer('mean', torch.full((3,), 0.5))
         self.register_buffer('still_power', torch.zeros(3))
         self.register_buffer('moving_power', torch.zeros(3))
+
+    @property
+    def mixes_frames(self) -> bool:
+        """Whether f_A does; the noise of a frame is of that frame and of the video."""
+        return mixes_frames(self.anonymizer)
+
+    def noise_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the size of the noise that is used for frames of a size."""
+        return -(-height // self.stride), -(-width // self.stride)
 
     def forward(
         self, clips: Tensor, shared: Tensor | None = None, fresh: Tensor | None = None
@@ -150,7 +160,7 @@ class GaussianChannel(BaseModule):
         """Return means of ``stride`` x ``stride`` pixels, (N, T, 3, H / stride, W / stride)."""
         if self.stride == 1:
             return frames
-        size = [-(-side // self.stride) for side in frames.shape[-2:]]
+        size = self.noise_size(*frames.shape[-2:])
         reduced = F.adaptive_avg_pool2d(frames.flatten(0, 1), size)
         return reduced.unflatten(0, frames.shape[:2])
 

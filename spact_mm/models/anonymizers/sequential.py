@@ -8,7 +8,8 @@ from mmengine.model import BaseModule, ModuleList
 from torch import Tensor
 
 from ...registration import register
-from .traits import is_random, rewrite_clips, shares_noise, takes_clips
+from .build import build_anonymizer
+from .traits import is_random, mixes_frames, rewrite_clips, shares_noise, takes_clips
 
 
 @register(MODELS)
@@ -46,7 +47,7 @@ class SequentialAnonymizer(BaseModule):
                 'SequentialAnonymizer has no stages; list at least one, for instance '
                 "dict(type='IdentityAnonymizer')."
             )
-        self.stages = ModuleList([MODELS.build(stage) for stage in stages])
+        self.stages = ModuleList([build_anonymizer(stage) for stage in stages])
 
     @property
     def needs_boxes(self) -> bool:
@@ -62,6 +63,11 @@ class SequentialAnonymizer(BaseModule):
     def takes_clips(self) -> bool:
         """Whether a stage takes clips; then the whole sequence takes clips."""
         return any(map(takes_clips, self.stages))
+
+    @property
+    def mixes_frames(self) -> bool:
+        """Whether the output of a stage for a frame depends on other frames."""
+        return any(map(mixes_frames, self.stages))
 
     @property
     def shares_noise(self) -> bool:

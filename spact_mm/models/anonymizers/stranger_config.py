@@ -7,6 +7,8 @@ import torch
 from mmaction.registry import MODELS
 from torch import nn
 
+from .build import build_anonymizer
+
 #: Packages whose models are no anonymizers: some load files, or import a module named by an
 #: argument.
 _OTHERS = {
@@ -46,7 +48,7 @@ def check_config(config: Mapping, filename: str) -> tuple[dict, nn.Module | None
         return config, None
     try:
         with torch.device('meta'):
-            return config, MODELS.build(deepcopy(config))
+            return config, build_anonymizer(deepcopy(config))
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         reason = (str(error).strip().splitlines() or ['?'])[0].rstrip('.')
         raise ValueError(

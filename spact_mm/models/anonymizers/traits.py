@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 import torch
-from mmaction.registry import MODELS
 from torch import Tensor, nn
+
+from .build import build_anonymizer, find_class
 
 
 def is_random(anonymizer: Mapping | nn.Module) -> bool:
@@ -29,6 +30,15 @@ def takes_clips(anonymizer: Mapping | nn.Module) -> bool:
         anonymizer (Mapping | nn.Module): The network or its config.
     """
     return _has_trait(anonymizer, 'takes_clips')
+
+
+def mixes_frames(anonymizer: nn.Module) -> bool:
+    """Tell whether a frame's output depends on other frames of its clip, apart from shared noise.
+
+    An anonymizer of clips for which this is not so declares ``mixes_frames = False``, or a
+    property. With the noise given, its clips can be cut anywhere, into single frames too.
+    """
+    return bool(getattr(anonymizer, 'mixes_frames', takes_clips(anonymizer)))
 
 
 def shares_noise(anonymizer: Mapping | nn.Module) -> bool:
@@ -76,11 +86,11 @@ def is_cacheable(anonymizer: Mapping | nn.Module) -> bool:
 def _has_trait(anonymizer: Mapping | nn.Module, name: str) -> bool:
     if not isinstance(anonymizer, nn.Module):
         kind = anonymizer['type']
-        trait = getattr(kind if isinstance(kind, type) else MODELS.get(kind), name, False)
+        trait = getattr(find_class(kind), name, False)
         if isinstance(trait, bool):
             return trait
         # A property depends on the settings. On ``meta`` nothing is computed and no memory is
         # taken.
         with torch.device('meta'):
-            anonymizer = MODELS.build(dict(dict(_scope_='mmaction'), **anonymizer))
+            anonymizer = build_anonymizer(dict(dict(_scope_='mmaction'), **anonymizer))
     return bool(getattr(anonymizer, name, False))

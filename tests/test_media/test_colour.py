@@ -8,10 +8,10 @@ from media_matrix import COLOURS
 
 from spact_mm.apis import Job, anonymize_file
 from spact_mm.apis.video_file import VideoReader
-from spact_mm.datasets.colour import Colour, find_colour, from_rgb, tag, to_rgb
-from spact_mm.datasets.tone_mapping import HLG, PQ, map_to_sdr
-from spact_mm.datasets.unreadable import UnreadableFileError
 from spact_mm.datasets.video_reader import open_video
+from spact_mm.media.colour import Colour, find_colour, from_rgb, tag, to_rgb
+from spact_mm.media.tone_mapping import HLG, PQ, map_to_sdr
+from spact_mm.media.unreadable import UnreadableFileError
 
 
 def write_flat(path, numbers, colour, size=(48, 64), pix_fmt='yuv420p'):
