@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,7 +29,7 @@ from .video_file import VideoReader, VideoWriter
 from .zones import Zones
 
 #: Size in bytes of the batches of decoded frames that are anonymized together.
-_BATCH_BYTES = 32 << 20
+_BATCH_BYTES = 8 << 20
 
 
 @dataclass
@@ -123,11 +124,14 @@ def anonymize_file(
         if job.is_image:
             result = _anonymize_image(job, partial, anonymize, **options)
         else:
-            with VideoReader(job.source, max_pixels) as reader:
+            # The next frames are read and anonymized while some are written. The thread ends before
+            # the file is closed that it reads.
+            with VideoReader(job.source, max_pixels) as reader, ThreadPoolExecutor(1) as thread:
                 base = reader.time_base
                 frames = times.cut(reader, base, job.source) if times else reader
                 options.update(path=job.source, time_base=base)
-                frames = _anonymize(frames, anonymize, **options)
+                batches = _anonymize(frames, anonymize, **options)
+                frames = _one_ahead(thread, batches)
                 frames = times.blacken(frames, base) if times else frames
                 frames = _report(frames, reader, on_frames)
                 write = (
@@ -169,17 +173,19 @@ def read_anonymized(
     options = dict(size=size, side_by_side=side_by_side, max_pixels=max_pixels)
     if source.suffix.lower() in IMAGES:
         picture, _ = read_image(source, max_pixels)
-        return next(_anonymize([(picture, 0)], anonymize, path=source, **options))[0]
+        [[(frame, _)]] = _anonymize([(picture, 0)], anonymize, path=source, **options)
+        return frame
     with VideoReader(source, max_pixels) as reader:
-        return np.stack([f for f, _ in _anonymize(reader, anonymize, path=source, **options)])
+        batches = _anonymize(reader, anonymize, path=source, **options)
+        return np.stack([frame for batch in batches for frame, _ in batch])
 
 
 def _anonymize_image(job: Job, partial: Path, anonymize, max_pixels: int, **options) -> FileResult:
     picture, warning = read_image(job.source, max_pixels)
-    frames = _anonymize(
+    batches = _anonymize(
         [(picture, 0)], anonymize, path=job.source, max_pixels=max_pixels, **options
     )
-    frame, _ = next(frames)
+    [[(frame, _)]] = batches
     with named_errors(job.output):
         write_image(frame, partial)
     return FileResult(str(job.output), 1, *frame.shape[:2], warning=warning)
@@ -194,8 +200,8 @@ def _anonymize(
     max_pixels: int,
     time_base: Fraction = Fraction(1),
     changes: ChangeLog | None = None,
-) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield each frame anonymized, with its time stamp."""
+) -> Iterator[list[tuple[np.ndarray, int]]]:
+    """Yield batches of frames anonymized, each with its time stamp."""
     frames = iter(frames)
     first = next(frames, None)
     if first is None:
@@ -213,7 +219,17 @@ def _anonymize(
             changes.add(raw, done, [float(stamp * time_base) for stamp in stamps])
         if side_by_side:
             done = np.concatenate([raw, done], axis=2)
-        yield from zip(done, stamps, strict=True)
+        yield list(zip(done, stamps, strict=True))
+
+
+def _one_ahead(
+    thread: Executor, batches: Iterator[list[tuple[np.ndarray, int]]]
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield the items of batches, of which the thread computes the next one in the meantime."""
+    batch = thread.submit(next, batches, None)
+    while items := batch.result():
+        batch = thread.submit(next, batches, None)
+        yield from items
 
 
 def _report(frames, reader: VideoReader, on_frames) -> Iterator[tuple[np.ndarray, int]]:
