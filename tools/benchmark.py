@@ -100,7 +100,8 @@ def run_files(args: argparse.Namespace) -> dict:
                 ratio = f'{row["ratio"]:8.2f} of deface' if 'ratio' in row else ''
                 print(
                     f'{key:20}{name:18}{row["frames_per_second"]:8.1f} frames/s, start '
-                    f'{row["start_seconds"]:5.1f} s, CPU {row["cpu_seconds"]:6.1f} s{ratio}',
+                    f'{row["start_seconds"]:5.1f} s, CPU {row["cpu_seconds"]:6.1f} s, '
+                    f'{row["memory_mb"]:5.0f} MB{ratio}',
                     flush=True,
                 )
     return dict(files=rows)

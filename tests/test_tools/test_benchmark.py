@@ -64,6 +64,7 @@ def test_whole_files_are_anonymized(tmp_path):
     for result in row.values():
         assert result['seconds'] > 0 and result['start_seconds'] > 0 and result['cpu_seconds'] > 0
         assert result['frames_per_second'] == pytest.approx(4 / result['seconds'])
+        assert 10 < result['memory_mb'] < 5000
     if 'deface' in row:
         assert row['deface']['ratio'] == 1 and row['pixelate']['ratio'] > 0
 

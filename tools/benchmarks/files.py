@@ -1,11 +1,10 @@
 """``files``: whole video files, compared with deface, each in a separate process."""
 
+import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +20,18 @@ _TOOL = Path(__file__).resolve().parents[1] / 'anonymize.py'
 RATE = 25
 #: Frames of a minimal file, whose time is that of imports and loading weights.
 START_FRAMES = 2
+#: Program of a small process that runs a command and prints what it took. The memory of a process
+#: counts from that of the one that started it.
+_WATCH = """
+import json, os, subprocess, sys, time
+began = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, used = os.wait4(process.pid, 0)
+wall, cpu = time.perf_counter() - began, used.ru_utime + used.ru_stime
+print(json.dumps(dict(wall=wall, cpu=cpu, memory=used.ru_maxrss / 1e3)))
+sys.stdout.flush()
+os._exit(os.waitstatus_to_exitcode(status) and 1)
+"""
 
 
 def make_film(path: Path, width: int, height: int, num_frames: int) -> Path:
@@ -59,7 +70,11 @@ def commands(
 
 
 def measure(command: Sequence[str], video: Path, folder: Path, cores: int) -> dict[str, float]:
-    """Run a command on a file with some cores; return seconds on the clock and of all threads.
+    """Run a command on a file with some cores.
+
+    Returns:
+        dict[str, float]: ``wall``, seconds on the clock; ``cpu``, those of all threads; ``memory``,
+        the largest resident size in MB.
 
     Raises:
         RuntimeError: If the command fails, or writes no video.
@@ -72,19 +87,16 @@ def measure(command: Sequence[str], video: Path, folder: Path, cores: int) -> di
     # compiled once, as for a user.
     unwanted = ('_NUM_THREADS', 'PYTHONDONTWRITEBYTECODE')
     environment = {k: v for k, v in os.environ.items() if not k.endswith(unwanted)}
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     process = subprocess.run(
-        [part.format(video=video, out=out) for part in command],
+        [sys.executable, '-c', _WATCH, *(part.format(video=video, out=out) for part in command)],
         capture_output=True,
         text=True,
         env=environment,
         preexec_fn=lambda: os.sched_setaffinity(0, chosen),
     )
-    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode or not list(out.glob('*.mp4')):
         raise RuntimeError(f'{command[0]} has failed on {video}: {process.stderr[-2000:]}')
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return dict(wall=wall, cpu=cpu)
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def compare_files(
@@ -96,8 +108,8 @@ def compare_files(
     Returns:
         dict: For each name the medians of ``seconds`` and ``cpu_seconds`` of the whole file, of
         ``start_seconds``, of a file of :data:`START_FRAMES` frames, of ``frames_per_second`` of the
-        whole file, and of ``ratio``, its ratio to deface's in the same round, if deface is
-        installed.
+        whole file, of ``memory_mb`` at its peak, and of ``ratio``, its ratio to deface's in the
+        same round, if deface is installed.
     """
     names = {count: f'{size[0]}x{size[1]}_{count}.mp4' for count in (START_FRAMES, frames)}
     short, whole = (make_film(folder / name, *size, n) for n, name in names.items())
@@ -116,6 +128,7 @@ def compare_files(
             cpu_seconds=median(timing['cpu'] for timing in timings),
             start_seconds=median(timing['start'] for timing in timings),
             frames_per_second=frames / seconds,
+            memory_mb=median(timing['memory'] for timing in timings),
         )
         if 'deface' in runs:
             pairs = zip(runs['deface'], timings, strict=True)
