@@ -19,7 +19,7 @@ setup(
         # Links to the folders of the repository; a wheel gets what they lead to.
         'spact_mm': [
             *(f'.mim/**/*.{suffix}' for suffix in ('md', 'py', 'sh', 'yml')),
-            *(f'weights/*.{suffix}' for suffix in ('json', 'md', 'pth')),
+            *(f'weights/*.{suffix}' for suffix in ('json', 'md', 'onnx', 'pth')),
         ],
     },
     entry_points={

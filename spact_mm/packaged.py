@@ -13,7 +13,8 @@ from pathlib import Path
 MIM = Path(__file__).resolve().parent / '.mim'
 #: Script that starts Python in the environment that makes it fast on CPUs.
 LAUNCHER = MIM / 'tools' / 'launch.sh'
-#: Weights of anonymizers, each with a card: ``NAME.pth``, ``NAME.json``, ``NAME.md``.
+#: Weights of anonymizers, each with a card and the anonymizer as a graph: ``NAME.pth``,
+#: ``NAME.json``, ``NAME.md``, ``NAME.onnx``.
 WEIGHTS = Path(__file__).resolve().parent / 'weights'
 
 
@@ -108,12 +109,31 @@ def find_model(name: str) -> Path:
     return path
 
 
+def find_graph(checkpoint: str | os.PathLike) -> Path | None:
+    """Return the ONNX file of a checkpoint in this package; None for any other checkpoint.
+
+    Raises:
+        ValueError: If the file is not the one that was made of the checkpoint.
+    """
+    card = read_card(checkpoint)
+    if card is None:
+        return None
+    path = Path(checkpoint).resolve().with_suffix('.onnx')
+    if hashlib.sha256(path.read_bytes()).hexdigest() != card['onnx_sha256']:
+        raise ValueError(
+            f'{path} is not the file that {path.with_suffix(".json").name} tells of: install this '
+            'package anew.'
+        )
+    return path
+
+
 def read_card(checkpoint: str | os.PathLike) -> dict | None:
     """Return the card of a checkpoint in this package; None for any other.
 
     Returns:
-        dict | None: ``sha256`` of the file; ``size``, the shorter side in pixels of the frames on
-        which the anonymizer was measured; and ``measured``, the results.
+        dict | None: ``sha256`` of the file; ``onnx_sha256`` of its ONNX file; ``size``, the shorter
+        side in pixels of the frames on which the anonymizer was measured; and ``measured``, the
+        results.
     """
     path = Path(checkpoint).resolve()
     if path.parent != WEIGHTS:

@@ -200,7 +200,7 @@ def test_noise_of_a_session_is_one_over_measures_and_interruptions():
         sigma_shared=0.1,
         sigma_frame=0.001,
     )
-    inferencer.model = MODELS.build(channel).eval()
+    inferencer.method, inferencer.model = None, MODELS.build(channel).eval()
     inferencer._networks[0] = FrameAnonymizer(inferencer.model)
     noise = VideoNoise()
     check = RecurringCheck(lambda: inferencer.check('the stream', noise), 1e-9)

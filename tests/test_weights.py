@@ -1,16 +1,24 @@
 """The weights in the package are what their cards tell of."""
 
+import hashlib
 import json
 import shutil
 import sys
 
+import numpy as np
 import pytest
+import torch
 from e2e import ROOT, metrics_of, run_cli, run_process
 from media import draw_frames, read_video, write_video
 
 from spact_mm import packaged
+from spact_mm.apis import AnonymizeInferencer
+from spact_mm.apis.load_anonymizer import hash_anonymizer, load_for_use
+from spact_mm.apis.onnx_file import OnnxFile
+from spact_mm.apis.video_noise import VideoNoise
 from spact_mm.commands import anonymize as command
-from spact_mm.packaged import find_model, list_models, read_card
+from spact_mm.models.anonymizers import mixes_frames
+from spact_mm.packaged import find_graph, find_model, list_models, read_card
 
 CARD = dict(
     method='price',
@@ -41,7 +49,7 @@ def weights(tmp_path, monkeypatch):
 @pytest.mark.parametrize('name', list_models())
 def test_weights_are_small_and_have_a_card_for_readers(name):
     path, card = find_model(name), read_card(find_model(name))
-    assert path.stat().st_size <= 2 * 2**20
+    assert path.stat().st_size + find_graph(path).stat().st_size <= 2 * 2**20
     text = path.with_suffix('.md').read_text()
     for part in ('licence', 'trained on', 'strongest attacker', 'Not protected', card['sha256']):
         assert part in text
@@ -51,6 +59,45 @@ def test_weights_are_small_and_have_a_card_for_readers(name):
     assert {key: row[key] for key in card['measured']} == card['measured']
 
 
+@pytest.mark.parametrize('name', list_models())
+def test_graph_is_that_of_the_weights(name):
+    network = load_for_use(None, str(find_model(name)), force=False)
+    graph = OnnxFile(find_graph(find_model(name)))
+    assert graph.weights == hash_anonymizer(network) and not mixes_frames(network)
+    for batch_size, size in ((2, (64, 96)), (16, (37, 50))):
+        frames = draw_frames(5, *size)
+        noise, graph.batch_size = VideoNoise(), batch_size
+        key = noise._generator.bit_generator.state
+        theirs = graph(frames, noise)
+        # The same noise, of the size of the frames, of which the network takes a part.
+        noise._generator.bit_generator.state = key
+        noise._shared.clear()
+        x = torch.from_numpy(frames).permute(0, 3, 1, 2)[:, None].float() / 255
+        parts = []
+        for part in x.split(batch_size):
+            drawn = noise.draw_arrays(tuple(part.shape[:2]), tuple(part.shape[2:]))
+            with torch.no_grad():
+                parts.append(network(part, **{k: torch.from_numpy(v) for k, v in drawn.items()}))
+        ours = (torch.cat(parts)[:, 0] * 255).round().byte().permute(0, 2, 3, 1).numpy()
+        assert theirs.shape == frames.shape and theirs.std() > 5
+        assert np.quantile(np.abs(theirs.astype(int) - ours), 0.999) == 0
+        assert np.abs(theirs.astype(int) - ours).max() <= 1
+
+
+def test_a_run_without_pytorch_goes_on_with_it(tmp_path):
+    source = write_video(tmp_path / 'a.mp4', draw_frames(3, 48, 64))
+    weights = str(find_model('demo'))
+    settings = dict(weights=weights, show_progress=False)
+    first, second = (AnonymizeInferencer(**settings, backend=x) for x in (None, 'torch'))
+    assert first._graph is not None and second._graph is None
+    assert first.settings == second.settings
+    facts = [x.check('a')(read_video(source)[0]).std() for x in (first, second)]
+    assert facts[0] == pytest.approx(facts[1], rel=0.1)
+    # Tensors take the network.
+    tensor = torch.rand(2, 3, 48, 64)
+    assert first(tensor)['predictions'][0].shape == tensor.shape and first.model is not None
+
+
 def test_other_files_than_the_measured_ones_are_refused(weights):
     with pytest.raises(ValueError, match='There is no model face in this package; there are demo'):
         find_model('face')
@@ -58,7 +105,11 @@ def test_other_files_than_the_measured_ones_are_refused(weights):
         file.write(b'\0')
     with pytest.raises(ValueError, match=r'demo.pth is not the file that demo.md tells of'):
         find_model('demo')
-    assert read_card('demo.pth') is None
+    with (weights / 'weizmann.onnx').open('ab') as file:
+        file.write(b'\0')
+    with pytest.raises(ValueError, match=r'weizmann.onnx is not the file that weizmann.json tells'):
+        find_graph(weights / 'weizmann.pth')
+    assert read_card('demo.pth') is None and find_graph('demo.pth') is None
 
 
 def test_video_becomes_as_small_as_it_was_attacked(tmp_path, monkeypatch, capsys):
@@ -91,6 +142,8 @@ def test_a_stage_is_put_into_the_package(tmp_path, tiny_run):
     assert done.code == 0, done.stderr
     card = json.loads((tmp_path / 'out' / 'new.json').read_text())
     assert card['measured']['bits_clip'] == 70.2 and card['size'] == 32
+    graph = (tmp_path / 'out' / 'new.onnx').read_bytes()
+    assert hashlib.sha256(graph).hexdigest() == card['onnx_sha256']
     text = (tmp_path / 'out' / 'new.md').read_text()
     assert 'cmap of the strongest attacker (clip), chosen on validation data | 50.0%' in text
     assert '**best cmap on the test** of all attackers (mean) | 55.0%' in text

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import spact_mm  # noqa: F401  (before anything of MMAction2)
-from spact_mm.apis import publish, refuse_in_one_sentence
+from spact_mm.apis import export_onnx, publish, refuse_in_one_sentence
 from spact_mm.arguments import positive
 from spact_mm.files import write_whole
 from spact_mm.packaged import WEIGHTS
@@ -106,8 +106,12 @@ def write_card(path: Path, card: dict) -> None:
     write_whole(path.with_suffix('.md'), CARD.format_map({**card, 'fold': fold, 'rows': lines}))
 
 
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def ship(args: argparse.Namespace) -> Path:
-    """Write the weights and the card; return the checkpoint's path."""
+    """Write the weights, the graph and the card; return the checkpoint's path."""
     report = json.loads((args.work_dir / 'report.json').read_text(encoding='utf-8'))
     row = find_row(report, args.method, args.seed, args.fold)
     source = stage_folder(args.work_dir, args.method, args.seed, args.fold, 'train') / 'weights.pth'
@@ -115,10 +119,13 @@ def ship(args: argparse.Namespace) -> Path:
         content = publish(str(source), Path(folder, 'weights.pth')).read_bytes()
     path = args.out / f'{args.name}.pth'
     write_whole(path, content)
+    with tempfile.TemporaryDirectory() as folder:
+        graph = export_onnx(str(path), Path(folder, 'graph.onnx')).path.read_bytes()
+    write_whole(path.with_suffix('.onnx'), graph)
     given = {key: getattr(args, key) for key in ('name', 'size', 'data', 'licence', 'report')}
     said = dict(method=args.method, seed=args.seed, fold=args.fold, commit=row['commit'])
-    digest = hashlib.sha256(content).hexdigest()
-    card = dict(given, **said, command=report['command'], sha256=digest, measured=measured(row))
+    hashes = dict(sha256=_hash(content), onnx_sha256=_hash(graph))
+    card = dict(given, **said, command=report['command'], **hashes, measured=measured(row))
     write_card(path, card)
     return path
 

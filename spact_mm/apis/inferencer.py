@@ -6,12 +6,14 @@ import logging
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.progress import track
 
+from ..packaged import find_graph
 from .anonymize_file import read_anonymized
 from .anonymize_job import anonymize_job, lock_outputs
 from .byte_obfuscations import find_byte_function
@@ -19,6 +21,7 @@ from .choices import METHODS
 from .image_file import MAX_PIXELS
 from .leftover import NUM_FRAMES, LeftoverCheck
 from .manifest import Manifest
+from .onnx_file import OnnxFile
 from .output_files import remove_leftovers
 from .outputs import find_jobs
 from .sources import find_sources
@@ -54,9 +57,10 @@ class AnonymizeInferencer:
         show_progress (bool): Whether to show a bar over several inputs. Defaults to True.
         force (bool): Whether to warn instead of raising an error if the checkpoint's anonymizer
             hides nothing, or if too much of an input is left in its output. Defaults to False.
-        backend (str): Library that computes a trained anonymizer: ``'torch'``, or
+        backend (str, optional): Library that computes a trained anonymizer: ``'torch'``, or
             ``'onnxruntime'``, which is faster at small sizes on CPUs (docs/anonymize.md). Defaults
-            to ``'torch'``.
+            to None: for the weights in this package ONNX Runtime if it is installed, which takes no
+            PyTorch, else PyTorch.
 
     Raises:
         ValueError: If neither or both of weights and method are given, the weights do not fit, or
@@ -80,7 +84,7 @@ class AnonymizeInferencer:
         batch_size: int | None = None,
         show_progress: bool = True,
         force: bool = False,
-        backend: str = 'torch',
+        backend: str | None = None,
     ) -> None:
         if (weights is None) == (method is None):
             raise ValueError(
@@ -97,30 +101,41 @@ class AnonymizeInferencer:
             )
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be 1 or more, but is {batch_size}.')
-        if method is not None and backend != 'torch':
+        if method is not None and backend not in (None, 'torch'):
             raise ValueError(
                 f'The backend {backend} is for trained anonymizers; {method} does without one: '
                 'leave it out.'
             )
-        self.method, self.force, self.backend = method, force, backend
+        self.method, self.force, self.backend = method, force, backend or 'torch'
         self.device = device
         self.show_progress = show_progress
         self.frames_per_pass = batch_size
         self._functions: dict[int, Callable[[np.ndarray], np.ndarray]] = {}
         self._networks: dict[int, FrameAnonymizer] = {}
         self.model, self._clip_length = None, 1
-        if method is None:
+        self._weights, self._graph = weights, None
+        takes_graph = backend == 'onnxruntime' or (backend is None and find_spec('onnxruntime'))
+        if method is None and model is None and takes_graph:
+            self._graph = self._open_graph()
+        if method is None and self._graph is None:
             from .frame_anonymizer import clip_length
             from .load_anonymizer import load_for_use
 
             self.model = load_for_use(model, weights, force)
             self._clip_length = clip_length(self.model)
 
+    def _open_graph(self) -> OnnxFile | None:
+        """Return the graph of a checkpoint of this package, which takes no PyTorch."""
+        path = find_graph(self._weights) if self.device in (None, 'cpu') else None
+        return path and OnnxFile(path)
+
     @property
     def settings(self) -> dict:
         """Identity of the anonymizer: the hash of its weights, or the method."""
-        if self.model is None:
+        if self.method is not None:
             return dict(method=self.method)
+        if self._graph is not None:
+            return dict(weights=self._graph.weights)
         from .load_anonymizer import hash_anonymizer
 
         return dict(weights=hash_anonymizer(self.model))
@@ -132,7 +147,9 @@ class AnonymizeInferencer:
             name (str): Name of the file in an error.
             noise (VideoNoise, optional): Noise of its video. Defaults to new noise.
         """
-        is_trained = self.model is not None and any(True for _ in self.model.parameters())
+        is_trained = self._graph is not None or (
+            self.model is not None and any(True for _ in self.model.parameters())
+        )
         anonymize = partial(self.anonymize_frames, noise=noise or VideoNoise())
         return LeftoverCheck(anonymize, name, is_trained, self.force, self._clip_length)
 
@@ -148,6 +165,9 @@ class AnonymizeInferencer:
         """
         frames = np.ascontiguousarray(frames)
         height, width = frames.shape[1:3]
+        if self._graph is not None:
+            self._graph.batch_size = self.frames_per_pass or _frames_per_pass(height, width)
+            return self._graph(frames, noise)
         if self.model is None and self.device in (None, 'cpu'):
             side = min(height, width)
             if side not in self._functions:
@@ -160,10 +180,13 @@ class AnonymizeInferencer:
 
         from ..models.anonymizers.build import build_anonymizer
         from .frame_anonymizer import FrameAnonymizer
+        from .load_anonymizer import load_for_use
 
-        side = min(height, width) if self.model is None else 0
+        is_method = self.method is not None
+        side = min(height, width) if is_method else 0
         if side not in self._networks:
-            is_method = self.model is None
+            if not is_method and self.model is None:
+                self.model = load_for_use(None, self._weights, self.force)
             network = build_anonymizer(METHODS[self.method](side)) if is_method else self.model
             device = self.device or ('cpu' if is_method else get_device())
             self._networks[side] = FrameAnonymizer(network, device, backend=self.backend)

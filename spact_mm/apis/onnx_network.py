@@ -1,12 +1,11 @@
 """An anonymizer that ONNX Runtime computes."""
 
-from importlib.util import find_spec
-
 import torch
 from torch import Tensor, nn
 
 from ..models.anonymizers import shares_noise, takes_clips
 from .export import build_onnx
+from .onnx_file import start_onnxruntime
 from .video_noise import VideoNoise
 
 
@@ -23,19 +22,8 @@ class OnnxNetwork(nn.Module):
 
     def __init__(self, anonymizer: nn.Module) -> None:
         super().__init__()
-        if find_spec('onnxruntime') is None:
-            raise RuntimeError(
-                'The backend onnxruntime is not installed: pip install '
-                "'spact_mm[onnx]', or choose the backend torch."
-            )
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
         model, self._noise = build_onnx(anonymizer)
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=['CPUExecutionProvider']
-        )
+        self._session = start_onnxruntime(model.SerializeToString(), torch.get_num_threads())
         self._input = self._session.get_inputs()[0].name
         self.takes_clips, self.shares_noise = takes_clips(anonymizer), shares_noise(anonymizer)
 
@@ -56,6 +44,8 @@ class OnnxNetwork(nn.Module):
         given = {self._input: frames.contiguous().numpy()}
         for name in self._noise:
             shape = shapes.get(name.rstrip('0123456789'), flat)
-            given[name] = noise[name] if name in noise else drawn.normal(tuple(shape))
-            given[name] = given[name].contiguous().numpy()
+            if name in noise:
+                given[name] = noise[name].contiguous().numpy()
+            else:
+                given[name] = drawn.normal(tuple(shape))
         return torch.from_numpy(self._session.run(None, given)[0])

@@ -22,7 +22,7 @@ class VideoNoise:
 
     def __init__(self) -> None:
         self._generator = np.random.Generator(np.random.Philox(key=secrets.randbits(128)))
-        self._shared: dict[tuple[int, ...], Tensor] = {}
+        self._shared: dict[tuple[int, ...], np.ndarray] = {}
 
     def draw(self, clips: Tensor, size: tuple[int, int] | None = None) -> dict[str, Tensor]:
         """Draw the noise inputs of an anonymizer for clips of the video.
@@ -36,14 +36,27 @@ class VideoNoise:
             dict[str, Tensor]: ``shared``, (N, 3, H, W), the same in each call for noise of this
             size, and ``fresh``, (N, T, 3, H, W).
         """
-        shape = (clips.shape[2], *(size or clips.shape[3:]))
-        if shape not in self._shared:
-            self._shared[shape] = self.normal(shape)
-        shared = self._shared[shape].to(clips).expand(len(clips), *shape)
-        return dict(shared=shared, fresh=self.normal((*clips.shape[:2], *shape)).to(clips))
-
-    def normal(self, shape: tuple[int, ...]) -> Tensor:
-        """Draw standard normal noise of a shape, different in each call."""
         import torch  # takes seconds, and an obfuscation draws none
 
-        return torch.from_numpy(self._generator.standard_normal(shape, dtype=np.float32))
+        shape = (clips.shape[2], *(size or clips.shape[3:]))
+        drawn = self.draw_arrays(tuple(clips.shape[:2]), shape)
+        return {name: torch.from_numpy(value).to(clips) for name, value in drawn.items()}
+
+    def draw_arrays(self, batch: tuple[int, int], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Return the noise of :meth:`draw` as arrays.
+
+        Args:
+            batch (tuple[int, int]): N and T.
+            shape (tuple[int, ...]): (3, H, W).
+
+        Returns:
+            dict[str, np.ndarray]: ``shared``, (N, 3, H, W), and ``fresh``, (N, T, 3, H, W).
+        """
+        if shape not in self._shared:
+            self._shared[shape] = self.normal(shape)
+        shared = np.repeat(self._shared[shape][None], batch[0], 0)
+        return dict(shared=shared, fresh=self.normal((*batch, *shape)))
+
+    def normal(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Draw standard normal noise of a shape, float32, different in each call."""
+        return self._generator.standard_normal(shape, dtype=np.float32)

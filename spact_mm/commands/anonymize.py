@@ -65,7 +65,10 @@ def parse_args() -> argparse.Namespace:
         '--device', help='such as cuda:1 or cpu; default: for a network a GPU if there is one'
     )
     parser.add_argument(
-        '--backend', choices=BACKENDS, default='torch', help='what computes a trained network'
+        '--backend',
+        choices=BACKENDS,
+        help='what computes a trained network; default: for --model onnxruntime if it is '
+        'installed, else torch',
     )
     parser.add_argument(
         '--quality',

@@ -81,12 +81,7 @@ class Outcome:
 
 def build_inferencer(args: argparse.Namespace, device: str | None = None) -> AnonymizeInferencer:
     """Return what anonymizes, by the command line."""
-    if args.checkpoint:
-        import torch  # takes a second, and an obfuscation does without
-
-        # Random numbers of an anonymizer of one's own differ from run to run.
-        torch.seed()
-    return AnonymizeInferencer(
+    inferencer = AnonymizeInferencer(
         find_config(args.config) if args.config else None,
         args.checkpoint,
         device or find_device(args),
@@ -95,6 +90,12 @@ def build_inferencer(args: argparse.Namespace, device: str | None = None) -> Ano
         force=args.force,
         backend=args.backend,
     )
+    if inferencer.model is not None:
+        import torch  # is imported by now, but not for an obfuscation
+
+        # Random numbers of an anonymizer of one's own differ from run to run.
+        torch.seed()
+    return inferencer
 
 
 def find_options(args: argparse.Namespace) -> dict:

@@ -1,7 +1,7 @@
 """A cache on disk for the output frames of a frozen anonymizer."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
@@ -14,8 +14,9 @@ from ..byte_store import ByteStore
 #: Version of the format of keys and values; raised when their meaning changes.
 _VERSION = 1
 #: Number of stored frames that are computed again before a store is trusted, and the largest
-#: allowed difference in grey levels: half precision and other batch sizes round differently.
-_NUM_CHECKED, _TOLERANCE = 8, 2
+#: allowed difference, in grey levels or in the same part of 1: half precision and other batch sizes
+#: round differently.
+_NUM_CHECKED, _TOLERANCE = 8, {torch.uint8: 2, torch.float32: 2 / 255}
 
 
 class AnonymizedCache:
@@ -25,7 +26,8 @@ class AnonymizedCache:
     and transforms: equal frames give equal outputs. Each anonymizer has a store of its own, a
     subfolder. The subfolder's name holds a hash of the config, the weights, their precision and the
     kind of device; when one of these changes, a new store begins. Outputs are rounded to uint8, as
-    in a video file, whether they come from the store or not.
+    in a video file, whether they come from the store or not. Of an anonymizer that adds noise, what
+    it sends before the noise is kept in float32.
 
     Each process trusts a store only after it has computed some of its frames again and found them
     the same. This check refuses an anonymizer that draws random numbers without declaring it, and
@@ -60,23 +62,32 @@ class AnonymizedCache:
         self._is_checked = False
 
     def __call__(
-        self, network: nn.Module, compute: Callable[[Tensor], Tensor], frames: Tensor
+        self,
+        network: nn.Module,
+        compute: Callable[[Tensor], Tensor],
+        frames: Tensor,
+        size: Sequence[int] | None = None,
     ) -> Tensor:
-        """Return the anonymized frames.
+        """Return the anonymized frames, or the signals of which they are made.
 
         Args:
             network (nn.Module): The anonymizer.
-            compute (Callable): Function from frames to anonymized frames in [0, 255].
+            compute (Callable): Function from frames to anonymized frames in [0, 255], or to
+                signals.
             frames (Tensor): (N, 3, H, W) uint8.
+            size (Sequence[int], optional): Height and width of the signals. Defaults to None:
+                frames are kept.
 
         Returns:
-            Tensor: Same shape, uint8, on the same device.
+            Tensor: (N, 3, H, W), uint8, or (N, 3, height, width), float32, on the same device.
 
         Raises:
             OSError: If the folder cannot be used.
             ValueError: If stored frames differ from the computed ones, or computed frames are not
                 finite or have another size.
         """
+        shape = (3, *(size or frames.shape[-2:]))
+        kind = torch.uint8 if size is None else torch.float32
         self._open(network, frames.device.type)
         keys = _hash_frames(frames)
         known = self._store.find(set(keys))
@@ -86,16 +97,16 @@ class AnonymizedCache:
             if key not in known:
                 places.setdefault(key, place)
         if known and not self._is_checked:
-            self._check(network, compute, frames, keys, known)
+            self._check(network, compute, frames, keys, known, shape, kind)
         if places:
-            computed = _to_bytes(network, compute, frames[list(places.values())])
+            computed = _compute(network, compute, frames[list(places.values())], shape, kind)
             new = dict(zip(places, (x.numpy().tobytes() for x in computed), strict=True))
             self._store.add(new)
             known |= new
         self.misses += len(places)
         self.hits += len(keys) - len(places)
         joined = bytearray().join(known[key] for key in keys)
-        return torch.frombuffer(joined, dtype=torch.uint8).view(frames.shape).to(frames.device)
+        return torch.frombuffer(joined, dtype=kind).view(-1, *shape).to(frames.device)
 
     def close(self) -> None:
         """Close the store's file; the next use opens it again."""
@@ -118,12 +129,14 @@ class AnonymizedCache:
         frames: Tensor,
         keys: list[bytes],
         known: Mapping[bytes, bytes],
+        shape: tuple[int, ...],
+        kind: torch.dtype,
     ) -> None:
         places = [place for place, key in enumerate(keys) if key in known][:_NUM_CHECKED]
-        computed = _to_bytes(network, compute, frames[places])
+        computed = _compute(network, compute, frames[places], shape, kind)
         kept = bytearray().join(known[keys[place]] for place in places)
-        kept = torch.frombuffer(kept, dtype=torch.uint8).view(computed.shape)
-        if (kept.int() - computed.int()).abs().max() > _TOLERANCE:
+        kept = torch.frombuffer(kept, dtype=kind).view(computed.shape)
+        if (kept.double() - computed.double()).abs().max() > _TOLERANCE[kind]:
             raise ValueError(
                 f'{type(network).__name__} makes other frames than the cache {self._store.folder} '
                 'has of it: give its class is_random = True and leave cache out if it draws; '
@@ -132,16 +145,24 @@ class AnonymizedCache:
         self._is_checked = True
 
 
-def _to_bytes(network: nn.Module, compute: Callable[[Tensor], Tensor], frames: Tensor) -> Tensor:
-    """Return the anonymized frames as a file would hold them, uint8, on the CPU."""
+def _compute(
+    network: nn.Module,
+    compute: Callable[[Tensor], Tensor],
+    frames: Tensor,
+    shape: tuple[int, ...],
+    kind: torch.dtype,
+) -> Tensor:
+    """Return the anonymized frames as a file would hold them, or the signals, on the CPU."""
     computed = compute(frames)
-    if computed.shape != frames.shape or not computed.isfinite().all():
+    if computed.shape[1:] != shape or not computed.isfinite().all():
         raise ValueError(
             f'{type(network).__name__} made frames {tuple(computed.shape)} of frames '
             f'{tuple(frames.shape)}, or numbers that are not finite, which cannot be kept: use '
             'another anonymizer, or leave cache out.'
         )
-    return computed.round().clamp(0, 255).to(torch.uint8).cpu()
+    if kind == torch.uint8:
+        computed = computed.round().clamp(0, 255)
+    return computed.to(kind).cpu()
 
 
 def _hash_frames(frames: Tensor) -> list[bytes]:

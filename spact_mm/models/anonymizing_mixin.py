@@ -27,7 +27,9 @@ With ``cache=dict(folder=..., max_gib=4.0)`` each frame is anonymized once for a
 all processes that attack the same anonymizer (:class:`~.anonymized_cache.AnonymizedCache`). The
 output is rounded to uint8, as in a video file. The cache pays where frames are repeated: in
 pipelines without augmentation. Augmentations then follow the anonymizer. Anonymizers that are
-random, need boxes or take clips cannot have a cache. The identity, which costs nothing, gets none.
+random, need boxes or take clips cannot have a cache, but for a :class:`GaussianChannel` around one
+that can have one: what it sends is kept, and noise is drawn anew each time. The identity, which
+costs nothing, gets none.
 """
 
 import hashlib
@@ -42,7 +44,13 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from .anonymized_cache import AnonymizedCache
-from .anonymizers import IdentityAnonymizer, is_cacheable, shares_noise, takes_clips
+from .anonymizers import (
+    IdentityAnonymizer,
+    has_cacheable_signal,
+    is_cacheable,
+    shares_noise,
+    takes_clips,
+)
 from .anonymizers.checkpoint import describe_mismatch, find_config, load_checkpoint, load_weights
 from .frames import map_chunks
 from .frozen import freeze
@@ -129,7 +137,7 @@ class AnonymizingMixin:
         return anonymizer, config
 
     def _build_cache(self, config: dict, settings: dict) -> AnonymizedCache | None:
-        if not is_cacheable(self.anonymizer):
+        if not is_cacheable(self.anonymizer) and not has_cacheable_signal(self.anonymizer):
             raise ValueError(
                 f'cache of {type(self).__name__} cannot keep frames of '
                 f'{type(self.anonymizer).__name__}, since a frame alone does not decide what '
@@ -255,9 +263,8 @@ class AnonymizingMixin:
             return part.contiguous() * 255
 
         with torch.autocast(frames.device.type, enabled=False):
-            run = partial(map_chunks, anonymize, chunk=self.max_frames_per_pass)
+            chunk = self.max_frames_per_pass
             if self.cache is None:
-                chunk = self.max_frames_per_pass
                 return map_chunks(anonymize, frames, chunk, *noise).reshape(clips.shape)
             if frames.dtype != torch.uint8:
                 raise ValueError(
@@ -266,7 +273,24 @@ class AnonymizingMixin:
                     'behind the anonymizer (augment=dict(...) of the preprocessor), or set '
                     'cache=None.'
                 )
+            if noise:
+                return self._send_cached(clips, dtype, *noise)
+            run = partial(map_chunks, anonymize, chunk=chunk)
             return self.cache(self.anonymizer, run, frames).to(dtype).reshape(clips.shape)
+
+    def _send_cached(self, clips: Tensor, dtype: torch.dtype, shared: Tensor) -> Tensor:
+        """Add noise to the kept signals of clips, as :meth:`_anonymize` does without a cache."""
+
+        def find_signal(part: Tensor) -> Tensor:
+            part = part.to(dtype) / 255
+            return self.anonymizer.find_signal(part.flip(-3) if self.to_rgb else part)
+
+        size = clips.shape[-2:]
+        run = partial(map_chunks, find_signal, chunk=self.max_frames_per_pass)
+        small = self.anonymizer.noise_size(*size)
+        signal = self.cache(self.anonymizer, run, clips.flatten(0, 1), small).to(dtype)
+        sent = self.anonymizer.send(signal.unflatten(0, clips.shape[:2]), size, shared)
+        return (sent.flip(-3) if self.to_rgb else sent).contiguous() * 255
 
     def _shared_noise(
         self, clips: Tensor, clips_per_video: int, videos: Sequence[str | None]

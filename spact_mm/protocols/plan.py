@@ -11,7 +11,7 @@ from mmengine.config import Config, ConfigDict
 
 from ..config_keys import READ_KEYS, choose_variables, variables_of
 from ..engine.run_schedulers import refuse_schedulers
-from ..models.anonymizers import is_cacheable
+from ..models.anonymizers import has_cacheable_signal, is_cacheable
 from ..models.anonymizers.checkpoint import (
     describe_mismatch,
     find_config,
@@ -171,7 +171,8 @@ class Planner:
         if not node.get('augment'):
             return
         if kind not in self._cacheable:
-            self._cacheable[kind] = is_cacheable(node.anonymizer)
+            found = is_cacheable(node.anonymizer) or has_cacheable_signal(node.anonymizer)
+            self._cacheable[kind] = found
         if self._cacheable[kind]:
             node.cache = dict(folder=str(self.work_dir / FRAMES))
 

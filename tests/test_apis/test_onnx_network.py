@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 
-from spact_mm.apis import AnonymizeInferencer, FrameAnonymizer, onnx_network
+from spact_mm.apis import AnonymizeInferencer, FrameAnonymizer, onnx_file, onnx_network
 from spact_mm.apis.video_noise import VideoNoise
 from spact_mm.models.anonymizers import NoiseAnonymizer, UNetAnonymizer
 
@@ -68,6 +68,6 @@ def test_settings_without_effect_and_unknown_ones_are_refused():
 
 
 def test_missing_runtime_is_named(monkeypatch):
-    monkeypatch.setattr(onnx_network, 'find_spec', lambda name: None)
+    monkeypatch.setattr(onnx_file, 'find_spec', lambda name: None)
     with pytest.raises(RuntimeError, match=r"pip install 'spact_mm\[onnx\]'"):
         FrameAnonymizer(UNetAnonymizer(2, 2), backend='onnxruntime')

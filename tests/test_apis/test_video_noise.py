@@ -124,6 +124,7 @@ def test_a_channel_gets_frames_one_by_one_and_noise_of_its_size(stride, monkeypa
     assert [tuple(x.shape) for x in drawn] == expected
     # The same as the network's output for the whole clip with this noise.
     x = torch.from_numpy(frames).permute(0, 3, 1, 2)[None].float() / 255
-    whole = network(x, shared=drawn[0][None], fresh=torch.cat(drawn[1:]).transpose(0, 1))
+    shared, fresh = drawn[0][None], np.concatenate(drawn[1:]).swapaxes(0, 1)
+    whole = network(x, shared=torch.from_numpy(shared), fresh=torch.from_numpy(fresh))
     whole = (whole[0] * 255).round().permute(0, 2, 3, 1).numpy()
     assert np.abs(whole - done).max() <= 1

@@ -17,6 +17,7 @@ from spact_mm.models import (
     is_cacheable,
     is_random,
 )
+from spact_mm.models.anonymizers import has_cacheable_signal
 
 UNET = dict(type='UNetAnonymizer', base_channels=2, num_levels=2)
 PIXELATE = dict(type='PixelateAnonymizer', block=3)
@@ -343,3 +344,61 @@ def test_what_is_augmented_behind_the_anonymizer_hits(tmp_path):
     assert counts(cached) == (4, 4)
     assert not torch.equal(first, second)
     assert torch.equal(run(cached, images()), run(build(PIXELATE), images()).round())
+
+
+def channel(**settings):
+    return dict(
+        type='GaussianChannel', anonymizer=dict(type='CountingAnonymizer'), stride=4, **settings
+    )
+
+
+@pytest.mark.parametrize('to_rgb', [False, True])
+def test_what_a_channel_sends_is_kept_and_the_noise_is_new(tmp_path, to_rgb):
+    inputs = images(6, (18, 20))
+    inputs[:, 0] //= 4  # colours that differ
+    # Without noise: what is kept is what is computed, not rounded before it is enlarged.
+    silent = channel(known_noise=True)
+    plain = run(build(silent, to_rgb=to_rgb), inputs)
+    cached = build(silent, tmp_path, to_rgb=to_rgb, max_frames_per_pass=4)
+    first, second = run(cached, inputs), run(cached, inputs)
+    assert counts(cached) == (6, 6)
+    # Twice at its first use, which checks what is kept.
+    assert cached.anonymizer.anonymizer.count == 6 + 6
+    torch.testing.assert_close(first, plain, rtol=0, atol=1.01)
+    assert (first - plain).abs().mean() < 0.01 and torch.equal(first, second)
+    # With noise: its size is that of a channel without a cache, and it is drawn in each pass.
+    noisy = channel(sigma_shared=0.1, sigma_frame=0.05)
+    noisy['anonymizer'] = dict(type='ConstantAnonymizer')
+    torch.manual_seed(0)
+    many = images(64, (16, 16))
+    plain = run(build(noisy, to_rgb=to_rgb), many)
+    cached = build(noisy, tmp_path, to_rgb=to_rgb)
+    first, second = run(cached, many), run(cached, many)
+    assert cached.cache.misses == 64 and not torch.equal(first, second)
+    assert first.std().item() == pytest.approx(plain.std().item(), rel=0.1)
+    assert first.std().item() > 15
+
+
+def test_clips_of_a_video_share_its_noise_with_a_cache_too(tmp_path):
+    config = channel(sigma_shared=0.1, sigma_frame=1e-6)
+    config['anonymizer'] = dict(type='ConstantAnonymizer')
+    clip = build(
+        config, tmp_path, cls=AnonymizedClipPreprocessor, view='clip', mean=(0,) * 3, std=(1,) * 3
+    )
+    frames = images(6, (16, 16))
+    clips = [frames[:3].transpose(0, 1)[None], frames[3:].transpose(0, 1)[None]]
+    out = run(clip, clips)
+    assert clip.cache.misses == 6
+    for one in out:
+        assert (one[:, 1:] - one[:, :-1]).abs().max() <= 1 and one.std() > 10
+    assert (out[0] - out[1]).abs().mean() > 10
+
+
+def test_only_a_channel_around_frames_has_a_cache(tmp_path):
+    for inside in (dict(type='NoisyAnonymizer'), channel()):
+        config = dict(channel(), anonymizer=inside)
+        assert not has_cacheable_signal(config) and not is_cacheable(config)
+        with pytest.raises(ValueError, match='cannot keep frames of GaussianChannel'):
+            build(config, tmp_path)
+    assert has_cacheable_signal(channel()) and has_cacheable_signal(MODELS.build(channel()))
+    assert not has_cacheable_signal(UNET)

@@ -11,6 +11,7 @@ from .pixelate import PixelateAnonymizer
 from .recolor import RecolorAnonymizer
 from .sequential import SequentialAnonymizer
 from .traits import (
+    has_cacheable_signal,
     is_cacheable,
     is_random,
     mixes_frames,
@@ -34,6 +35,7 @@ __all__ = [
     'SequentialAnonymizer',
     'UNetAnonymizer',
     'UNetPlusPlusAnonymizer',
+    'has_cacheable_signal',
     'is_cacheable',
     'is_random',
     'mixes_frames',

@@ -1,5 +1,7 @@
 """Noise behind an anonymizer, and a bound on the information that passes it."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
@@ -8,7 +10,7 @@ from torch import Tensor
 
 from ...registration import register
 from .build import build_anonymizer
-from .traits import mixes_frames, rewrite_clips
+from .traits import is_cacheable, mixes_frames, rewrite_clips
 
 #: Priors of the output in the bound on the information.
 PRIORS = ('point', 'gaussian')
@@ -115,6 +117,11 @@ class GaussianChannel(BaseModule):
         """Whether f_A does; the noise of a frame is of that frame and of the video."""
         return mixes_frames(self.anonymizer)
 
+    @property
+    def has_cacheable_signal(self) -> bool:
+        """Whether :meth:`find_signal` of a frame depends on the frame alone."""
+        return is_cacheable(self.anonymizer)
+
     def noise_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the size of the noise that is used for frames of a size."""
         return -(-height // self.stride), -(-width // self.stride)
@@ -144,6 +151,37 @@ class GaussianChannel(BaseModule):
             self._measure(signal.detach().float())
         if self.keeps_rates or (self.training and torch.is_grad_enabled()):
             self.rates.append(self.rate(signal))
+        return self.send(signal, size, shared, fresh)
+
+    def find_signal(self, frames: Tensor) -> Tensor:
+        """Return what would be sent of frames before the noise, where frames are independent.
+
+        Args:
+            frames (Tensor): RGB in [0, 1], (N, 3, H, W).
+
+        Returns:
+            Tensor: (N, 3, H / stride, W / stride).
+        """
+        return self._reduce(self.anonymizer(frames)[:, None])[:, 0]
+
+    def send(
+        self,
+        signal: Tensor,
+        size: Sequence[int],
+        shared: Tensor | None = None,
+        fresh: Tensor | None = None,
+    ) -> Tensor:
+        """Add the noise and draw frames.
+
+        Args:
+            signal (Tensor): What is sent, (N, T, 3, H / stride, W / stride).
+            size (Sequence[int]): H and W.
+            shared (Tensor, optional): As for :meth:`forward`.
+            fresh (Tensor, optional): As for :meth:`forward`.
+
+        Returns:
+            Tensor: RGB in [0, 1], (N, T, 3, H, W), in steps of 1/255.
+        """
         y = signal if self.known_noise else self._add_noise(signal, shared, fresh)
         y = self._draw(y.clamp(0, 1), size)
         # Straight-through gradient: the backward pass ignores the rounding.
@@ -164,7 +202,7 @@ class GaussianChannel(BaseModule):
         reduced = F.adaptive_avg_pool2d(frames.flatten(0, 1), size)
         return reduced.unflatten(0, frames.shape[:2])
 
-    def _draw(self, sent: Tensor, size: torch.Size) -> Tensor:
+    def _draw(self, sent: Tensor, size: Sequence[int]) -> Tensor:
         """Return frames of a size, (N, T, 3, H, W), from the sent means."""
         if self.stride == 1:
             return sent

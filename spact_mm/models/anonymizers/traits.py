@@ -83,6 +83,18 @@ def is_cacheable(anonymizer: Mapping | nn.Module) -> bool:
     return not any(_has_trait(anonymizer, trait) for trait in traits)
 
 
+def has_cacheable_signal(anonymizer: Mapping | nn.Module) -> bool:
+    """Tell whether all that depends on more than the frame is noise that is added at the end.
+
+    Such a class declares this by an attribute or property ``has_cacheable_signal``; see
+    :class:`GaussianChannel`.
+
+    Args:
+        anonymizer (Mapping | nn.Module): The network or its config.
+    """
+    return _has_trait(anonymizer, 'has_cacheable_signal')
+
+
 def _has_trait(anonymizer: Mapping | nn.Module, name: str) -> bool:
     if not isinstance(anonymizer, nn.Module):
         kind = anonymizer['type']
