@@ -1,7 +1,9 @@
 """Obfuscations of decoded frames (uint8), without PyTorch and its conversion to floating point."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 
 import cv2
 import numpy as np
@@ -25,8 +27,18 @@ def find_byte_function(config: Mapping) -> Callable[[np.ndarray], np.ndarray] | 
     return function and partial(_map_frames, partial(function, **options))
 
 
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Return a thread for each core; OpenCV's filters use one and leave the interpreter free."""
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+
+
+# A forked process has none of the threads.
+os.register_at_fork(after_in_child=_threads.cache_clear)
+
+
 def _map_frames(function: Callable[[np.ndarray], np.ndarray], frames: np.ndarray) -> np.ndarray:
-    return np.stack([function(np.ascontiguousarray(frame)) for frame in frames])
+    return np.stack(list(_threads().map(function, map(np.ascontiguousarray, frames))))
 
 
 def _constant(frame: np.ndarray, value: float) -> np.ndarray:

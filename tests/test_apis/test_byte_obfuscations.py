@@ -1,3 +1,5 @@
+import multiprocessing
+
 import numpy as np
 import pytest
 import torch
@@ -81,3 +83,12 @@ def test_networks_of_other_classes_have_none():
 
     assert FrameAnonymizer(IdentityAnonymizer())._rewrite_bytes is None
     assert FrameAnonymizer(Own(3))._rewrite_bytes is None
+
+
+def test_a_forked_process_has_threads_of_its_own():
+    frames = draw(3, 20, 30, 3)
+    anonymize = FrameAnonymizer(PixelateAnonymizer(7))
+    expected = anonymize(frames)
+    with multiprocessing.get_context('fork').Pool(1) as pool:
+        done = pool.apply_async(anonymize.__call__, (frames,)).get(timeout=60)
+    assert np.array_equal(done, expected)
