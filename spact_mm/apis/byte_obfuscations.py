@@ -8,6 +8,8 @@ from functools import cache, partial
 import cv2
 import numpy as np
 
+from .byte_blur import blur
+
 #: Largest number of pixels whose bytes sum to less than 2 ** 31.
 _MOST_PIXELS = 2**31 // 256
 
@@ -85,24 +87,9 @@ def _average(frame: np.ndarray, rows: Sequence, columns: Sequence) -> np.ndarray
     return np.rint(sums / areas[..., None]).astype(np.uint8)
 
 
-def _blur(frame: np.ndarray, kernel_size: int, sigma: float) -> np.ndarray:
-    kernel = cv2.getGaussianKernel(kernel_size, sigma, cv2.CV_32F)
-    # An axis that is too short to be mirrored repeats its border pixel.
-    rows, columns = (
-        cv2.BORDER_REFLECT_101 if kernel_size // 2 < size else cv2.BORDER_REPLICATE
-        for size in frame.shape[:2]
-    )
-    if rows == columns:
-        return cv2.sepFilter2D(frame, -1, kernel, kernel, borderType=rows)
-    one = np.ones((1, 1), np.float32)
-    blurred = cv2.sepFilter2D(frame, cv2.CV_32F, one, kernel, borderType=rows)
-    blurred = cv2.sepFilter2D(blurred, cv2.CV_32F, kernel, one, borderType=columns)
-    return cv2.convertScaleAbs(blurred)  # rounds and converts to bytes
-
-
 _FUNCTIONS = dict(
     ConstantAnonymizer=_constant,
     DownsampleAnonymizer=_downsample,
-    GaussianBlurAnonymizer=_blur,
+    GaussianBlurAnonymizer=blur,
     PixelateAnonymizer=_pixelate,
 )

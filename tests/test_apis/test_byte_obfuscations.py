@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 
-from spact_mm.apis import METHODS, FrameAnonymizer
+from spact_mm.apis import METHODS, FrameAnonymizer, byte_blur
 from spact_mm.apis import byte_obfuscations as module
 from spact_mm.models.anonymizers import (
     ConstantAnonymizer,
@@ -22,6 +22,8 @@ NETWORKS = [
     DownsampleAnonymizer(100),
     GaussianBlurAnonymizer(13, 10),
     GaussianBlurAnonymizer(121, 40),
+    GaussianBlurAnonymizer(129, 64.3),
+    GaussianBlurAnonymizer(201, 130),
     PixelateAnonymizer(1),
     PixelateAnonymizer(7),
     PixelateAnonymizer(103),
@@ -49,6 +51,25 @@ def test_bytes_are_within_a_level_of_the_numbers(network, size):
     done = FrameAnonymizer(network)(frames)
     assert done.dtype == np.uint8 and done.shape == frames.shape
     assert np.abs(done - rewrite_floats(network, frames)).max() <= 1
+
+
+@pytest.mark.parametrize('sigma', [64.0, 96.4, 193.0])
+def test_wide_blur_of_black_and_white_is_within_a_level(sigma, monkeypatch):
+    size = 2 * round(sigma) + 1
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 2, (6, 8, 3)).repeat(70, 0).repeat(70, 1)
+    for frame in (coarse, rng.integers(0, 2, coarse.shape)):
+        frame = (255 * frame).astype(np.uint8)
+        kernel = byte_blur.cv2.getGaussianKernel(size, sigma)
+        exact = frame.astype(np.float64)
+        expected = byte_blur.cv2.sepFilter2D(exact, -1, kernel, kernel, borderType=4)
+        assert np.abs(byte_blur.blur(frame, size, sigma) - expected).max() < 0.8
+    calls = []
+    monkeypatch.setattr(byte_blur, '_blur_wide', lambda x, *_: calls.append(1) or x)
+    byte_blur.blur(frame, size, sigma)
+    byte_blur.blur(frame[: size // 2], size, sigma)  # too short to be mirrored
+    byte_blur.blur(frame, size, 63.9)
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize('method', METHODS)
