@@ -23,15 +23,19 @@ def run(code, *arguments, check=True):
 @pytest.mark.parametrize(
     'first',
     [
-        'import mmengine, spact_mm',
-        'import spact_mm, mmengine',
         'import spact_mm, mmcv',
-        'import spact_mm; from mmaction.registry import MODELS',
         'import spact_mm.models.anonymizers.unet',
-        'from spact_mm.models import MinimaxAnonymization',
-        'from spact_mm import engine',
-        'from spact_mm.datasets.video_reader import open_video',
-        'from spact_mm.apis import FrameAnonymizer',
+        *(
+            pytest.param(first, marks=pytest.mark.slow)
+            for first in (
+                'import mmengine, spact_mm',
+                'import spact_mm; from mmaction.registry import MODELS',
+                'from spact_mm.models import MinimaxAnonymization',
+                'from spact_mm import engine',
+                'from spact_mm.datasets.video_reader import open_video',
+                'from spact_mm.apis import FrameAnonymizer',
+            )
+        ),
     ],
 )
 def test_whatever_is_imported_first_all_is_registered(first):

@@ -2,8 +2,8 @@
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import closing
+from concurrent.futures import wait
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice
@@ -24,12 +24,15 @@ from .output_files import (
 )
 from .outputs import IMAGES, Job
 from .sound import Sound, can_copy, codec_name
+from .threads import make_threads
 from .times import Times
 from .video_file import VideoReader, VideoWriter
 from .zones import Zones
 
 #: Size in bytes of the batches of decoded frames that are anonymized together.
 _BATCH_BYTES = 8 << 20
+#: The next frames are read and anonymized while some are written.
+_threads = make_threads()
 
 
 @dataclass
@@ -124,14 +127,12 @@ def anonymize_file(
         if job.is_image:
             result = _anonymize_image(job, partial, anonymize, **options)
         else:
-            # The next frames are read and anonymized while some are written. The thread ends before
-            # the file is closed that it reads.
-            with VideoReader(job.source, max_pixels) as reader, ThreadPoolExecutor(1) as thread:
+            with VideoReader(job.source, max_pixels) as reader, ExitStack() as closed_before:
                 base = reader.time_base
                 frames = times.cut(reader, base, job.source) if times else reader
                 options.update(path=job.source, time_base=base)
                 batches = _anonymize(frames, anonymize, **options)
-                frames = _one_ahead(thread, batches)
+                frames = closed_before.enter_context(closing(_one_ahead(batches)))
                 frames = times.blacken(frames, base) if times else frames
                 frames = _report(frames, reader, on_frames)
                 write = (
@@ -223,13 +224,19 @@ def _anonymize(
 
 
 def _one_ahead(
-    thread: Executor, batches: Iterator[list[tuple[np.ndarray, int]]]
+    batches: Iterator[list[tuple[np.ndarray, int]]],
 ) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield the items of batches, of which the thread computes the next one in the meantime."""
-    batch = thread.submit(next, batches, None)
-    while items := batch.result():
-        batch = thread.submit(next, batches, None)
-        yield from items
+    """Yield the items of batches, of which a thread computes the next one in the meantime.
+
+    Once this iterator is closed, the thread has ended its work, and what it reads can be closed.
+    """
+    batch = _threads().submit(next, batches, None)
+    try:
+        while items := batch.result():
+            batch = _threads().submit(next, batches, None)
+            yield from items
+    finally:
+        wait([batch])
 
 
 def _report(frames, reader: VideoReader, on_frames) -> Iterator[tuple[np.ndarray, int]]:

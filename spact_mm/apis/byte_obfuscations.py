@@ -2,16 +2,18 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import partial
 
 import cv2
 import numpy as np
 
 from .byte_blur import blur
+from .threads import make_threads
 
 #: Largest number of pixels whose bytes sum to less than 2 ** 31.
 _MOST_PIXELS = 2**31 // 256
+#: A thread for each core: OpenCV's filters use one, and leave the interpreter free.
+_threads = make_threads(len(os.sched_getaffinity(0)))
 
 
 def find_byte_function(config: Mapping) -> Callable[[np.ndarray], np.ndarray] | None:
@@ -27,16 +29,6 @@ def find_byte_function(config: Mapping) -> Callable[[np.ndarray], np.ndarray] | 
     function = _FUNCTIONS.get(config['type'])
     options = {key: value for key, value in config.items() if key != 'type'}
     return function and partial(_map_frames, partial(function, **options))
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    """Return a thread for each core; OpenCV's filters use one and leave the interpreter free."""
-    return ThreadPoolExecutor(len(os.sched_getaffinity(0)))
-
-
-# A forked process has none of the threads.
-os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 def _map_frames(function: Callable[[np.ndarray], np.ndarray], frames: np.ndarray) -> np.ndarray:
