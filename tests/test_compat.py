@@ -524,9 +524,9 @@ def test_two_processes_train_over_gloo(tmp_path):
             package = types.ModuleType('spact_mm')
             package.__path__ = [{str(ROOT / 'spact_mm')!r}]
             sys.modules['spact_mm'] = package
-            from spact_mm import compat
-            compat.mmengine.init_process_group_without_accelerator()
-            compat.mmengine.drop_device_ids_without_accelerator()
+            from spact_mm.compat import mmengine
+            mmengine.init_process_group_without_accelerator()
+            mmengine.drop_device_ids_without_accelerator()
             from mmengine.dist import all_gather, get_rank, get_world_size, init_dist
             from mmengine.registry import MODEL_WRAPPERS
             init_dist('pytorch', backend='gloo', timeout=60)

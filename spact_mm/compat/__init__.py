@@ -1,16 +1,17 @@
 """All work-arounds for gaps in released packages, with a file for each package.
 
-:func:`apply` runs them in order. It is called before anything else of MMAction2 or MMPretrain is
-imported, see :mod:`spact_mm.startup`. Each function repairs one gap and says why. It checks that
-the gap exists, and does nothing otherwise. ``tests/test_compat.py`` fails as soon as an upstream
-release has closed a gap.
+:func:`apply` runs them in order, except that of PyAV, which ``import spact_mm`` runs. It is called
+before anything else of MMAction2 or MMPretrain is imported, see :mod:`spact_mm.startup`. Each
+function repairs one gap and says why. It checks that the gap exists, and does nothing otherwise.
+``tests/test_compat.py`` fails as soon as an upstream release has closed a gap.
 """
 
 from functools import cache
 
+from .av import keep_garbage_in_forks
 from .x264 import x264_options
 
-__all__ = ['apply', 'apply_to_checkpoints', 'x264_options']
+__all__ = ['apply', 'apply_to_checkpoints', 'keep_garbage_in_forks', 'x264_options']
 
 
 @cache
@@ -19,9 +20,8 @@ def apply() -> None:
     from . import mmcv
 
     mmcv.require_mmcv()  # the other files import what would be imported without it
-    from . import av, mmaction, mmengine, mmengine_checkpoints, mmengine_configs, torch
+    from . import mmaction, mmengine, mmengine_checkpoints, mmengine_configs, torch
 
-    av.keep_garbage_in_forks()
     mmaction.stub_missing_drn()
     torch.define_torchvision_schemas()
     mmcv.import_mmcv_lite_silently()
