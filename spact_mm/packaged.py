@@ -101,11 +101,7 @@ def find_model(name: str) -> Path:
             f'There is no model {name} in this package; there are {", ".join(list_models())}.'
         )
     path = WEIGHTS / f'{name}.pth'
-    if hashlib.sha256(path.read_bytes()).hexdigest() != read_card(path)['sha256']:
-        raise ValueError(
-            f'{path} is not the file that {path.with_suffix(".md").name} tells of: install this '
-            'package anew.'
-        )
+    _check_hash(path, read_card(path)['sha256'], '.md')
     return path
 
 
@@ -119,12 +115,16 @@ def find_graph(checkpoint: str | os.PathLike) -> Path | None:
     if card is None:
         return None
     path = Path(checkpoint).resolve().with_suffix('.onnx')
-    if hashlib.sha256(path.read_bytes()).hexdigest() != card['onnx_sha256']:
-        raise ValueError(
-            f'{path} is not the file that {path.with_suffix(".json").name} tells of: install this '
-            'package anew.'
-        )
+    _check_hash(path, card['onnx_sha256'], '.json')
     return path
+
+
+def _check_hash(path: Path, sha256: str, card_suffix: str) -> None:
+    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise ValueError(
+            f'{path} is not the file that {path.with_suffix(card_suffix).name} tells of: install '
+            'this package anew.'
+        )
 
 
 def read_card(checkpoint: str | os.PathLike) -> dict | None:

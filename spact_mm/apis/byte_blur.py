@@ -21,7 +21,6 @@ def blur(frame: np.ndarray, kernel_size: int, sigma: float) -> np.ndarray:
     Returns:
         np.ndarray: Same shape and type, within one of 255 levels.
     """
-    kernel = cv2.getGaussianKernel(kernel_size, sigma, cv2.CV_32F)
     # An axis that is too short to be mirrored repeats its border pixel.
     rows, columns = (
         cv2.BORDER_REFLECT_101 if kernel_size // 2 < size else cv2.BORDER_REPLICATE
@@ -32,6 +31,7 @@ def blur(frame: np.ndarray, kernel_size: int, sigma: float) -> np.ndarray:
         for axis in (0, 1):
             x = _blur_wide(x, kernel_size, sigma, axis)
         return cv2.convertScaleAbs(x)  # rounds and converts to bytes
+    kernel = cv2.getGaussianKernel(kernel_size, sigma, cv2.CV_32F)
     if rows == columns:
         return cv2.sepFilter2D(frame, -1, kernel, kernel, borderType=rows)
     one = np.ones((1, 1), np.float32)
@@ -76,9 +76,8 @@ def _of(axis: int, along: int, across: int) -> tuple[int, int]:
 def _split(kernel_size: int, sigma: float) -> tuple[float, int, np.ndarray]:
     """Return the height of the box, the pixels in a mean, and the weights of the bump."""
     edge = float(cv2.getGaussianKernel(kernel_size, sigma, cv2.CV_64F)[0, 0])
-    step = int(sigma // _STEPS)
-    places = np.arange(-(kernel_size // 2 // step), kernel_size // 2 // step + 1) * step
-    reach = kernel_size // 2
+    step, reach = int(sigma // _STEPS), kernel_size // 2
+    places = np.arange(-(reach // step), reach // step + 1) * step
     bump = np.exp(-0.5 * (places / sigma) ** 2) - np.exp(-0.5 * (reach / sigma) ** 2)
     # All weights together sum to one.
     return edge, step, (bump * (1 - edge * kernel_size) / bump.sum()).astype(np.float32)
