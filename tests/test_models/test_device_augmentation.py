@@ -56,6 +56,18 @@ def test_colours_are_those_of_the_workers_but_for_rounding(settings, seed):
         assert (device - frames).abs().mean() > 5
 
 
+@pytest.mark.parametrize('turns', [-0.5, -0.05, 0.0, 0.05, 0.4])
+def test_hue_on_a_cpu_is_that_of_torchvision(turns):
+    from torchvision.transforms.functional import adjust_hue
+
+    # Greys, pure colours and random ones, in a view that is not contiguous.
+    pure = torch.tensor([[0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1]]).float()
+    frames = torch.cat([pure, torch.rand(14, 3)]).T.reshape(1, 3, 4, 5).repeat(2, 1, 1, 1).flip(-1)
+    jitter = ClipColorJitter(**dict(SURE, contrast=(0, 1, 1), hue=(1, turns, turns)))
+    jitter.saturation = jitter.brightness = (0, 1, 1)
+    torch.testing.assert_close(jitter.augment(frames), adjust_hue(frames, turns))
+
+
 def test_frames_of_a_clip_are_augmented_alike_and_clips_differently():
     augment = DeviceAugmentation((16, 16), dict(), SURE, dict(erase_size=(2, 4)))
     frame = clip(1).float() / 255
