@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pathlib
 import re
 import sys
 import traceback
@@ -57,8 +58,17 @@ def print_any_name() -> None:
 
 
 def _refusal(error: Exception) -> str | None:
-    """Return the message of an error that this package raised; None for any other error."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+    """Return the message of an error that this package raised; None for any other error.
+
+    So is that of a file that this package or its tool could not open.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, OSError) and error.filename is not None:
+        file = [frame.filename for frame in frames if frame.filename != pathlib.__file__][-1]
+        tool = getattr(sys.modules['__main__'], '__file__', None)
+        if file == tool or _PACKAGE in Path(file).resolve().parents:
+            return f'{type(error).__name__}: {error.filename}: {error.strerror}'
+    frame = frames[-1]
     sentence, filename, line = f'{type(error).__name__}: {error}', frame.filename, frame.line
     if ' in DataLoader worker process ' in sentence:
         # torch puts the worker's traceback into the message.

@@ -46,8 +46,15 @@ def take_results(stages: Sequence[Stage], path: str | os.PathLike) -> int:
         OSError: If the file cannot be read.
     """
     path = Path(path)
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise OSError(
+            f'{path} cannot be read ({error.strerror}): give the {KEPT_RESULTS} of an earlier run, '
+            'or leave it out.'
+        ) from None
     kept = {}
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         try:
             result = json.loads(line)
         except (ValueError, RecursionError):

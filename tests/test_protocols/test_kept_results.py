@@ -84,3 +84,13 @@ def test_damaged_line_is_named_and_nothing_is_taken(kept, tmp_path, line):
     with pytest.raises(ValueError, match=f'Line 3 of {re.escape(str(kept))} is no result'):
         take_results(plan(tmp_path / 'second'), kept)
     assert not (tmp_path / 'second').exists()
+
+
+@pytest.mark.parametrize('is_there', [False, True], ids=['missing', 'folder'])
+def test_file_that_cannot_be_read_is_named(tmp_path, is_there):
+    path = tmp_path / 'kept.jsonl'
+    if is_there:
+        path.mkdir()
+    with pytest.raises(OSError, match=f'^{re.escape(str(path))} cannot be read .*results.jsonl'):
+        take_results(plan(tmp_path / 'work'), path)
+    assert not (tmp_path / 'work').exists()
