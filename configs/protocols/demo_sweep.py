@@ -44,6 +44,9 @@ protocol = dict(
         twice=length(24),
         not_augmented=image(**{'model.data_preprocessor.augment': None}),
         from_raw=dict(_base_.from_raw['image_raw']),
+        from_raw_not_augmented=dict(
+            _base_.from_raw['image_raw'], options={'model.data_preprocessor.augment': None}
+        ),
     ),
     report=dict(data='the rendered demo set (1200/400 images; 6 attributes)', notes=[]),
 )
