@@ -142,8 +142,11 @@ class Cluster:
         self._wait_for(lambda: 'UP' in self.run('scontrol', 'ping'))
 
     def wait_for_saved_state(self) -> None:
-        """Wait until the controller has saved what it knows now."""
+        """Wait until the controller has saved what it knows now of the jobs that there are."""
         now, file = time.time(), self.folder / 'state' / 'job_state'
+        # It saves after a change alone, and may have saved all before.
+        for job in self.run('squeue', '--noheader', '-o', '%A').split():
+            self.run('scontrol', 'update', f'JobId={job}', 'Comment=changed')
         self._wait_for(lambda: file.exists() and file.stat().st_mtime > now)
 
     def stop(self, name: str) -> None:

@@ -26,13 +26,18 @@ def run(code, *arguments, check=True):
         'import spact_mm, mmcv',
         'import spact_mm.models.anonymizers.unet',
         *(
-            pytest.param(first, marks=pytest.mark.slow)
+            pytest.param(first, marks=(pytest.mark.slow, pytest.mark.thorough))
             for first in (
                 'import mmengine, spact_mm',
                 'import spact_mm; from mmaction.registry import MODELS',
-                'from spact_mm.models import MinimaxAnonymization',
                 'from spact_mm import engine',
                 'from spact_mm.datasets.video_reader import open_video',
+            )
+        ),
+        *(
+            pytest.param(first, marks=pytest.mark.slow)
+            for first in (
+                'from spact_mm.models import MinimaxAnonymization',
                 'from spact_mm.apis import FrameAnonymizer',
             )
         ),
