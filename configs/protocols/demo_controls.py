@@ -1,7 +1,7 @@
 # Does the protocol measure correctly? Anonymizers with known answers, on the demo set: grey leaves
 # nothing, so the result must be chance. A UNet that is trained to reproduce its input leaves
 # everything, so the result must be raw's numbers; the same holds for a recolouring, which can be
-# undone. The result of an untrained UNet is not known before.
+# undone.
 _base_ = './demo.py'
 _base_.pop('protocol')
 
@@ -12,10 +12,6 @@ protocol = dict(
         _base_.untrained[0],
         dict(name='grey', anonymizer=dict(type='ConstantAnonymizer')),
         dict(name='recolouring', anonymizer=dict(type='RecolorAnonymizer')),
-        dict(
-            name='untrained UNet',
-            anonymizer=dict(type='UNetAnonymizer', base_channels=8, num_levels=3),
-        ),
         dict(
             name='reconstruction only',
             train=dict(
