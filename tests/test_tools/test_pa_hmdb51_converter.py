@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -100,27 +101,34 @@ def test_frames_beyond_the_end_of_a_video_are_left_out(converter, layout, capsys
     assert len(PAHMDB51Dataset(str(layout / 'out' / 'pa_hmdb51.json'))) == 18
 
 
-@pytest.mark.parametrize(
-    ('changes', 'reason'),
-    [
-        (dict(face=[]), 'no segment of face'),
-        (dict(face=[[0, 5, 3]]), r'face holds [0, 5, 3]'),
-        (dict(face=[[0, 5, -1]]), r'face holds [0, 5, -1]'),
-        (dict(face=[[3, 2, 1]]), r'face holds [3, 2, 1]'),
-        (dict(face=[[-1, 2, 1]]), r'face holds [-1, 2, 1]'),
-        (dict(face=[[0, 5]]), r'face holds [0, 5]'),
-        (dict(face=[[0, 5, []]]), r'face holds [0, 5, []]'),
-        (dict(face=[[0, 5, '1']]), r"face holds [0, 5, '1']"),
-        (dict(face=[[0, 5.0, 1]]), r'face holds [0, 5.0, 1]'),
-        (dict(face=[7]), r'face holds 7'),
-        (dict(face=[[3, 5, 1], [0, 2, 1]]), 'face are not in order'),
-        (dict(gender=[[0, 5, [1, [2]]]]), 'gender holds'),
-    ],
-)
-def test_broken_annotation_is_reported_with_its_segment(converter, layout, changes, reason):
-    rewrite(layout, 'wave', c_wave_0=annotation(**changes))
+BROKEN = [
+    (dict(face=[]), 'no segment of face'),
+    (dict(face=[[0, 5, 3]]), 'face holds [0, 5, 3]'),
+    (dict(face=[[0, 5, -1]]), 'face holds [0, 5, -1]'),
+    (dict(face=[[3, 2, 1]]), 'face holds [3, 2, 1]'),
+    (dict(face=[[-1, 2, 1]]), 'face holds [-1, 2, 1]'),
+    (dict(face=[[0, 5]]), 'face holds [0, 5]'),
+    (dict(face=[[0, 5, []]]), 'face holds [0, 5, []]'),
+    (dict(face=[[0, 5, '1']]), "face holds [0, 5, '1']"),
+    (dict(face=[[0, 5.0, 1]]), 'face holds [0, 5.0, 1]'),
+    (dict(face=[7]), 'face holds 7'),
+    (dict(face=[[3, 5, 1], [0, 2, 1]]), 'face are not in order'),
+    (dict(gender=[[0, 5, [1, [2]]]]), 'gender holds'),
+]
+
+
+def test_broken_annotations_are_reported_with_their_segments(converter, layout):
+    videos = {f'c_wave_{index}': annotation(**changes) for index, (changes, _) in enumerate(BROKEN)}
+    rewrite(layout, 'wave', **videos)
+    folder = layout / 'videos' / 'wave'
+    for video in videos:
+        if video != 'c_wave_0':
+            shutil.copy(folder / 'c_wave_0.avi', folder / f'{video}.avi')
     assert run(converter, layout) == 1
-    assert reason in read_report(layout)['broken']['wave/c_wave_0.avi']
+    broken = read_report(layout)['broken']
+    assert len(broken) == len(BROKEN)
+    for video, (_, reason) in zip(videos, BROKEN, strict=True):
+        assert reason in broken[f'wave/{video}.avi']
     assert len(read_segment_file(layout / 'out' / 'pa_hmdb51.json')['data_list']) == 2
 
 
