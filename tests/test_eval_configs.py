@@ -314,10 +314,11 @@ def test_mmactions_own_test_tool_evaluates_an_action_target(tiny_data, tmp_path,
         param_scheduler=[],
     )
     expected, checkpoint = train_and_test(config, tmp_path / 'work', anonymizer[1])
-    done = run_cli(find_tool('test'), config, checkpoint, work_dir=tmp_path / 'theirs')
-    assert done.code == 0, done.stderr
-    metrics = metrics_of(tmp_path / 'theirs')
-    assert {key: metrics[key] for key in expected} == expected
+    for name, tool in (('ours', 'test'), ('theirs', find_tool('test'))):
+        done = run_cli(tool, config, checkpoint, work_dir=tmp_path / name)
+        assert done.code == 0, done.stderr
+        metrics = metrics_of(tmp_path / name)
+        assert {key: metrics[key] for key in expected} == expected
     assert {'acc/top1', 'acc/top5'} <= set(expected)
 
 

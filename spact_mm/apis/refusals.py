@@ -66,7 +66,7 @@ def _refusal(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.filename is not None:
         file = [frame.filename for frame in frames if frame.filename != pathlib.__file__][-1]
         tool = getattr(sys.modules['__main__'], '__file__', None)
-        if file == tool or _PACKAGE in Path(file).resolve().parents:
+        if file == tool or _is_ours(file):
             return f'{type(error).__name__}: {error.filename}: {error.strerror}'
     frame = frames[-1]
     sentence, filename, line = f'{type(error).__name__}: {error}', frame.filename, frame.line
@@ -75,8 +75,11 @@ def _refusal(error: Exception) -> str | None:
         filename, line = re.findall(r'File "(.+?)", line \d+, in .*\n(.*)', sentence)[-1]
         sentence = sentence.rstrip().splitlines()[-1]
     # An error that a library raises for a call of this package keeps its traceback.
-    is_ours = _PACKAGE in Path(filename).resolve().parents and line.strip().startswith('raise')
-    return sentence if is_ours else None
+    return sentence if _is_ours(filename) and line.strip().startswith('raise') else None
+
+
+def _is_ours(filename: str) -> bool:
+    return _PACKAGE in Path(filename).resolve().parents
 
 
 def _write_to_log_file(message: str) -> None:
