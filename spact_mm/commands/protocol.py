@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from mmengine.config import DictAction
@@ -21,6 +21,7 @@ from ..protocols import (
     Stage,
     check_report,
     estimate_seconds,
+    find_results,
     find_waiting,
     load_protocol,
     lock,
@@ -74,9 +75,9 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def print_plan(protocol: Protocol, missing: list[str]) -> None:
-    """Print each stage with its state, then the missing data."""
-    waiting = set(find_waiting(protocol.stages))
+def print_plan(protocol: Protocol, missing: list[str], known: Container[Stage]) -> None:
+    """Print each stage with its state, where those ``known`` are done, then the missing data."""
+    waiting = set(find_waiting(protocol.stages, known))
     for stage in protocol.stages:
         print(f'{"to do" if stage in waiting else "done":6s} {stage.id:60s} {stage.hash}')
     total = len(protocol.stages)
@@ -270,17 +271,22 @@ def start(args: argparse.Namespace) -> int:
         if render_demo([line.split(' does not exist', 1)[0] for line in missing]):
             # The hash of a stage depends on the lists of its data.
             protocol, missing = load(), None
+    known: dict[Stage, dict] = {}
     if args.results:
-        with lock(protocol.work_dir):
-            count = take_results(protocol.stages, args.results)
-        print(f'{count} stages have their result from {args.results}.')
         missing = None
+        if args.dry_run:
+            known = find_results(protocol.stages, args.results)
+            print(f'{len(known)} stages would have their result from {args.results}.')
+        else:
+            with lock(protocol.work_dir):
+                count = take_results(protocol.stages, args.results)
+            print(f'{count} stages have their result from {args.results}.')
     if args.report_only:
         report(protocol)
         return 0
-    missing = protocol.find_missing() if missing is None else missing
+    missing = protocol.find_missing(known) if missing is None else missing
     if args.dry_run:
-        print_plan(protocol, missing)
+        print_plan(protocol, missing, known)
         return 0
     if missing:
         sys.exit('\n'.join(missing))

@@ -1,6 +1,6 @@
 """Protocols: methods x seeds x folds, each trained, attacked and put into one table."""
 
-from .kept_results import keep_results, take_results
+from .kept_results import find_results, keep_results, take_results
 from .protocol import Protocol, load_protocol
 from .report import ReportSettings, check_report, write_report
 from .schedule import estimate_seconds, find_waiting, lock, run_stages
@@ -12,6 +12,7 @@ __all__ = [
     'Stage',
     'check_report',
     'estimate_seconds',
+    'find_results',
     'find_waiting',
     'keep_results',
     'load_protocol',

@@ -30,16 +30,37 @@ def keep_results(stages: Sequence[Stage], path: str | os.PathLike) -> None:
 def take_results(stages: Sequence[Stage], path: str | os.PathLike) -> int:
     """Give stages that are not done the results of :func:`keep_results`.
 
-    A stage takes the result of its name, method, seed and fold, if config, lists of data and needed
-    stages are exactly the same. Weights are not among the results: a training whose weights another
-    stage needs is done again.
-
     Args:
         stages (Sequence[Stage]): Stages, done or not. Folders of stages with a result are made.
         path: The file, of any protocol or of several.
 
     Returns:
         int: How many stages took a result.
+
+    Raises:
+        ValueError: If a line is no result, or no result is one of these stages.
+        OSError: If the file cannot be read.
+    """
+    found = find_results(stages, path)
+    for stage, result in found.items():
+        stage.prepare()
+        write_json(stage.folder / 'result.json', result)
+    return len(found)
+
+
+def find_results(stages: Sequence[Stage], path: str | os.PathLike) -> dict[Stage, dict]:
+    """Return the results of :func:`keep_results` for stages that are not done.
+
+    A result is of the stage of its name, method, seed and fold, if config, lists of data and needed
+    stages are exactly the same. Weights are not among the results: a training whose weights another
+    stage needs is done again.
+
+    Args:
+        stages (Sequence[Stage]): Stages, done or not.
+        path: The file, of any protocol or of several.
+
+    Returns:
+        dict: Result by stage.
 
     Raises:
         ValueError: If a line is no result, or no result is one of these stages.
@@ -72,11 +93,7 @@ def take_results(stages: Sequence[Stage], path: str | os.PathLike) -> int:
             'lists of data are others, or the data are not there yet. Leave the file out, or check '
             'out the version that made it and write the data first.'
         )
-    waiting = [(stage, result) for stage, result in own if stage.read_result() is None]
-    for stage, result in waiting:
-        stage.prepare()
-        write_json(stage.folder / 'result.json', result)
-    return len(waiting)
+    return {stage: result for stage, result in own if stage.read_result() is None}
 
 
 def _find_key(stage: Stage) -> str:

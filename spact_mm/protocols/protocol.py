@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,10 +39,17 @@ class Protocol:
         """Remove the anonymized frames that attackers share, which take gigabytes."""
         shutil.rmtree(self.work_dir / FRAMES, ignore_errors=True)
 
-    def find_missing(self) -> list[str]:
-        """Return a sentence for each needed file or folder of data that does not exist."""
+    def find_missing(self, known: Container[Stage] = ()) -> list[str]:
+        """Return a sentence for each needed file or folder of data that does not exist.
+
+        Args:
+            known (Container[Stage]): Stages that will take the result of an earlier run.
+
+        Returns:
+            list[str]: Sentences; none if all data are there.
+        """
         users: dict[tuple[str, str], list[str]] = {}
-        waiting = set(find_waiting(self.stages))
+        waiting = set(find_waiting(self.stages, known))
         for stage in (stage for stage in self.stages if stage in waiting):
             for key, file in sorted(set(find_files(data_of(stage.config)))):
                 if not os.path.exists(file):

@@ -1,6 +1,6 @@
 """Run the stages of a protocol, each as soon as what it needs is done."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from heapq import nsmallest
 from pathlib import Path
@@ -196,14 +196,26 @@ def estimate_seconds(
     return max(max(left), sum(left) / jobs)
 
 
-def find_waiting(stages: Sequence[Stage]) -> list[Stage]:
-    """Return the stages without a result, and those whose lost weights these need."""
-    waiting = {stage: None for stage in stages if stage.read_result() is None}
+def find_waiting(stages: Sequence[Stage], known: Container[Stage] = ()) -> list[Stage]:
+    """Return the stages without a result, and those whose lost weights these need.
+
+    Args:
+        stages (Sequence[Stage]): Stages, done or not.
+        known (Container[Stage]): Stages that will take the result of an earlier run.
+
+    Returns:
+        list[Stage]: Stages to run.
+    """
+
+    def has_result(stage: Stage) -> bool:
+        return stage in known or stage.read_result() is not None
+
+    waiting = {stage: None for stage in stages if not has_result(stage)}
     todo = list(waiting)
     for stage in todo:  # which grows
         for need in stage.needs:
             if need.is_trained and need not in waiting and not need.weights.is_file():
-                if need.read_result() is not None:
+                if has_result(need):
                     waiting[need] = None
                     todo.append(need)
     return list(waiting)

@@ -3,11 +3,20 @@
 import json
 import re
 import shutil
+import sys
 
 import pytest
 from mmengine.config import ConfigDict
 
-from spact_mm.protocols import find_waiting, keep_results, take_results
+from spact_mm.commands import protocol as protocol_command
+from spact_mm.packaged import find_config
+from spact_mm.protocols import (
+    find_results,
+    find_waiting,
+    keep_results,
+    load_protocol,
+    take_results,
+)
 from spact_mm.protocols.stage import Stage
 
 
@@ -26,9 +35,15 @@ def plan(work_dir, rate=0.1):
 def finish(stage, **metrics):
     stage.prepare()
     result = dict(
-        name=stage.name, method='m', seed=7, fold=None, metrics=metrics, values={}, seconds=1.5
+        name=stage.name,
+        method=stage.method,
+        seed=stage.seed,
+        fold=None,
+        metrics=metrics,
+        values={},
+        seconds=1.5,
     )
-    result |= dict(config_hash=stage.hash, commit='c1', time='2026-01-01T00:00:00Z', seconds=1.5)
+    result |= dict(config_hash=stage.hash, commit='c1', time='2026-01-01T00:00:00Z')
     (stage.folder / 'result.json').write_text(json.dumps(result))
     if stage.is_trained:
         stage.weights.write_bytes(b'weights')
@@ -59,6 +74,39 @@ def test_results_count_in_another_work_dir(kept, tmp_path):
     again = [json.loads(line) for line in (tmp_path / 'again.jsonl').read_text().splitlines()]
     for new, old in zip(again, map(json.loads, kept.read_text().splitlines()), strict=True):
         assert new == old
+
+
+def test_results_are_found_without_a_trace(kept, tmp_path):
+    stages = plan(tmp_path / 'second')
+    finish(stages[1], top1=0.5)
+    known = find_results(stages, kept)
+    assert {stage.name: result['metrics'] for stage, result in known.items()} == dict(train={})
+    assert stages[0].read_result() is None
+    # As after taking them: the weights of the training are needed.
+    expected = {'train', 'image', 'other'}
+    assert {stage.name for stage in find_waiting(stages, known)} == expected
+    take_results(stages, kept)
+    assert {stage.name for stage in find_waiting(stages)} == expected
+
+
+def test_dry_run_counts_them_and_writes_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv('DEMO_ROOT', str(tmp_path / 'demo'))
+    first = load_protocol(
+        find_config('demo_quick', 'protocols'), tmp_path / 'first', methods=['raw'], seeds=[0]
+    )
+    action = next(stage for stage in first.stages if stage.name == 'action')
+    finish(action, top1=0.5)
+    kept = tmp_path / 'results.jsonl'
+    keep_results(first.stages, kept)
+    shutil.rmtree(tmp_path / 'first')
+    command = f'spact-protocol demo_quick --methods raw --seeds 0 --work-dir {tmp_path / "second"}'
+    monkeypatch.setattr(sys, 'argv', [*command.split(), '--dry-run', '--results', str(kept)])
+    assert protocol_command.main() == 0
+    out = capsys.readouterr().out
+    assert f'1 stages would have their result from {kept}' in out
+    assert re.search(rf'^done +{action.id} ', out, re.MULTILINE)
+    assert f'{len(first.stages)} stages, 1 done' in out
+    assert not (tmp_path / 'second').exists()
 
 
 def test_training_without_users_is_not_done_again(kept, tmp_path):
