@@ -137,7 +137,7 @@ def inspect_files(
     broken = {}
     batch_size = 16 * num_workers
     bar = Progress(len(paths))
-    pool = make_pool(num_workers, _silence_decoders)
+    pool = make_pool(num_workers, [__name__], _silence_decoders)
     for start in range(0, len(paths), batch_size):
         batch = paths[start : start + batch_size]
         try:
@@ -145,7 +145,7 @@ def inspect_files(
         except BrokenProcessPool:
             pool.shutdown()
             reasons = [_inspect_alone(inspect, path) for path in batch]
-            pool = make_pool(num_workers, _silence_decoders)
+            pool = make_pool(num_workers, [__name__], _silence_decoders)
         for path, reason in zip(batch, reasons, strict=True):
             if reason is not None:
                 broken[path] = reason
@@ -165,7 +165,7 @@ def _silence_decoders() -> None:
 
 
 def _inspect_alone(inspect: Callable[[Path], str | None], path: Path) -> str | None:
-    with make_pool(1, _silence_decoders) as pool:
+    with make_pool(1, [__name__], _silence_decoders) as pool:
         try:
             return pool.submit(inspect, path).result()
         except BrokenProcessPool:
