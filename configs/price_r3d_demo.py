@@ -16,6 +16,6 @@ model = dict(
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
-_base_.custom_hooks[0].schedule[2].update(epochs=20)
+_base_.custom_hooks[0].schedule[2].update(_base_.together, epochs=12)
 custom_hooks = [*_base_.custom_hooks, dict(_base_.ramp, end='minimax+4')]
 val_evaluator = test_evaluator = [*_base_.val_evaluator, _base_.rate]

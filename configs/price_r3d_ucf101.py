@@ -1,5 +1,6 @@
 # A price on information (docs/method.md) on UCF101 and VISPR: see price_r3d_demo.py. Networks,
-# data, schedule and rates are those of spact_r3d_ucf101.py. This recipe has not been run: noise,
+# data and rates are those of spact_r3d_ucf101.py; the last stage has half of the epochs, as all of
+# its iterations train f_A and f_T. This recipe has not been run: noise,
 # price and the target of the action's loss are taken from the demo set, in proportion.
 _base_ = ['./spact_r3d_ucf101.py', './_base_/price.py']
 _base_.model.pop('privacy_weight')
@@ -16,5 +17,6 @@ model = dict(
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
-custom_hooks = [*_base_.custom_hooks, dict(_base_.ramp, end='minimax+60')]
+_base_.custom_hooks[0].schedule[2].update(_base_.together, epochs=150)
+custom_hooks = [*_base_.custom_hooks, dict(_base_.ramp, end='minimax+30')]
 val_evaluator = test_evaluator = [*_base_.val_evaluator, _base_.rate]

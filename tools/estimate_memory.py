@@ -114,10 +114,10 @@ def main() -> None:
         return measure(model.recognizer, normalized) / 2, per_pair
 
     per_clip, per_pair = measure_adversaries()
-    adversaries = [getattr(model, name) for name in model.phases['adversaries']]
-    for adversary in adversaries:
-        adversary.eval()
-    with frozen(*adversaries):
+    opponents = model.opponents()
+    for network in opponents:
+        network.eval()
+    with frozen(*opponents):
         per_clip_frozen, per_pair_frozen = measure_adversaries()
     rows = [
         ('f_A, clip frames', per_frame, frames_per_batch),

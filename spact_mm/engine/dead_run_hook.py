@@ -27,12 +27,12 @@ _NEAR = 0.02
 class DeadRunHook(Hook):
     """Warn while f_A is constant, f_T is at chance in the minimax, or L_B is at a bound.
 
-    The hook uses the mean of the logged L_T and L_B over the last ``window`` iterations of
-    ``adversaries`` in the current stage. Once in ``window`` iterations it runs f_A on two clips in
-    eval mode; f_A counts as constant if it was constant twice in a row. Each warning is given once
-    in an epoch while its cause lasts. No weight and no random state is changed. The bounds of L_B
-    come from the privacy branch's ``loss_bounds``. There is no warning for a branch without bounds,
-    nor for an L_T that is no plain cross entropy.
+    The hook uses the mean of the logged L_T and L_B over the last ``window`` iterations of the
+    current stage in which f_T and f_B learn. Once in ``window`` iterations it runs f_A on two clips
+    in eval mode; f_A counts as constant if it was constant twice in a row. Each warning is given
+    once in an epoch while its cause lasts. No weight and no random state is changed. The bounds of
+    L_B come from the privacy branch's ``loss_bounds``. There is no warning for a branch without
+    bounds, nor for an L_T that is no plain cross entropy.
 
     Args:
         window (int): Number of iterations. Defaults to 50.
@@ -90,8 +90,9 @@ class DeadRunHook(Hook):
     def _about_losses(self, runner: Runner, model, data_batch) -> Iterator[tuple[str, str]]:
         """Yield kind and text of warnings about L_T and L_B."""
         chance = _chance(unwrapped(model.recognizer))
-        loss = self._mean(runner, 'loss_cls')
-        loss = self._mean(runner, 'loss_action') if loss is None else loss
+        phase = self._find_phase(model, 'recognizer')
+        loss = self._mean(runner, phase, 'loss_cls')
+        loss = self._mean(runner, phase, 'loss_action') if loss is None else loss
         is_minimax = 'anonymizer' in self._stage.phases
         if is_minimax and None not in (loss, chance) and loss >= (1 - _NEAR) * chance:
             yield (
@@ -101,7 +102,8 @@ class DeadRunHook(Hook):
                 'set max_action_loss, or give the recognizer a higher learning rate or more '
                 'turns.',
             )
-        loss, bounds = self._mean(runner, 'loss_privacy'), _bounds(model, data_batch)
+        phase = self._find_phase(model, 'privacy_branch')
+        loss, bounds = self._mean(runner, phase, 'loss_privacy'), _bounds(model, data_batch)
         if loss is None or bounds is None:
             return
         low, high = bounds
@@ -123,11 +125,15 @@ class DeadRunHook(Hook):
                 'or stronger augmentation of the views, or raise privacy_weight.',
             )
 
-    def _mean(self, runner: Runner, name: str) -> float | None:
+    def _find_phase(self, model, network: str) -> str | None:
+        """Return the phase of this stage in which a network learns."""
+        return next((p for p in self._stage.phases if network in model.phases[p]), None)
+
+    def _mean(self, runner: Runner, phase: str | None, name: str) -> float | None:
         """Return the mean of the last values of this stage; None while there are too few."""
-        name = f'train/adversaries/{name}'
+        name = f'train/{phase}/{name}'
         history = runner.message_hub.log_scalars.get(name)
-        if history is None or 'adversaries' not in self._stage.phases:
+        if history is None:
             return None
         # If values were dropped in between, all present values are new.
         values = history.data[0]

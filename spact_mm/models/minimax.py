@@ -1,6 +1,7 @@
 """The model that owns f_A, f_T and f_B and their three updates."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import ClassVar
 
 import torch
@@ -133,7 +134,7 @@ class MinimaxAnonymization(AnonymizedRecognition):
             use_channels_last(self)
 
     def keep_mean_action_loss(self) -> None:
-        """Keep a running mean of L_T in ``adversaries``, in a buffer that checkpoints save."""
+        """Keep a running mean of the L_T by which f_T learns, in a buffer that checkpoints save."""
         self.register_buffer('mean_action_loss', torch.zeros(()))
 
     # -- training ----------------------------------------------------------------------------
@@ -174,19 +175,23 @@ class MinimaxAnonymization(AnonymizedRecognition):
         return dict(loss_l1=l1.detach())
 
     def _step_anonymizer(self, batch: dict, optim_wrapper: OptimWrapperDict) -> dict:
-        """Step 1 of the paper: update f_A by L_T - omega * L_B, with f_T and f_B frozen."""
+        """Step 1 of the paper: update f_A by L_T - omega * L_B, with f_T and f_B frozen.
+
+        Networks that a subclass adds to :attr:`phases` learn, too, from the same backward pass.
+        """
+        players = self.phases['anonymizer']
+        wrapper, *others = (optim_wrapper[name] for name in players)
         self.anonymizer.train()
-        for adversary in self._adversaries():
-            adversary.eval()
+        for name in self.phases['adversaries']:
+            getattr(self, name).train(name in players)
         views, clips = self._views(batch), as_clips(batch['action']['inputs'], self.format_shape)
         weight = self._current_privacy_weight()
-        wrapper = optim_wrapper['anonymizer']
         loss, privacy_values = 0.0, []
-        with frozen(*self._adversaries()):
+        with frozen(*self.opponents()):
             # The two losses share no activations; with two backward passes only one graph is in
             # memory at a time.
             if views.clips:
-                with wrapper.optim_context(self.anonymizer):
+                with self._optim_contexts(optim_wrapper):
                     rewritten = self._rewrite(*views.clips)
                     losses = self._privacy_loss(views.show(rewritten), mode='confuse')
                     loss_confusion, values = self.parse_losses(losses)
@@ -195,13 +200,16 @@ class MinimaxAnonymization(AnonymizedRecognition):
                 loss = weight * loss_confusion + further
                 partial_backward(wrapper, loss)
                 privacy_values = [values, further_values]
-            with wrapper.optim_context(self.anonymizer):
+            with self._optim_contexts(optim_wrapper):
                 rewritten = self._rewrite(clips)
                 losses = self._utility_loss(self._with_clips(batch['action'], *rewritten))
                 loss_action, action_values = self.parse_losses(losses)
                 losses = self._anonymizer_losses('action', [clips], rewritten)
                 further, further_values = self.parse_losses(losses)
-            wrapper.update_params(loss_action + further)
+            backward(wrapper, loss_action + further, *others)
+            update(wrapper, *others)
+        if 'recognizer' in players:
+            self._follow_action_loss(loss_action)
         logged = log_values(action_values, *privacy_values, further_values)
         logged['loss'] = (loss_action + further + loss).detach()
         return logged if self.max_action_loss is None else dict(logged, privacy_weight=weight)
@@ -229,11 +237,23 @@ class MinimaxAnonymization(AnonymizedRecognition):
             backward(wrappers[1], loss_privacy)
         # Both update at the end, so that a check of the gradients can still skip both updates.
         update(*wrappers)
+        self._follow_action_loss(loss_action)
+        return log_values(action_values, values)
+
+    @contextmanager
+    def _optim_contexts(self, optim_wrapper: OptimWrapperDict) -> Iterator[None]:
+        """Enter the contexts of all networks that learn in the phase ``anonymizer``."""
+        with ExitStack() as contexts:
+            for name in self.phases['anonymizer']:
+                contexts.enter_context(optim_wrapper[name].optim_context(getattr(self, name)))
+            yield
+
+    def _follow_action_loss(self, loss: Tensor) -> None:
+        """Take an L_T by which f_T learns into the running mean, if there is one."""
         if self.mean_action_loss is not None:
-            mean = loss_action.detach().to(self.mean_action_loss)
+            mean = loss.detach().to(self.mean_action_loss)
             all_reduce(mean, 'mean')  # omega is the same in all processes
             self.mean_action_loss.lerp_(mean, 1 - _MEAN_DECAY)
-        return log_values(action_values, values)
 
     def _reproduce(self, clips: Tensor) -> Tensor:
         """Run f_A on clips that it should reproduce."""
@@ -292,6 +312,11 @@ class MinimaxAnonymization(AnonymizedRecognition):
             return self.privacy_weight
         spared = self.max_action_loss / self.mean_action_loss.clamp(min=self.max_action_loss)
         return self.privacy_weight * spared
+
+    def opponents(self) -> list[nn.Module]:
+        """Return f_T and f_B, as far as they are frozen while f_A learns."""
+        names = [n for n in self.phases['adversaries'] if n not in self.phases['anonymizer']]
+        return [getattr(self, name) for name in names]
 
     def _adversaries(self) -> list[nn.Module]:
         return [getattr(self, name) for name in self.phases['adversaries']]

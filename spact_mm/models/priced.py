@@ -13,7 +13,7 @@ from .anonymizers import GaussianChannel
 from .minimax import MinimaxAnonymization
 
 #: Largest change of the price's logarithm in an iteration of ``anonymizer``.
-_PACE = 0.05
+_PACE = 0.1
 
 
 @register(MODELS)
@@ -24,7 +24,8 @@ class PricedAnonymization(MinimaxAnonymization):
     bottleneck, Alemi et al., ICLR 2017, Equation 17), where the rate of a clip, in nats, bounds the
     information that anybody can get about it (:class:`GaussianChannel`). Information that the
     action does not need is not worth its price, whatever it describes. No labels and no adversary
-    are needed; a privacy branch adds -omega * L_B.
+    are needed. Without an adversary nobody plays against f_A: ``anonymizer`` trains f_A and f_T
+    together. A privacy branch adds -omega * L_B, and then f_T is frozen there, as in the paper.
 
     The views of a privacy loader have the same price, as attackers may see images. In
     ``reconstruction`` there is no noise.
@@ -33,7 +34,7 @@ class PricedAnonymization(MinimaxAnonymization):
         rate_weight (float): The price, in units of L_T a nat; with ``target_action_loss`` the
             initial and least price. Defaults to 1e-4.
         target_action_loss (float, optional): Let the price follow the action: the price rises while
-            the running mean of L_T in ``adversaries`` is below this value, and falls, at most to
+            the running mean of L_T by which f_T learns is below this value, and falls, at most to
             ``rate_weight``, while the mean is above. None, the default, keeps the price constant.
         privacy_branch (dict, optional): f_B. Defaults to None: there is no adversary.
         **kwargs: Arguments of :class:`MinimaxAnonymization`; ``anonymizer`` is a
@@ -62,6 +63,8 @@ class PricedAnonymization(MinimaxAnonymization):
                 f'model.anonymizer is a {type(self.anonymizer).__name__}, which tells no rate: set '
                 "it to dict(type='GaussianChannel', anonymizer=...), with the present one inside."
             )
+        if privacy_branch is None:
+            self.phases = dict(self.phases, anonymizer=('anonymizer', 'recognizer'))
         if not 0 < rate_weight < math.inf:
             raise ValueError(f'rate_weight must be above 0, but is {rate_weight}.')
         if target_action_loss is not None and not target_action_loss > 0:

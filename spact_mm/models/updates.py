@@ -13,9 +13,35 @@ def partial_backward(wrapper: OptimWrapper, loss: Tensor) -> None:
     wrapper._inner_count -= 1
 
 
-def backward(wrapper: OptimWrapper, loss: Tensor) -> None:
-    """Do the first half of ``OptimWrapper.update_params``: the gradients."""
+def backward(wrapper: OptimWrapper, loss: Tensor, *others: OptimWrapper) -> None:
+    """Do the first half of ``OptimWrapper.update_params``: the gradients.
+
+    Args:
+        wrapper (OptimWrapper): The wrapper of a network.
+        loss (Tensor): Its loss, unscaled.
+        others (OptimWrapper): Wrappers of further networks that learn from this loss. Each of them
+            has the gradients of a backward pass of its own, though there is only one.
+    """
+    one = loss.new_ones(())
+    hooks = []
+    for other in others:
+        # They may accumulate other numbers of batches, and scale by another loss scale.
+        ratio = _scaled(other, one) / _scaled(wrapper, one)
+        if ratio.is_cuda or ratio != 1:  # asking the GPU would wait for it
+            parameters = [p for group in other.optimizer.param_groups for p in group['params']]
+            hooks += [p.register_hook(ratio.mul) for p in parameters if p.requires_grad]
     wrapper.backward(wrapper.scale_loss(loss))
+    for hook in hooks:
+        hook.remove()
+    for other in others:
+        other._inner_count += 1
+
+
+def _scaled(wrapper: OptimWrapper, loss: Tensor) -> Tensor:
+    """Return a loss as ``OptimWrapper.update_params`` passes it back."""
+    loss = wrapper.scale_loss(loss)
+    scaler = getattr(wrapper, 'loss_scaler', None)
+    return loss if scaler is None else scaler.scale(loss)
 
 
 def update(*wrappers: OptimWrapper) -> None:

@@ -77,18 +77,25 @@ init_dist('pytorch', backend='gloo')
 rank, world = get_rank(), get_world_size()
 torch.manual_seed(0)
 unet = dict(type='UNetAnonymizer', base_channels=4, num_levels=2, with_cp={with_cp})
-single = build_model(anonymizer=unet, privacy_weight=0.7).double()
+settings = dict(anonymizer=unet, privacy_weight=0.7)
+if {priced}:
+    # The noise of a process is its own, as are the mean and the power of its frames.
+    channel = dict(type='GaussianChannel', anonymizer=unet, known_noise=True, momentum=0.0)
+    settings = dict(type='PricedAnonymization', anonymizer=channel, privacy_branch=None)
+    settings.update(target_action_loss=0.5, rate_weight=1e-3)
+single = build_model(**settings).double()
 for block in single.anonymizer.modules():
     if isinstance(block, nn.Sequential):
         # Their true gradient is zero, and Adam makes steps of the rounding noise.
         block[0].bias.requires_grad_(False), block[3].bias.requires_grad_(False)
 start = {{name: value.clone() for name, value in single.state_dict().items()}}
 model = copy.deepcopy(single)
-single.privacy_branch.loss_module.gather = False
+if single.privacy_branch is not None:
+    single.privacy_branch.loss_module.gather = False
 if {sync_bn}:
     synchronize_on_cpus()
     model = convert_sync_batchnorm(model, 'torch')
-    assert sum(isinstance(m, nn.SyncBatchNorm) for m in model.modules()) > 40
+    assert sum(isinstance(m, nn.SyncBatchNorm) for m in model.modules()) > 20
 cfg = dict(type='MMSeparateDistributedDataParallel')
 model = MODEL_WRAPPERS.build(cfg, default_args=dict(module=model, broadcast_buffers=False))
 # With the usual 1e-8, gradients as small as the rounding make steps of their own.
@@ -115,7 +122,7 @@ for name, value in expected.items():
         moved += not torch.equal(value, start[name])
     else:
         assert torch.equal(found[name], value), name
-assert moved > 150, moved
+assert moved > 100, moved
 print(f'largest difference {{worst:.1e}}')
 assert (worst <= 1e-8) == {sync_bn}, worst
 print(f'done {{rank}}\\n', end='', flush=True)
@@ -209,11 +216,17 @@ def test_nt_xent_over_two_processes_equals_that_of_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('processes', 'sync_bn', 'with_cp'),
-    [(2, True, False), (3, True, True), (2, False, False)],
+    ('processes', 'sync_bn', 'with_cp', 'priced'),
+    [
+        (2, True, False, False),
+        (3, True, True, False),
+        (2, False, False, False),
+        (2, True, False, True),
+    ],
 )
 def test_processes_with_parts_of_a_batch_equal_one_with_the_whole(
-    tmp_path, processes, sync_bn, with_cp
+    tmp_path, processes, sync_bn, with_cp, priced
 ):
-    printed = run_script(tmp_path, ROUNDS.format(sync_bn=sync_bn, with_cp=with_cp), processes)
+    script = ROUNDS.format(sync_bn=sync_bn, with_cp=with_cp, priced=priced)
+    printed = run_script(tmp_path, script, processes)
     assert all(f'done {rank}' in printed for rank in range(processes))

@@ -1,5 +1,6 @@
 """Training with a price on information."""
 
+import copy
 import math
 
 import pytest
@@ -78,6 +79,39 @@ def test_the_price_follows_the_action():
     assert model.rate_weight.item() == pytest.approx(1e-3)  # no less than in the beginning
     assert {'rate_weight', 'mean_action_loss'} <= set(model.state_dict())
     assert 'mean_action_loss' not in priced().state_dict()
+
+
+def test_both_learn_from_one_loss_without_an_adversary():
+    model = priced(rate_weight=1e-3, target_action_loss=0.5).double()
+    twin = copy.deepcopy(model)
+    data = dict(action=action_batch())
+    optimizers = build_optimizers(model, lr=0.1, optimizer=dict(type='SGD'))
+    model.set_phase('anonymizer')
+    torch.manual_seed(3)
+    logged = model.train_step(data, optimizers)
+
+    torch.manual_seed(3)
+    twin.train()
+    action = twin.data_preprocessor(data, True)['action']
+    clips = action['inputs'].flatten(0, 1).transpose(1, 2)
+    sent = twin.anonymizer(clips)
+    (nats,) = twin.anonymizer.take_rates()
+    loss = twin._utility_loss(dict(action, inputs=sent.transpose(1, 2)[:, None]))['loss_cls']
+    (loss + 1e-3 * nats.mean()).backward()
+    assert logged['anonymizer/loss_action'] == loss
+    for (name, new), old in zip(model.named_parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(new, old - 0.1 * old.grad, msg=name)
+    assert model.mean_action_loss.item() == pytest.approx(0.1 * loss.item())
+    # The statistics of f_T's BatchNorm follow, too.
+    for (name, new), old in zip(model.named_buffers(), twin.buffers(), strict=True):
+        if 'running' in name:
+            torch.testing.assert_close(new, old, msg=name)
+
+
+def test_an_adversary_leaves_f_t_to_its_own_phase():
+    model = priced(privacy_branch=PRIVACY_BRANCH)
+    assert len(model.opponents()) == 2
+    assert priced().opponents() == []
 
 
 def test_reconstruction_and_readiness_see_no_noise():

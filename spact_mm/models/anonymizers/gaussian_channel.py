@@ -148,7 +148,7 @@ class GaussianChannel(BaseModule):
         size = signal.shape[-2:]
         signal = self._reduce(signal)
         if self.training:
-            self._measure(signal.detach().float())
+            self._measure(signal.detach().to(self.mean))
         if self.keeps_rates or (self.training and torch.is_grad_enabled()):
             self.rates.append(self.rate(signal))
         return self.send(signal, size, shared, fresh)
