@@ -19,7 +19,7 @@ model = dict(
         stride=4,
     ),
     # The price rises until the action's loss has this value; chance is log(9) = 2.20.
-    target_action_loss=0.6,
+    target_action_loss=0.4,
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
