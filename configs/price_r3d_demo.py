@@ -12,7 +12,7 @@ model = dict(
     # f_A sends means of 4 x 4 pixels: 12 x 12 numbers for each colour.
     anonymizer=dict(**_base_.channel, _delete_=True, anonymizer=_base_.model.anonymizer, stride=4),
     # The price rises until the action's loss has this value; chance is log(8) = 2.08.
-    target_action_loss=1.0,
+    target_action_loss=0.6,
 )
 
 # ---- Schedule ---------------------------------------------------------------------------------
