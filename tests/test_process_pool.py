@@ -23,7 +23,6 @@ def test_locks_of_this_process_do_not_stop_the_pool():
 
 def test_modules_are_imported_once_for_all_processes():
     code = """
-from spact_mm.datasets import integrity
 from spact_mm.process_pool import make_pool
 with make_pool(1, ['wave']) as pool:
     assert pool.submit(eval, "'wave' in __import__('sys').modules").result(60)

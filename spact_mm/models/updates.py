@@ -22,10 +22,10 @@ def backward(wrapper: OptimWrapper, loss: Tensor, *others: OptimWrapper) -> None
         others (OptimWrapper): Wrappers of further networks that learn from this loss. Each of them
             has the gradients of a backward pass of its own, though there is only one.
     """
-    one = loss.new_ones(())
     hooks = []
     for other in others:
         # They may accumulate other numbers of batches, and scale by another loss scale.
+        one = loss.new_ones(())
         ratio = _scaled(other, one) / _scaled(wrapper, one)
         if ratio.is_cuda or ratio != 1:  # asking the GPU would wait for it
             parameters = [p for group in other.optimizer.param_groups for p in group['params']]

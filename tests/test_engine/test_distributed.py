@@ -78,6 +78,7 @@ rank, world = get_rank(), get_world_size()
 torch.manual_seed(0)
 unet = dict(type='UNetAnonymizer', base_channels=4, num_levels=2, with_cp={with_cp})
 settings = dict(anonymizer=unet, privacy_weight=0.7)
+least_norms, least_moved = (20, 100) if {priced} else (40, 150)
 if {priced}:
     # The noise of a process is its own, as are the mean and the power of its frames.
     channel = dict(type='GaussianChannel', anonymizer=unet, known_noise=True, momentum=0.0)
@@ -95,7 +96,7 @@ if single.privacy_branch is not None:
 if {sync_bn}:
     synchronize_on_cpus()
     model = convert_sync_batchnorm(model, 'torch')
-    assert sum(isinstance(m, nn.SyncBatchNorm) for m in model.modules()) > 20
+    assert sum(isinstance(m, nn.SyncBatchNorm) for m in model.modules()) > least_norms
 cfg = dict(type='MMSeparateDistributedDataParallel')
 model = MODEL_WRAPPERS.build(cfg, default_args=dict(module=model, broadcast_buffers=False))
 # With the usual 1e-8, gradients as small as the rounding make steps of their own.
@@ -122,7 +123,7 @@ for name, value in expected.items():
         moved += not torch.equal(value, start[name])
     else:
         assert torch.equal(found[name], value), name
-assert moved > 100, moved
+assert moved > least_moved, moved
 print(f'largest difference {{worst:.1e}}')
 assert (worst <= 1e-8) == {sync_bn}, worst
 print(f'done {{rank}}\\n', end='', flush=True)
