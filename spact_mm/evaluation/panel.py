@@ -99,31 +99,35 @@ def summarize_strongest(
         dict[str, dict]: For each method that was attacked: ``attackers`` (``{name: seeds}``),
         ``score`` and ``chance`` (each ``mean``, ``std``, ``n``) and ``advantage_removed``:
         ``mean``, ``std``, ``n``, and ``worst`` with its ``worst_seed``, the seed with the least
-        removed. The removed part of a seed is computed from its mean advantage over the folds;
-        seeds that raw lacks are compared with the mean of raw's seeds. ``best_on_test`` has
+        removed. The removed part of a seed is computed from its mean advantage over the folds
+        that raw has too; seeds that raw lacks are compared with the mean of raw's seeds.
+        ``best_on_test`` has
         ``mean``, ``std`` and ``n`` of the score of the attacker with the greatest advantage on the
         test over the folds of a seed, with ``attackers`` and ``advantage_removed`` of its own.
     """
-    groups: dict[str, dict[int, list[Mapping]]] = {}
+    # {method: {seed: {fold: (the strongest attacker, all attackers)}}}
+    groups: dict[str, dict[int, dict]] = {}
     for row, entry in zip(rows, strongest, strict=True):
         if entry is not None:
-            groups.setdefault(row['method'], {}).setdefault(row['seed'], []).append(entry)
-    raw_seeds = {
-        seed: fmean(e['advantage'] for e in group) for seed, group in groups.get(raw, {}).items()
-    }
-    attacked = _group(rows)
+            folds = groups.setdefault(row['method'], {}).setdefault(row['seed'], {})
+            folds[row.get('fold')] = (entry, row['attackers'])
     summary = {}
     for method, seeds in groups.items():
-        best = {seed: _find_best(attacked[method, seed]) for seed in seeds}
+        best = {seed: _find_best([a for _, a in folds.values()]) for seed, folds in seeds.items()}
         removed, removed_of_best = {}, {}
-        for seed, group in seeds.items() if method != raw else ():
-            reference = raw_seeds.get(seed, _mean_or_none(raw_seeds.values()))
-            removed[seed] = _removed(fmean(e['advantage'] for e in group), reference)
-            removed_of_best[seed] = _removed(best[seed]['advantage'], reference)
+        for seed, folds in seeds.items() if method != raw else ():
+            common, reference = _find_reference(groups.get(raw, {}), seed, folds)
+            if reference is not None:
+                ours = fmean(folds[fold][0]['advantage'] for fold in common)
+                attackers = [folds[fold][1] for fold in common]
+                theirs = _mean_advantage(attackers, best[seed]['attacker'], of='')
+                removed[seed] = _removed(ours, reference)
+                removed_of_best[seed] = _removed(theirs, reference)
+        entries = [[entry for entry, _ in folds.values()] for folds in seeds.values()]
         summary[method] = dict(
-            attackers=_count(group[0]['attacker'] for group in seeds.values()),
-            score=spread(fmean(e['score'] for e in g) for g in seeds.values()),
-            chance=spread(fmean(e['chance'] for e in g) for g in seeds.values()),
+            attackers=_count(group[0]['attacker'] for group in entries),
+            score=spread(fmean(e['score'] for e in group) for group in entries),
+            chance=spread(fmean(e['chance'] for e in group) for group in entries),
             best_on_test=dict(
                 spread(b['score'] for b in best.values()),
                 attackers=_count(b['attacker'] for b in best.values()),
@@ -180,10 +184,9 @@ def _mean_advantage(folds: Sequence[Mapping[str, Result]], name: str, of: str) -
 
 
 def _find_best(folds: Sequence[Mapping[str, Result]]) -> dict:
-    """Return the name, score and advantage of the best attacker on the test over folds."""
+    """Return the name and score of the best attacker on the test over folds."""
     name = _choose(folds, '')
-    score = fmean(fold[name]['score'] for fold in folds if name in fold)
-    return dict(attacker=name, score=score, advantage=_mean_advantage(folds, name, ''))
+    return dict(attacker=name, score=fmean(f[name]['score'] for f in folds if name in f))
 
 
 def _with_worst(removed: Mapping[int, float | None]) -> dict[str, dict]:
@@ -205,6 +208,22 @@ def _removed(value: float, reference: float | None) -> float | None:
     return None if math.isnan(part) else part
 
 
-def _mean_or_none(values: Iterable[float]) -> float | None:
-    values = list(values)
-    return fmean(values) if values else None
+def _find_reference(
+    raw: Mapping[int, Mapping], seed: int, folds: Iterable
+) -> tuple[list, float | None]:
+    """Return the folds that raw has too, and its mean advantage there; None if it has none.
+
+    An unfinished protocol may have other folds of raw than of a method; folds differ by more than
+    methods do.
+
+    Args:
+        raw (Mapping): ``{seed: {fold: (strongest, attackers)}}``; all seeds are averaged if this
+            one is missing.
+        seed (int): The method's seed.
+        folds (Iterable): The method's folds.
+    """
+    seeds = [raw[seed]] if seed in raw else list(raw.values())
+    common = [fold for fold in folds if seeds and all(fold in known for known in seeds)]
+    if not common:
+        return common, None
+    return common, fmean(known[fold][0]['advantage'] for known in seeds for fold in common)

@@ -48,6 +48,7 @@ class Report:
         curves (Mapping[str, Mapping]): From :func:`~spact_mm.evaluation.curves.make_curves`.
         flicker (Mapping[str, Mapping]): By method the mean change of a pixel between frames of a
             still scene, 0 to 255: ``before`` and ``after`` the anonymizer.
+        unfinished (str): A sentence that says what is not measured yet, if anything.
     """
 
     title: str
@@ -63,6 +64,7 @@ class Report:
     panel: PanelReport | None = None
     curves: Mapping[str, Mapping] = field(default_factory=dict)
     flicker: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    unfinished: str = ''
 
     @cached_property
     def sections(self) -> list[tuple[str, Table]]:
@@ -88,8 +90,9 @@ class Report:
 
     @property
     def headline(self) -> list[str]:
-        """Return sentences on the measured protection."""
-        return self.panel.headline() if self.panel is not None else []
+        """Return sentences on the measured protection; first what is not measured yet."""
+        first = [self.unfinished] if self.unfinished else []
+        return first + (self.panel.headline() if self.panel is not None else [])
 
     @property
     def legend(self) -> list[str]:

@@ -127,6 +127,7 @@ def write_report(protocol: Protocol, command: str) -> Path | None:
         _with_strongest(summary, panel),
         dict(protocol=protocol.name, command=command, goals=judged, curves=curves, flicker=flicker),
     )
+    missing = sum(stage.read_result() is None for stage in protocol.stages)
     plot = None
     if any('top1' in metrics and x in metrics for metrics in summary.values()):
         plot = protocol.work_dir / 'tradeoff.png'
@@ -145,7 +146,7 @@ def write_report(protocol: Protocol, command: str) -> Path | None:
     provenance = {
         'Command': f'`{command}`',
         'Data': settings.data,
-        'Stages': _count(protocol.stages),
+        'Stages': f'{len(protocol.stages) - missing} of {len(protocol.stages)} done',
         'Computing time': f'{sum(row["seconds"] for row in rows) / 3600:.2f} process hours',
         'Written': time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime()),
     }
@@ -163,6 +164,7 @@ def write_report(protocol: Protocol, command: str) -> Path | None:
         panel=panel,
         curves=curves,
         flicker=flicker,
+        unfinished=_describe_missing(missing, len(protocol.stages)),
     )
     if examples:
         draw_grid(examples, protocol.work_dir / 'examples.png')
@@ -283,6 +285,12 @@ def _find_families(stages: Sequence[Stage], methods: Sequence[str]) -> dict[str,
     return {', '.join(found): found for found in kinds.values() if len(found) > 1}
 
 
-def _count(stages: Sequence[Stage]) -> str:
-    done = sum(stage.read_result() is not None for stage in stages)
-    return f'{done} of {len(stages)} done' + ('' if done == len(stages) else ', the rest to come')
+def _describe_missing(missing: int, total: int) -> str:
+    """Return a sentence that warns of comparisons between unequal parts, if stages are missing."""
+    if not missing:
+        return ''
+    return (
+        f'Unfinished: {missing} of {total} stages have no result yet. Until then methods may '
+        'differ in folds and attackers, and the strongest attacker may be among the missing. '
+        'Advantages are compared on the folds that both methods have.'
+    )

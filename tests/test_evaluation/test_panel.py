@@ -102,6 +102,21 @@ def test_seed_that_raw_has_not_is_compared_with_the_mean_of_raw():
     assert removed['mean'] == pytest.approx(0.5)
 
 
+def test_unequal_folds_are_compared_where_both_methods_have_results():
+    # Fold 1 is easier to attack; SPAct has not been there yet with seed 0.
+    rows = [row('raw', 0, 0, image=result(0.7, 0.7)), row('raw', 0, 1, image=result(1.0, 1.0))]
+    rows.append(row('SPAct', 0, 0, image=result(0.7, 0.55), clip=result(0.6, 0.7)))
+    rows += [row('SPAct', 1, f, image=result(0.7, 0.55), clip=result(0.6, 0.7)) for f in (0, 1)]
+    rows.append(row('SPAct', 2, 2, image=result(0.7, 0.55)))
+    summary = summarize_strongest(rows, find_strongest(rows))['SPAct']
+    # Half of 0.5 in fold 0 is left with seed 0; a third of 0.75 with seed 1; no raw in fold 2.
+    removed = summary['advantage_removed']
+    assert removed['mean'] == pytest.approx((1 / 2 + 2 / 3) / 2) and removed['n'] == 2
+    assert (removed['worst_seed'], removed['worst']) == (0, pytest.approx(1 / 2))
+    assert summary['best_on_test']['advantage_removed']['worst'] == pytest.approx(0)
+    assert summary['score']['n'] == 3
+
+
 def test_nothing_is_removed_of_no_advantage():
     rows = [row('raw', 0, image=result(0.4, 0.4)), row('SPAct', 0, image=result(0.4, 0.4))]
     found = find_strongest(rows)

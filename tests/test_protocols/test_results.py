@@ -71,7 +71,12 @@ def test_report_of_what_is_done_so_far(protocol, tmp_path):
     goals = content['goals']
     assert goals['advantage_removed']['value'] == pytest.approx((0.85 - 0.6) / (0.85 - 0.4))
     assert goals['top1_kept']['met'] is True
-    assert '| SPAct | 1 |' in path.read_text()
+    text = path.read_text()
+    assert '| SPAct | 1 |' in text and '- Stages: 6 of 7 done' in text
+    told = text.split('\n\n')[1]
+    assert told.startswith('Unfinished: 1 of 7 stages have no result yet.')
+    make(tmp_path, 'SPAct', 1, 'action', top1=0.9)
+    assert 'Unfinished' not in write_report(protocol, '').read_text()
     assert (tmp_path / 'tradeoff.png').stat().st_size > 10_000
 
 
