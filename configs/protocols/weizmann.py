@@ -69,7 +69,6 @@ protocol = dict(
         ),
         dict(
             name='supervised',
-            seeds=[0],  # otherwise the protocol takes more than two hours on two cores
             train=dict(config='../supervised_r3d_weizmann.py', options={**of_fold, **untested}),
         ),
         dict(
