@@ -20,7 +20,9 @@ from spact_mm.engine.stage_schedulers import resolve_stages
 from spact_mm.packaged import find_model, list_models
 
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / 'configs').glob('*.py'))
-TRAINED = [*CONFIGS, *sorted((CONFIGS[0].parent / 'eval').glob('*.py'))]
+TRAINED = [*CONFIGS]
+for folder in ('eval', 'renderers'):
+    TRAINED += sorted((CONFIGS[0].parent / folder).glob('*.py'))
 #: Smallest clips (channels first, then time for 3D) that the networks take.
 SHAPES = {'tsm': (8, 3, 16, 16), 'mvit': (1, 3, 16, 32, 32)}
 

@@ -64,6 +64,21 @@ for name, files in dict(image=more_images, clip=more_videos).items():
         },
     )
 stages['more_video'] = dict(stages['patient_video_raw'], load='more_image')
+# A renderer draws calm pictures of what was sent. A target and attackers see its pictures alone.
+rendered = dict(only=priced, skip=[], seeds=[0], renderer='renderer')
+stages['renderer'] = dict(
+    config='../renderers/renderer_demo.py', slot='model', only=priced, seeds=[0]
+)
+stages['rendered_action'] = dict(
+    _base_.from_scratch.action, **rendered, metrics=dict(top1_rendered='acc/top1')
+)
+for name in ('image_raw', 'mean_raw', 'clip_raw'):
+    stages[f'rendered_{name}'] = {**_base_.from_raw[name], **rendered}
+stages['rendered_video_raw'] = {
+    **_base_.fresh['video_raw'],
+    **rendered,
+    'load': 'rendered_image_raw',
+}
 # Not one of the panel: who knows the noise subtracts it, and has to find more.
 stages['known'] = dict(
     stages['patient_image_raw'],
@@ -81,6 +96,7 @@ protocol = dict(
         method='price',
         attack_columns=[
             *_base_.own_columns,
+            _base_.rendered_column,
             dict(
                 metric='cmap_known',
                 title='cMAP where the noise is known',

@@ -28,6 +28,22 @@ for name in ('action', 'action_apart', 'target'):
 for name in ('action', 'action_apart', 'image_raw', 'mean_raw', 'difference_raw', 'clip_raw'):
     stages[f'patient_{name}'] = patient(stages[name])
 stages['patient_target'] = patient(stages['target'], load='patient_action_apart')
+# A renderer draws calm pictures of what was sent. A target and attackers see its pictures alone.
+rendered = dict(only=['price'], skip=[], seeds=[0], renderer='renderer')
+stages['renderer'] = dict(
+    config='../renderers/renderer_weizmann.py',
+    slot='model',
+    options=_base_.of_fold,
+    only=['price'],
+    seeds=[0],
+)
+stages['rendered_action'] = {
+    **stages['action'],
+    **rendered,
+    'metrics': dict(top1_rendered='acc/top1'),
+}
+for name in ('image_raw', 'mean_raw', 'clip_raw'):
+    stages[f'rendered_{name}'] = {**stages[name], **rendered}
 # Not one of the panel: who knows the noise subtracts it, and has to find more.
 stages['known'] = dict(
     stages['patient_image_raw'],
@@ -54,6 +70,7 @@ protocol = dict(
         obfuscations=[],
         attack_columns=[
             *_base_.own_columns,
+            _base_.rendered_column,
             dict(
                 metric='identity_known',
                 title='identity Top-1 where the noise is known',

@@ -15,6 +15,7 @@ from ..models.anonymizers import (
     DownsampleAnonymizer,
     GaussianBlurAnonymizer,
     PixelateAnonymizer,
+    min_size,
     mixes_frames,
     shares_noise,
     takes_clips,
@@ -91,7 +92,7 @@ class FrameAnonymizer:
         #: Callers that pass a video in parts must pass a multiple of this number of frames each
         #: time.
         self.clip_length = clip_length(anonymizer)
-        self._min_size = getattr(anonymizer, 'min_size', 1)
+        self._min_size = min_size(anonymizer)
 
     @torch.inference_mode()
     def __call__(self, frames: np.ndarray, noise: VideoNoise | None = None) -> np.ndarray:

@@ -7,6 +7,7 @@ from torch import nn
 
 from ..models.anonymizers import (
     BlackenAnonymizer,
+    ClipRenderer,
     ConstantAnonymizer,
     DownsampleAnonymizer,
     GaussianBlurAnonymizer,
@@ -142,6 +143,23 @@ def _channel(graph: Graph, network: GaussianChannel, x: Value, extras: Extras) -
     if network.stride > 1:
         y = enlarge(graph, y, sizes)
     return ((y * 255).round() / 255).then('Reshape', x.shape())
+
+
+def _renderer(graph: Graph, network: ClipRenderer, x: Value, extras: Extras) -> Value:
+    total = x.then('ReduceSum', graph.constant([1], np.int64))  # keeps the axis
+    mean = total / x.size(1).to(np.float32)
+    seen = graph.join(2, x - mean, mean.then('Expand', x.shape()))
+    seen = graph.op('Transpose', seen, dtype=x.dtype, perm=[0, 2, 1, 3, 4])
+    margins = graph.sizes(0, 0, *network.mix.padding)
+    pads = graph.join(0, margins, margins)
+    seen = graph.op('Pad', seen, pads, dtype=x.dtype, mode='edge')
+    weights = [graph.constant(part.numpy()) for part in (network.mix.weight, network.mix.bias)]
+    mixed = graph.op('Conv', seen, *weights, dtype=x.dtype)
+    mixed = as_frames(graph.op('Transpose', mixed, dtype=x.dtype, perm=[0, 2, 1, 3, 4]))
+    pictures = write_anonymizer(graph, network.network, mixed, extras)
+    scale = network.contrast / float(network.variance.sqrt())
+    pictures = (pictures - graph.constant(network.mean.numpy())) * scale + 0.5
+    return pictures.clamp(0, 1).then('Reshape', x.shape())
 
 
 def _sequential(graph: Graph, network: SequentialAnonymizer, x: Value, extras: Extras) -> Value:
@@ -300,6 +318,7 @@ def _concatenate(graph: Graph, *inputs: Value) -> Value:
 
 _WRITERS: dict[type[nn.Module], Callable[[Graph, nn.Module, Value, Extras], Value]] = {
     BlackenAnonymizer: _blacken,
+    ClipRenderer: _renderer,
     ConstantAnonymizer: _constant,
     DownsampleAnonymizer: _downsample,
     GaussianBlurAnonymizer: _blur,

@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs=dict(
         anonymizers=[
             'BlackenAnonymizer',
+            'ClipRenderer',
             'ConstantAnonymizer',
             'DownsampleAnonymizer',
             'GaussianBlurAnonymizer',
@@ -47,5 +48,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             'ReconstructionAttack',
             'ReconstructionPreprocessor',
         ],
+        renderer=['RendererPreprocessor', 'RendererTraining'],
     ),
 )

@@ -1,7 +1,7 @@
 """Example frames of test videos, as input of a protocol's fresh models."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -16,43 +16,42 @@ from torch import Tensor, nn
 from ..figures import write_figure
 from ..models.anonymizers import rewrite_clips, takes_clips
 from ..models.frames import fold_frames
+from .spec import BEHIND
 from .stage import Stage
 
+_VIDEO_PREPROCESSOR = 'AnonymizedActionPreprocessor'
 #: Pixels between frames.
 _GAP = 2
 #: Width and margin in inches of a strip in :func:`draw_grid`.
 _WIDTH, _MARGIN = 9, 1.3
 
 
-def find_example_stages(stages: Iterable[Stage]) -> dict[str, Stage]:
-    """Return for each method the first finished stage that tests on anonymized videos.
+def find_example_stages(stages: Iterable[Stage], behind: str = '') -> dict[str, Stage]:
+    """Return for each method the first finished stage that shows its anonymizer's output.
 
     Stages whose data or weights do not exist are left out, as a report may be written elsewhere.
+
+    Args:
+        stages (Iterable[Stage]): The protocol's stages.
+        behind (str): ``'renderer'`` or ``'inverter'`` for stages with this network behind the
+            anonymizer. Defaults to stages with none, which test on videos.
     """
-    return _find_first(stages, lambda slot: slot.get('type') == 'AnonymizedActionPreprocessor')
-
-
-def find_undone_stages(stages: Iterable[Stage]) -> dict[str, Stage]:
-    """Return for each method the first finished stage in which a network undoes the anonymizer.
-
-    Stages are left out as by :func:`find_example_stages`.
-    """
-
-    def is_undone(slot: Mapping) -> bool:
-        networks = (slot.get('anonymizer') or {}).get('stages', ())
-        return any((x.get('init_cfg') or {}).get('prefix') == 'inverter.' for x in networks)
-
-    return _find_first(stages, is_undone)
-
-
-def _find_first(stages: Iterable[Stage], is_wanted: Callable[[Mapping], bool]) -> dict[str, Stage]:
     found: dict[str, Stage] = {}
     for stage in stages:
-        preprocessor = stage.config.get('model', {}).get('data_preprocessor') or {}
+        slot = stage.config.get('model', {}).get('data_preprocessor') or {}
         needed = [*stage.files, *(other.weights for other in stage.needs)]
-        if is_wanted(preprocessor) and stage.read_result() and all(map(os.path.exists, needed)):
+        last = _find_last(slot)
+        is_wanted = last == behind and (behind or slot.get('type') == _VIDEO_PREPROCESSOR)
+        if is_wanted and stage.read_result() and all(map(os.path.exists, needed)):
             found.setdefault(stage.method, stage)
     return found
+
+
+def _find_last(slot: Mapping) -> str:
+    """Return the kind of network that a protocol has put behind the anonymizer; empty if none."""
+    last = ((slot.get('anonymizer') or {}).get('stages') or [{}])[-1]
+    prefix = (last.get('init_cfg') or {}).get('prefix', '').removesuffix('.')
+    return prefix if prefix in BEHIND else ''
 
 
 def read_preprocessor(stage: Stage) -> nn.Module:

@@ -21,7 +21,7 @@ from ..models.anonymizers.checkpoint import (
 from ..packaged import find_config_of_protocol
 from .attackers import TWICE, lengthen, prepare_attacker
 from .imports import add_imports, check_imported, imports_of, read_config
-from .spec import is_run_with, resolve, stage_folder, stages_of
+from .spec import BEHIND, is_run_with, resolve, stage_folder, stages_of
 from .stage import FRAMES, Stage, find_files
 
 
@@ -227,14 +227,16 @@ class Planner:
         options = spec.get('anonymizer_options', {})
         self._check_arguments(anonymizer, options, f'The stage {name!r} of {self.path}')
         anonymizer.update(options)
-        if 'inverter' in spec:
-            attack = other(spec.inverter)
-            needs.append(attack)
-            inverter = ConfigDict(self._find_network(attack, 'inverter'))
-            inverter.init_cfg = _pretrained(attack.weights, 'inverter.')
+        behind = [key for key in BEHIND if key in spec]
+        if behind:
             if checkpoint is not None:
                 anonymizer.init_cfg = _pretrained(checkpoint, 'anonymizer.')
-            anonymizer = dict(type='SequentialAnonymizer', stages=[anonymizer, inverter])
+            networks = [anonymizer]
+            for key in behind:
+                needs.append(other(spec[key]))
+                networks.append(ConfigDict(self._find_network(needs[-1], key)))
+                networks[-1].init_cfg = _pretrained(needs[-1].weights, f'{key}.')
+            anonymizer = dict(type='SequentialAnonymizer', stages=networks)
             checkpoint = None
         node = config
         for key in slot.split('.'):

@@ -91,7 +91,8 @@ def load_protocol(
       - ``load='privacy'``: start from the weights of that stage of the same method, seed and fold;
         ``load='raw:privacy'``: start from the weights of that stage of the method ``raw``, which is
         then always run and reported, also if other ``methods`` are chosen.
-      - ``inverter='reconstruction'``: put the network trained by that stage behind the anonymizer.
+      - ``renderer='renderer'``, ``inverter='reconstruction'``: put the network trained by that
+        stage behind the anonymizer; of both, the renderer comes first.
       - ``anonymizer_options``: further or changed arguments of the anonymizer, such as
         ``dict(known_noise=True)`` for a control.
       - ``slot``: the dictionary in the config that gets ``anonymizer`` and ``checkpoint``, as keys

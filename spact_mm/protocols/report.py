@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
@@ -24,7 +25,6 @@ from .examples import (
     draw_examples,
     draw_grid,
     find_example_stages,
-    find_undone_stages,
     read_clips,
     read_preprocessor,
 )
@@ -204,31 +204,38 @@ def _with_strongest(summary: Summary, panel: PanelReport | None) -> dict:
 def _read_examples(work_dir: Path, stages: Sequence[Stage]) -> tuple[dict, dict]:
     """Return pictures and flicker of each method, made once for each state of its stages.
 
-    A method that a network has been trained to undo has a second picture, of what that makes of it.
+    A method with a renderer, or with a network that has been trained to undo it, has further
+    pictures, of what these make of it.
     """
     pictures, flicker = {}, {}
-    undone = find_undone_stages(stages)
+    rendered = find_example_stages(stages, 'renderer')
+    undone = find_example_stages(stages, 'inverter')
     for method, stage in find_example_stages(stages).items():
-        path = work_dir / 'examples' / f'{folder_name(method)}-{stage.hash}.png'
-        numbers, clips = path.with_suffix('.json'), None
-        known = read_json(numbers)
-        if _is_broken(path) or set(known) != {'before', 'after'}:
-            preprocessor = read_preprocessor(stage)
-            anonymizer = preprocessor.anonymizer
-            if getattr(anonymizer, 'needs_boxes', False):
+        plain = cache(partial(read_preprocessor, stage))
+        clips = cache(lambda stage=stage, plain=plain: read_clips(stage, plain()))
+        for word, other in (('', stage), ('rendered', rendered), ('undone', undone)):
+            if word:
+                other = other.get(method)
+            if other is None:
                 continue
-            clips = read_clips(stage, preprocessor)
-            known = measure_flicker(anonymizer, clips)
-            write_whole(path, draw_examples(anonymizer, clips))
-            write_whole(numbers, json.dumps(known))
-        pictures[method], flicker[method] = path.read_bytes(), known
-        if method in undone:
-            path = path.with_name(f'{folder_name(method)}-undone-{undone[method].hash}.png')
-            if _is_broken(path):
-                clips = clips or read_clips(stage, read_preprocessor(stage))
-                anonymizer = read_preprocessor(undone[method]).anonymizer
-                write_whole(path, draw_examples(anonymizer, clips))
-            pictures[f'{method}, undone'] = path.read_bytes()
+            title = f'{method}, {word}' if word else method
+            stem = '-'.join(filter(None, (folder_name(method), word, other.hash)))
+            path = work_dir / 'examples' / f'{stem}.png'
+            # Nobody watches the reconstruction of an attacker.
+            is_watched = word != 'undone'
+            numbers = path.with_suffix('.json')
+            known = read_json(numbers) if is_watched else {}
+            if _is_broken(path) or (is_watched and set(known) != {'before', 'after'}):
+                network = (read_preprocessor(other) if word else plain()).anonymizer
+                if getattr(network, 'needs_boxes', False):
+                    break
+                write_whole(path, draw_examples(network, clips()))
+                if is_watched:
+                    known = measure_flicker(network, clips())
+                    write_whole(numbers, json.dumps(known))
+            pictures[title] = path.read_bytes()
+            if is_watched:
+                flicker[title] = known
     return pictures, flicker
 
 

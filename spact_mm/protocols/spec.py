@@ -11,7 +11,9 @@ from .imports import imports_of, read_config
 _PROTOCOL_KEYS = {'title', 'seeds', 'folds', 'methods', 'stages', 'strength', 'report'}
 _METHOD_KEYS = {'name', 'anonymizer', 'train', 'checkpoint', 'configs', 'options', 'seeds'}
 _TRAIN_KEYS = {'config', 'options', 'load', 'metrics'}
-_STAGE_KEYS = {'config', 'options', 'metrics', 'train', 'load', 'inverter', 'slot', 'skip'}
+#: Networks that a stage may have behind its anonymizer, in this order.
+BEHIND = ('renderer', 'inverter')
+_STAGE_KEYS = {'config', 'options', 'metrics', 'train', 'load', 'slot', 'skip', *BEHIND}
 _STAGE_KEYS |= {'attacker', 'only', 'seeds', 'anonymizer_options'}
 #: Keys of a row of the report other than metrics.
 ROW_KEYS = ('method', 'seed', 'fold', 'config_hash', 'commit', 'time', 'seconds')
@@ -216,9 +218,11 @@ def _check_needs(
     """Check a stage and all stages that it needs."""
     methods = {m.name: m for m in spec.methods}
     if (method, name) in before:
-        raise ValueError(f'The stage {name!r} of {path} needs itself, by load or inverter.')
+        raise ValueError(
+            f'The stage {name!r} of {path} needs itself, by load, renderer or inverter.'
+        )
     stage = dict(stages_of(methods[method], spec))[name]
-    for key in ('load', 'inverter'):
+    for key in ('load', *BEHIND):
         if key not in stage:
             continue
         owner, kind = resolve(stage[key], method)
@@ -239,11 +243,14 @@ def _check_needs(
                 f'The stage {name!r} of {path} loads {stage[key]!r}, whose anonymizer would take '
                 f'the place of that of {method!r}; load from a method without a trained one.'
             )
-        if key == 'load' and owner == method and is_learned and 'inverter' in stage:
-            raise ValueError(
-                f'The stage {name!r} of {path} loads {stage[key]!r}, whose anonymizer has no '
-                'inverter behind it; load from a method without a trained one.'
-            )
+        if key == 'load' and owner == method and is_learned:
+            other = next((x for x in BEHIND if stage.get(x) != found[kind].get(x)), None)
+            if other:
+                raise ValueError(
+                    f'The stage {name!r} of {path} loads {stage[key]!r}, whose anonymizer has '
+                    f'{"another" if other in found[kind] else "no"} {other} behind it; load from a '
+                    'method without a trained one.'
+                )
         _check_needs(owner, kind, spec, path, (*before, (method, name)))
 
 

@@ -13,9 +13,11 @@ from spact_mm.apis.onnx_graph import Graph
 from spact_mm.models import anonymizers
 
 UNET = dict(type='UNetAnonymizer', base_channels=4, num_levels=3)
+PIXELS = dict(type='PixelateAnonymizer', block=2)
 #: Of each class of the package, by name: its settings.
 CASES = dict(
     BlackenAnonymizer=[dict(value=0.2)],
+    ClipRenderer=[dict(network=UNET), dict(network=PIXELS, window=1)],
     ConstantAnonymizer=[dict(value=0.3)],
     DownsampleAnonymizer=[dict(factor=2.7), dict(factor=1), dict(factor=100)],
     GaussianBlurAnonymizer=[dict(kernel_size=13, sigma=10), dict(kernel_size=61, sigma=9)],
@@ -36,6 +38,12 @@ CASES = dict(
                 dict(type='GaussianBlurAnonymizer', kernel_size=5, sigma=2),
             ]
         ),
+        dict(
+            stages=[
+                dict(type='GaussianChannel', anonymizer=UNET, stride=2),
+                dict(type='ClipRenderer', network=UNET),
+            ]
+        ),
     ],
     UNetAnonymizer=[dict(base_channels=4, num_levels=4), dict(base_channels=2, num_levels=1)],
     UNetPlusPlusAnonymizer=[dict(base_channels=4, num_levels=3)],
@@ -53,7 +61,11 @@ def build(config):
             layer.running_var.uniform_(0.05, 0.2)
         if isinstance(layer, torch.nn.BatchNorm2d | torch.nn.Conv2d):
             layer.bias.data.normal_(0, 0.3)
-    return network
+    for layer in network.modules():
+        if isinstance(layer, anonymizers.ClipRenderer):
+            layer.momentum = 1
+            layer.train()(torch.rand(2, 2, 3, 32, 32))
+    return network.eval()
 
 
 def session_of(model):

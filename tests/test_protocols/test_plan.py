@@ -125,6 +125,35 @@ def test_attackers_behind_a_price_have_time_and_other_persons():
         assert stage.config.load_from == str(find(protocol, 'price', images).weights)
 
 
+def test_renderer_stands_before_who_undoes_it(tmp_path):
+    shared = dict(config=str(CONFIGS / 'eval' / 'attack_image_demo.py'))
+    stages = dict(
+        renderer=dict(config=str(CONFIGS / 'renderers' / 'renderer_demo.py'), slot='model'),
+        inverter=dict(config=str(CONFIGS / 'eval' / 'reconstruction_demo.py'), slot='model'),
+        rendered=dict(**shared, renderer='renderer'),
+        again=dict(**shared, renderer='renderer', load='rendered'),
+        both=dict(**shared, inverter='inverter', renderer='renderer'),
+    )
+    method = dict(name='m', train=dict(config=str(CONFIGS / 'price_r3d_demo.py')))
+    protocol = load_protocol(write_protocol(tmp_path, [method], stages))
+    training = find(protocol, 'm', 'train')
+    renderer = find(protocol, 'm', 'renderer')
+    assert renderer.config.model.checkpoint == str(training.weights)
+    assert renderer.is_trained and not renderer.metrics
+    loaded = find(protocol, 'm', 'again').config.load_from
+    assert loaded == str(find(protocol, 'm', 'rendered').weights)
+    for name, prefixes in dict(rendered=['renderer'], both=['renderer', 'inverter']).items():
+        stage = find(protocol, 'm', name)
+        first, *others = stage.config.model.data_preprocessor.anonymizer.stages
+        assert first.type == 'GaussianChannel' and first.init_cfg.prefix == 'anonymizer.'
+        assert others[0].type == 'ClipRenderer'
+        assert [x.init_cfg.prefix for x in others] == [f'{prefix}.' for prefix in prefixes]
+        assert [x.init_cfg.checkpoint for x in others] == [
+            str(find(protocol, 'm', prefix).weights) for prefix in prefixes
+        ]
+        assert {renderer, training} <= set(stage.needs)
+
+
 def test_attackers_of_one_anonymizer_share_its_frames(tmp_path):
     protocol = load_protocol(DEMO, tmp_path / 'w', seeds=[0], methods=['SPAct', 'raw'])
     kept = {
@@ -353,6 +382,17 @@ def test_folds_and_seeds_fill_the_options(tmp_path):
                 ),
             ),
             "stage 'c' of .* loads 'a', whose anonymizer has no inverter behind it; load from",
+        ),
+        (
+            dict(
+                methods=[dict(name='x', train=dict(config=str(CONFIGS / 'spact_r3d_demo.py')))],
+                stages=dict(
+                    b=dict(config=str(CONFIGS / 'eval' / 'reconstruction_demo.py'), slot='model'),
+                    a=dict(config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'), inverter='b'),
+                    c=dict(config=str(CONFIGS / 'eval' / 'privacy_resnet_demo.py'), load='a'),
+                ),
+            ),
+            "stage 'c' of .* loads 'a', whose anonymizer has another inverter behind it; load from",
         ),
         (
             dict(

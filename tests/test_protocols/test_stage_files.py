@@ -151,19 +151,28 @@ def test_folder_of_others_is_no_stage(stage):
 
 def test_damaged_picture_is_drawn_again(stage, tmp_path, monkeypatch):
     picture = cv2.imencode('.png', np.zeros((8, 8, 3), np.uint8))[1].tobytes()
-    monkeypatch.setattr(report, 'find_example_stages', lambda stages: dict(m=stages[0]))
-    monkeypatch.setattr(report, 'find_undone_stages', lambda stages: dict(m=stages[1]))
+    found = {'': 0, 'inverter': 1, 'renderer': 2}
+    monkeypatch.setattr(
+        report, 'find_example_stages', lambda stages, behind='': dict(m=stages[found[behind]])
+    )
     monkeypatch.setattr(report, 'read_preprocessor', lambda stage: SimpleNamespace(anonymizer=None))
     monkeypatch.setattr(report, 'read_clips', lambda stage, preprocessor: [])
     monkeypatch.setattr(report, 'draw_examples', lambda anonymizer, clips: picture)
     changes = dict(before=2.0, after=1.0)
     monkeypatch.setattr(report, 'measure_flicker', lambda anonymizer, clips: changes)
-    folder = tmp_path / 'm' / 'undone'
-    stages = [stage, Stage('undone', 'm', 0, None, folder, ConfigDict(x=2), True, {})]
-    whole = {'m': picture, 'm, undone': picture}, dict(m=changes)
+    stages = [
+        stage,
+        *(
+            Stage(name, 'm', 0, None, tmp_path / 'm' / name, ConfigDict(x=name), True, {})
+            for name in ('undone', 'rendered')
+        ),
+    ]
+    titles = ['m', 'm, rendered', 'm, undone']
+    whole = dict.fromkeys(titles, picture), dict.fromkeys(titles[:2], changes)
     assert report._read_examples(tmp_path, stages) == whole
-    numbers, *pictures = sorted((tmp_path / 'examples').iterdir())
-    assert len(pictures) == 2
+    pictures = sorted((tmp_path / 'examples').glob('*.png'))
+    numbers, other = sorted((tmp_path / 'examples').glob('*.json'))
+    assert len(pictures) == 3 and 'rendered' in other.name
     for path in pictures:
         for content in (picture[:40], b''):
             path.write_bytes(content)

@@ -11,6 +11,9 @@ own_columns = [
         digits=0,
     ),
 ]
+rendered_column = dict(
+    metric='top1_rendered', title='Top-1 behind the renderer', higher_is_better=True
+)
 bound = 'The bound is in the mean over clips, and of all that a clip tells, not of a person.'
 # Attackers made for noise start with a fifth of it.
 ramped = [

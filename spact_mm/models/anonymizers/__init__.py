@@ -1,6 +1,7 @@
 """Anonymizers f_A: frames (N, 3, H, W) in [0, 1] to frames of the same shape and range."""
 
 from .blacken import BlackenAnonymizer
+from .clip_renderer import ClipRenderer
 from .constant import ConstantAnonymizer
 from .downsample import DownsampleAnonymizer
 from .gaussian_blur import GaussianBlurAnonymizer
@@ -14,6 +15,7 @@ from .traits import (
     has_cacheable_signal,
     is_cacheable,
     is_random,
+    min_size,
     mixes_frames,
     rewrite_clips,
     shares_noise,
@@ -24,6 +26,7 @@ from .unet_plus_plus import UNetPlusPlusAnonymizer
 
 __all__ = [
     'BlackenAnonymizer',
+    'ClipRenderer',
     'ConstantAnonymizer',
     'DownsampleAnonymizer',
     'GaussianBlurAnonymizer',
@@ -38,6 +41,7 @@ __all__ = [
     'has_cacheable_signal',
     'is_cacheable',
     'is_random',
+    'min_size',
     'mixes_frames',
     'rewrite_clips',
     'shares_noise',

@@ -16,6 +16,8 @@ _PREFIXES = (
     r'(?:module\.)?anonymizer\.(?:module\.)?',
     r'(?:module\.)?data_preprocessor\.anonymizer\.',
 )
+#: Prefix of the weights of a renderer, which stands behind the anonymizer.
+_RENDERER_PREFIX = r'(?:module\.)?renderer\.'
 #: Places of the anonymizer in the configs of these models.
 _CONFIG_PATHS = (('model', 'anonymizer'), ('model', 'data_preprocessor', 'anonymizer'))
 #: Largest config text in characters that is read; the largest config of this package has 20
@@ -52,23 +54,31 @@ def find_weights(checkpoint: Mapping) -> dict[str, Tensor]:
     """Return the anonymizer's weights by their names in the anonymizer; empty if there are none.
 
     Args:
-        checkpoint (Mapping): Checkpoint of a :class:`MinimaxAnonymization`, or of any model behind
-            an anonymizing preprocessor.
+        checkpoint (Mapping): Checkpoint of a :class:`MinimaxAnonymization`, of any model behind
+            an anonymizing preprocessor, or of a :class:`RendererTraining`, whose renderer is the
+            second stage of its anonymizer.
     """
     state = checkpoint.get('state_dict', checkpoint)
     if not isinstance(state, Mapping):
         return {}
-    for prefix in _PREFIXES:
-        found = {
-            key[match.end() :]: value
-            for key, value in state.items()
-            if isinstance(key, str)
-            and isinstance(value, Tensor)
-            and (match := re.match(prefix, key))
-        }
-        if found:
-            return found
-    return {}
+    found = next(filter(None, (_find_below(state, prefix) for prefix in _PREFIXES)), {})
+    renderer = _find_below(state, _RENDERER_PREFIX)
+    if not (found and renderer):
+        return found
+    return {
+        f'stages.{number}.{name}': value
+        for number, weights in enumerate((found, renderer))
+        for name, value in weights.items()
+    }
+
+
+def _find_below(state: Mapping, prefix: str) -> dict[str, Tensor]:
+    """Return the weights whose names match a prefix, by the rest of their names."""
+    return {
+        key[match.end() :]: value
+        for key, value in state.items()
+        if isinstance(key, str) and isinstance(value, Tensor) and (match := re.match(prefix, key))
+    }
 
 
 def find_config(checkpoint: Mapping, filename: str) -> dict:
@@ -103,14 +113,22 @@ def find_raw_config(checkpoint: Mapping) -> dict | None:
     for path in _CONFIG_PATHS:
         config = read_config_entry(checkpoint, *path)
         if isinstance(config, dict) and 'type' in config:
-            return config
+            return _with_renderer(config, read_config_entry(checkpoint, 'model', 'renderer'))
     return None
 
 
 def find_anonymizer(cfg: Mapping) -> dict | None:
     """Return the anonymizer of a minimax config or of an anonymizing preprocessor's config."""
     found = (reduce(lambda part, name: part.get(name, {}), path, cfg) for path in _CONFIG_PATHS)
-    return next(filter(None, found), None)
+    config = next(filter(None, found), None)
+    return config and _with_renderer(config, cfg['model'].get('renderer'))
+
+
+def _with_renderer(anonymizer: dict, renderer) -> dict:
+    """Return the config of an anonymizer with its renderer behind it, if it has one."""
+    if not isinstance(renderer, Mapping):
+        return anonymizer
+    return dict(type='SequentialAnonymizer', stages=[anonymizer, renderer])
 
 
 def read_config_entry(checkpoint: Mapping, *path: str):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...registration import register
 from .build import build_anonymizer
-from .traits import is_cacheable, mixes_frames, rewrite_clips
+from .traits import is_cacheable, min_size, mixes_frames, rewrite_clips
 
 #: Priors of the output in the bound on the information.
 PRIORS = ('point', 'gaussian')
@@ -116,6 +116,11 @@ class GaussianChannel(BaseModule):
     def mixes_frames(self) -> bool:
         """Whether f_A does; the noise of a frame is of that frame and of the video."""
         return mixes_frames(self.anonymizer)
+
+    @property
+    def min_size(self) -> int:
+        """Smallest height and width in pixels that f_A takes."""
+        return min_size(self.anonymizer)
 
     @property
     def has_cacheable_signal(self) -> bool:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...registration import register
 from .build import build_anonymizer
-from .traits import is_random, mixes_frames, rewrite_clips, shares_noise, takes_clips
+from .traits import is_random, min_size, mixes_frames, rewrite_clips, shares_noise, takes_clips
 
 
 @register(MODELS)
@@ -58,6 +58,11 @@ class SequentialAnonymizer(BaseModule):
     def is_random(self) -> bool:
         """Whether a stage is random: the same frames give another output in another call."""
         return any(map(is_random, self.stages))
+
+    @property
+    def min_size(self) -> int:
+        """Smallest height and width in pixels that all stages take."""
+        return max(map(min_size, self.stages))
 
     @property
     def takes_clips(self) -> bool:

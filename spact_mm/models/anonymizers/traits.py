@@ -53,6 +53,14 @@ def shares_noise(anonymizer: Mapping | nn.Module) -> bool:
     return _has_trait(anonymizer, 'shares_noise')
 
 
+def min_size(anonymizer: nn.Module) -> int:
+    """Return the smallest height and width in pixels that an anonymizer takes.
+
+    A class that refuses small frames declares this by an attribute or property ``min_size``.
+    """
+    return getattr(anonymizer, 'min_size', 1)
+
+
 def rewrite_clips(anonymizer: nn.Module, clips: Tensor, *boxes, **noise) -> Tensor:
     """Run an anonymizer of frames or of clips.
 
