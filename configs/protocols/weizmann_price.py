@@ -1,6 +1,7 @@
 # Does a price on information hide who is who? The attackers on the Weizmann actions, and attackers
 # made for noise: they start with a fifth of the noise, and train twice as long; so does the action
-# target. Stages on raw video are those of weizmann.py.
+# target. The other methods and their stages are those of weizmann.py, whose results are taken over
+# by `--results docs/results/weizmann/results.jsonl`.
 _base_ = ['./weizmann.py', './_base_/price.py']
 of_spact = _base_.pop('protocol')
 ramped = _base_.ramped
@@ -17,14 +18,10 @@ def patient(stage, **changes):
 
 
 # Behind noise a target from scratch needs the same help.
-stages = {}
-for name, stage in of_spact.stages.items():
-    kept = [method for method in stage.get('skip', []) if method == 'raw']
-    stages[name] = dict(stage, skip=kept)
-    if isinstance(stage.get('seeds'), dict):  # those of obfuscations
-        del stages[name]['seeds']
+others = [method['name'] for method in of_spact.methods]
+stages = {name: dict(stage) for name, stage in of_spact.stages.items()}
 for name in ('action', 'action_apart', 'target'):
-    stages[name].update(only=['raw'], skip=[])
+    stages[name]['only'] = others
 for name in ('action', 'action_apart', 'image_raw', 'mean_raw', 'difference_raw', 'clip_raw'):
     stages[f'patient_{name}'] = patient(stages[name])
 stages['patient_target'] = patient(stages['target'], load='patient_action_apart')
@@ -51,7 +48,7 @@ stages['known'] = dict(
     metrics=dict(identity_known='video/top1'),
 )
 del stages['known']['attacker']
-del name, stage, kept
+del name
 
 # The lists of SPAct's training; the score of f_T is asked for.
 training = dict(config='../price_r3d_weizmann.py', options=_base_.of_fold, metrics=_base_.own)
@@ -60,14 +57,13 @@ protocol = dict(
     seeds=[0, 1, 2],
     folds=[0, 1, 2],
     methods=[
-        of_spact.methods[0],
+        *of_spact.methods,
         dict(name='price', train=training),
     ],
     stages=stages,
     report=dict(
         of_spact.report,
         method='price',
-        obfuscations=[],
         attack_columns=[
             *_base_.own_columns,
             _base_.rendered_column,
