@@ -22,8 +22,8 @@ from .stage import Stage
 _VIDEO_PREPROCESSOR = 'AnonymizedActionPreprocessor'
 #: Pixels between frames.
 _GAP = 2
-#: Width and margin in inches of a strip in :func:`draw_grid`.
-_WIDTH, _MARGIN = 9, 1.3
+#: Width of a strip, least margin and width of a letter in :func:`draw_grid`, in inches.
+_WIDTH, _MARGIN, _LETTER = 9, 1.3, 0.09
 
 
 def find_example_stages(stages: Iterable[Stage], behind: str = '') -> dict[str, Stage]:
@@ -116,7 +116,8 @@ def draw_grid(strips: Mapping[str, bytes], path: Path) -> None:
         for name, data in strips.items()
     }
     heights = [_WIDTH * image.shape[0] / image.shape[1] for image in images.values()]
-    figure = Figure((_WIDTH + _MARGIN, 1.03 * sum(heights)))
+    margin = max(_MARGIN, _LETTER * (max(map(len, images)) + 2))
+    figure = Figure((_WIDTH + margin, 1.03 * sum(heights)))
     FigureCanvasAgg(figure)
     rows = figure.subplots(
         len(images),
@@ -124,7 +125,7 @@ def draw_grid(strips: Mapping[str, bytes], path: Path) -> None:
         gridspec_kw=dict(
             height_ratios=heights,
             hspace=0.03,
-            left=_MARGIN / (_WIDTH + _MARGIN),
+            left=margin / (_WIDTH + margin),
             right=1,
             bottom=0,
             top=1,

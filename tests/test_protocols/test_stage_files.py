@@ -12,7 +12,7 @@ import pytest
 from mmengine.config import ConfigDict
 
 import spact_mm
-from spact_mm.protocols import report, results
+from spact_mm.protocols import examples, report, results
 from spact_mm.protocols import stage as stage_module
 from spact_mm.protocols.stage import Stage
 
@@ -147,6 +147,19 @@ def test_folder_of_others_is_no_stage(stage):
     with pytest.raises(FileExistsError, match='m/action has files, and no stage.json'):
         stage.prepare()
     assert (stage.folder / 'weights.pth').read_text() == 'of somebody'
+
+
+def test_long_names_of_methods_stand_whole_beside_their_strips(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(examples, 'write_figure', lambda figure, path, **_: figures.append(figure))
+    strip = cv2.imencode('.png', np.zeros((8, 64, 3), np.uint8))[1].tobytes()
+    examples.draw_grid({'raw': strip, 'downsample 4× with a long name, undone': strip}, tmp_path)
+    (figure,) = figures
+    renderer = figure.canvas.get_renderer()
+    labels = [axes.yaxis.label for axes in figure.axes]
+    figure.draw(renderer)
+    assert [label.get_text() for label in labels][0] == 'raw'
+    assert all(label.get_window_extent(renderer).x0 >= 0 for label in labels)
 
 
 def test_damaged_picture_is_drawn_again(stage, tmp_path, monkeypatch):
