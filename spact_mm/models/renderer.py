@@ -18,34 +18,16 @@ class RendererPreprocessor(AnonymizedActionPreprocessor):
     """Return two outputs of an anonymizer for each clip, with noise of their own.
 
     Args:
-        anonymizer (dict, optional): As in :class:`AnonymizedActionPreprocessor`.
-        checkpoint (str, optional): As in :class:`AnonymizedActionPreprocessor`.
-        max_frames_per_pass (int, optional): As in :class:`AnonymizedActionPreprocessor`.
-        to_rgb (bool): Whether the pipeline loads BGR frames. Defaults to False.
         format_shape (str): ``'NCTHW'`` or ``'NCHW'``, as the pipeline gives. Defaults to
             ``'NCTHW'``.
+        **kwargs: Further arguments of :class:`AnonymizedActionPreprocessor`, without mean and std.
 
     Raises:
         ValueError: If the anonymizer is not random.
     """
 
-    def __init__(
-        self,
-        anonymizer: dict | None = None,
-        checkpoint: str | None = None,
-        max_frames_per_pass: int | None = 256,
-        to_rgb: bool = False,
-        format_shape: str = 'NCTHW',
-    ) -> None:
-        super().__init__(
-            anonymizer,
-            checkpoint,
-            max_frames_per_pass,
-            mean=[0.0] * 3,
-            std=[255.0] * 3,
-            to_rgb=to_rgb,
-            format_shape=format_shape,
-        )
+    def __init__(self, format_shape: str = 'NCTHW', **kwargs) -> None:
+        super().__init__(mean=[0.0] * 3, std=[255.0] * 3, format_shape=format_shape, **kwargs)
         if not is_random(self.anonymizer):
             raise ValueError(
                 f'A renderer learns from two draws of noise, but {type(self.anonymizer).__name__} '

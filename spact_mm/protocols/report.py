@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -208,27 +208,27 @@ def _read_examples(work_dir: Path, stages: Sequence[Stage]) -> tuple[dict, dict]
     pictures, of what these make of it.
     """
     pictures, flicker = {}, {}
-    rendered = find_example_stages(stages, 'renderer')
-    undone = find_example_stages(stages, 'inverter')
-    for method, stage in find_example_stages(stages).items():
-        plain = cache(partial(read_preprocessor, stage))
-        clips = cache(lambda stage=stage, plain=plain: read_clips(stage, plain()))
-        for word, other in (('', stage), ('rendered', rendered), ('undone', undone)):
-            if word:
-                other = other.get(method)
-            if other is None:
+    kinds = {
+        '': find_example_stages(stages),
+        'rendered': find_example_stages(stages, 'renderer'),
+        'undone': find_example_stages(stages, 'inverter'),
+    }
+    for method, stage in kinds[''].items():
+        clips = cache(lambda stage=stage: read_clips(stage, read_preprocessor(stage)))
+        for word, found in kinds.items():
+            if method not in found:
                 continue
             title = f'{method}, {word}' if word else method
-            stem = '-'.join(filter(None, (folder_name(method), word, other.hash)))
+            stem = '-'.join(filter(None, (folder_name(method), word, found[method].hash)))
             path = work_dir / 'examples' / f'{stem}.png'
             # Nobody watches the reconstruction of an attacker.
             is_watched = word != 'undone'
             numbers = path.with_suffix('.json')
             known = read_json(numbers) if is_watched else {}
             if _is_broken(path) or (is_watched and set(known) != {'before', 'after'}):
-                network = (read_preprocessor(other) if word else plain()).anonymizer
+                network = read_preprocessor(found[method]).anonymizer
                 if getattr(network, 'needs_boxes', False):
-                    break
+                    continue
                 write_whole(path, draw_examples(network, clips()))
                 if is_watched:
                     known = measure_flicker(network, clips())
